@@ -1,0 +1,23 @@
+# cython: language_level=3, binding=True, embedsignature=False
+# distutils: language=c++
+"""The compiled core: storage, node arrays, dispatch, the backward pass. One module out of small parts.
+
+Reading order: externs (the C++ side), tensor, dispatch, table, nodes, order, backward, inplace, hooks.
+"""
+cimport cython
+
+include "core/externs.pxi"
+include "core/errors.pxi"
+include "core/dtypes.pxi"
+include "core/nodes.pxi"
+include "core/table.pxi"
+include "core/tensor.pxi"
+include "core/dispatch.pxi"
+include "core/inplace.pxi"
+include "core/order.pxi"
+include "core/backward.pxi"
+include "core/hooks.pxi"
+include "core/create.pxi"
+include "core/index.pxi"
+include "core/random.pxi"
+include "core/api.pxi"

@@ -1,0 +1,346 @@
+# New tensors: empty, filled, from Python data, from and to NumPy and DLPack.
+
+cdef Tensor new_tensor(int dtype, int ndim, const int64_t* shape, str op):
+    cdef Array a
+    cdef int d
+    cdef int64_t n = 1
+    if ndim > kMaxDims:
+        raise ValueError(f"{op}: expected at most {kMaxDims} dimensions, got {ndim}.")
+    for d in range(ndim):
+        if shape[d] < 0:
+            raise RuntimeError(f"{op}: expected sizes of at least 0, got {tuple([shape[k] for k in range(ndim)])}.")
+        if shape[d] and n > 0x1fffffffffffffff // shape[d]:
+            raise RuntimeError(f"{op}: expected a size that memory can hold, got "
+                               f"{tuple([shape[k] for k in range(ndim)])}.")
+        n *= shape[d]
+    if not array_new(&a, dtype, layout_contiguous(ndim, shape)):
+        raise MemoryError(f"{op}: expected memory for {n * itemsize(dtype)} bytes, got none. Use a smaller shape.")
+    return tensor_from(&a)
+
+
+cdef int read_shape(object size, int64_t* shape, str op) except -1:
+    """Fills shape from an int or a sequence of ints; returns the number of dimensions."""
+    cdef int n = 0
+    if not isinstance(size, (tuple, list)):
+        shape[0] = attr_int(size, op, "size")
+        return 1
+    if len(size) > kMaxDims:
+        raise ValueError(f"{op}: expected at most {kMaxDims} dimensions, got {len(size)}.")
+    for v in size:
+        shape[n] = attr_int(v, op, "size")
+        n += 1
+    return n
+
+
+def empty(size, dtype=None):
+    """A tensor of shape `size` with undefined contents."""
+    cdef int64_t shape[kMaxDims]
+    cdef int n = read_shape(size, shape, "empty")
+    return new_tensor(default_dtype if dtype is None else dtype_code(dtype, "empty"), n, shape, "empty")
+
+
+def full(size, value, dtype=None):
+    """A tensor of shape `size` filled with a number; the dtype follows the number where it is not given."""
+    cdef int64_t shape[kMaxDims]
+    cdef int n = read_shape(size, shape, "full"), code
+    cdef Array weak
+    cdef Tensor t
+    if isinstance(value, Tensor):
+        value = value.item()
+    weak_array(value, &weak)
+    layout_decref(weak.layout)
+    if dtype is None:
+        code = default_dtype if weak.dtype == kFloat64 else weak.dtype
+    else:
+        code = dtype_code(dtype, "full")
+    t = new_tensor(code, n, shape, "full")
+    fill_array(&t.c.array, &weak)
+    return t
+
+
+cdef int fill_array(Array* a, Array* value) except -1:
+    """Every element of a = value (0-d), converted."""
+    cdef Array one
+    if as_contiguous(value[0], a.dtype, &one) < 0:
+        raise_last()
+    if a.storage == NULL:
+        a.u = one.u
+    elif copy_into(one, a[0]) < 0:
+        array_unref(one)
+        raise_last()
+    array_unref(one)
+    return 0
+
+
+# ---- from Python data -------------------------------------------------------------------------------------------
+
+cdef int data_kind(object v) except -2:
+    """0 bool, 1 int, 2 float, 3 a tensor or array, 4 a sequence, -1 anything else."""
+    if PyFloat_Check(v):
+        return 2
+    if PyBool_Check(v):
+        return 0
+    if PyLong_Check(v):
+        return 1
+    if isinstance(v, (list, tuple)):
+        return 4
+    if isinstance(v, Tensor) or hasattr(v, "__array_interface__") or hasattr(v, "__array__"):
+        return 3
+    if hasattr(v, "__len__") and hasattr(v, "__getitem__") and not isinstance(v, (str, bytes, dict)):
+        return 4
+    return -1
+
+
+cdef int put_number(char* p, int dtype, object v) except -1:
+    cdef double d
+    cdef int64_t n
+    if dtype == kFloat32:
+        (<float*> p)[0] = <float> <double> float(v)
+    elif dtype == kFloat64:
+        (<double*> p)[0] = float(v)
+    elif dtype == kInt64:
+        (<int64_t*> p)[0] = PyLong_AsLongLong(int(v))
+    elif dtype == kBool:
+        (<uint8_t*> p)[0] = 1 if v else 0
+    elif dtype == kFloat16:
+        (<half_t*> p)[0] = float_to_half(<float> <double> float(v))
+    elif dtype == kBFloat16:
+        (<bfloat_t*> p)[0] = float_to_bfloat(<float> <double> float(v))
+    else:
+        n = PyLong_AsLongLong(int(v))
+        if dtype == kInt32:
+            if n != <int32_t> n:
+                raise RuntimeError(f"tensor: expected a value that int32 can hold, got {n}.")
+            (<int32_t*> p)[0] = <int32_t> n
+        elif dtype == kInt16:
+            if n != <int16_t> n:
+                raise RuntimeError(f"tensor: expected a value that int16 can hold, got {n}.")
+            (<int16_t*> p)[0] = <int16_t> n
+        elif dtype == kInt8:
+            if n != <int8_t> n:
+                raise RuntimeError(f"tensor: expected a value that int8 can hold, got {n}.")
+            (<int8_t*> p)[0] = <int8_t> n
+        else:
+            if n != <uint8_t> n:
+                raise RuntimeError(f"tensor: expected a value that uint8 can hold, got {n}.")
+            (<uint8_t*> p)[0] = <uint8_t> n
+    return 0
+
+
+def from_data(data, dtype=None):
+    """A new tensor from a number, nested sequences of numbers (or of tensors), or an array. Copies."""
+    cdef int64_t shape[kMaxDims]
+    cdef int ndim = 0, kind = data_kind(data), code, highest = -1, k
+    cdef Tensor t
+    cdef Array a
+    cdef char* p
+    cdef int64_t item
+    if kind == 3:
+        if isinstance(data, Tensor):
+            t = <Tensor> data
+        elif getattr(data, "shape", None) == () and hasattr(data, "item") and not hasattr(data, "__array_finalize__"):
+            # A NumPy scalar.
+            return from_data(data.item(), dtype if dtype is not None else numpy_dtype_object(data.dtype))
+        else:
+            t = from_array(data, True)
+        code = t.c.array.dtype if dtype is None else dtype_code(dtype, "tensor")
+        a.layout = layout_contiguous(t.c.array.layout.ndim, t.c.array.layout.shape())
+        if not array_new(&a, code, a.layout):
+            raise_memory("tensor")
+        if a.storage == NULL:
+            array_unref(a)
+            if as_contiguous(t.c.array, code, &a) < 0:
+                raise_last()
+            if a.storage != NULL:
+                value = item_of(&a, 0)
+                array_unref(a)
+                return from_data(value, dtypes[code])
+            return tensor_from(&a)
+        if copy_into(t.c.array, a) < 0:
+            array_unref(a)
+            raise_last()
+        return tensor_from(&a)
+    if kind == -1:
+        raise TypeError(f"tensor: expected numbers, sequences of them or an array, got {type(data).__name__}.")
+    level = [data]
+    while kind == 4:
+        if ndim >= kMaxDims:
+            raise ValueError(f"tensor: expected at most {kMaxDims} nested sequences, got more.")
+        size = len(level[0])
+        flat = []
+        for part in level:
+            if data_kind(part) != 4 or len(part) != size:
+                got = len(part) if hasattr(part, "__len__") else "a number"
+                raise ValueError(f"tensor: expected sequences of length {size} at dimension {ndim}, got {got}. All rows "
+                                 "must have the same length.")
+            flat.extend(part)
+        shape[ndim] = size
+        ndim += 1
+        level = flat
+        if not level:
+            break
+        kind = data_kind(level[0])
+    if level and kind == 3:
+        parts = [v if isinstance(v, Tensor) else from_array(v, True) for v in level]
+        inner = tuple(parts[0].shape)
+        if all([tuple(v.shape) == () for v in parts]):
+            level = [v.item() for v in parts]
+            if dtype is None:
+                dtype = parts[0].dtype
+        else:
+            stacked = op_objects["stack"](parts, 0)
+            return from_data(stacked.reshape(tuple([shape[k] for k in range(ndim)]) + inner), dtype)
+    else:
+        for v in level:
+            kind = data_kind(v)
+            if kind == 3 and getattr(v, "shape", None) == ():
+                kind = 2 if getattr(v.dtype, "kind", "f") == "f" else 1
+            if kind < 0 or kind > 2:
+                if kind == 4:
+                    raise ValueError(f"tensor: expected a number at dimension {ndim}, got a sequence of length "
+                                     f"{len(v)}. All rows must have the same length.")
+                raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
+            if kind > highest:
+                highest = kind
+    if dtype is None:
+        code = default_dtype if highest in (-1, 2) else kInt64 if highest == 1 else kBool
+    else:
+        code = dtype_code(dtype, "tensor")
+    t = new_tensor(code, ndim, shape, "tensor")
+    p = t.c.array.data()
+    item = itemsize(code)
+    for v in level:
+        put_number(p, code, v)
+        p += item
+    return t
+
+
+# ---- NumPy and DLPack -------------------------------------------------------------------------------------------
+
+cdef dict _typestr = {"|b1": kBool, "|u1": kUInt8, "|i1": kInt8, "<i2": kInt16, "<i4": kInt32, "<i8": kInt64,
+                      "<f2": kFloat16, "<f4": kFloat32, "<f8": kFloat64}
+cdef list _typestr_of = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", None, "<f4", "<f8"]
+
+
+cdef object numpy_dtype_object(object dtype):
+    code = _typestr.get(dtype.str)
+    if code is None:
+        raise TypeError(f"tensor: expected a NumPy dtype among {sorted(_typestr)}, got {dtype.str!r}.")
+    return dtypes[code]
+
+
+cdef void release_owner(void* owner) noexcept:
+    Py_DECREF(<object> <PyObject*> owner)
+
+
+cdef Tensor from_array(object array, cbool may_copy):
+    """A tensor over the memory of a NumPy array (or anything with __array_interface__)."""
+    cdef int64_t shape[kMaxDims]
+    cdef int64_t strides[kMaxDims]
+    cdef Array a
+    cdef int d, ndim, code
+    cdef int64_t item
+    cdef size_t address, low = 0, high = 0
+    if not hasattr(array, "__array_interface__"):
+        array = array.__array__()
+    face = array.__array_interface__
+    typestr = face["typestr"]
+    if typestr not in _typestr:
+        raise TypeError(f"from_numpy: expected a dtype among {sorted(_typestr)}, got {typestr!r}. Convert the array "
+                        "with .astype().")
+    code = _typestr[typestr]
+    item = itemsize(code)
+    ndim = <int> len(face["shape"])
+    if ndim > kMaxDims:
+        raise ValueError(f"from_numpy: expected at most {kMaxDims} dimensions, got {ndim}.")
+    for d in range(ndim):
+        shape[d] = face["shape"][d]
+    steps = face.get("strides")
+    if steps is None:
+        n = item
+        for d in range(ndim - 1, -1, -1):
+            strides[d] = n // item
+            n *= shape[d]
+    else:
+        for d in range(ndim):
+            if steps[d] % item or steps[d] < 0:
+                if not may_copy:
+                    raise ValueError(f"from_numpy: expected strides that are multiples of the item size and not "
+                                     f"negative, got {steps}. Use array.copy().")
+                return from_array(array.copy(), False)
+            strides[d] = steps[d] // item
+    address, readonly = face["data"]
+    a.layout = layout_strided(ndim, shape, strides)
+    if a.layout.numel:
+        high = item
+        for d in range(ndim):
+            high += <size_t> ((shape[d] - 1) * strides[d] * item)
+    Py_INCREF(array)
+    a.storage = storage_wrap(<void*> address, high, readonly, release_owner, <void*> array)
+    if a.storage == NULL:
+        Py_DECREF(array)
+        layout_decref(a.layout)
+        raise_memory("from_numpy")
+    a.u.offset = 0
+    a.version = 0
+    a.dtype = <uint8_t> code
+    a.flags = 0
+    a.slot = 0
+    return tensor_from(&a)
+
+
+def from_numpy(array):
+    """A tensor that shares the memory of a NumPy array. A read-only array gives a tensor that refuses to be written to.
+    """
+    if not hasattr(array, "__array_interface__"):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}.")
+    return from_array(array, False)
+
+
+cdef class ArrayFace:
+    """What NumPy reads to share a tensor's memory; keeps the tensor's storage alive."""
+    cdef Tensor t
+
+    @property
+    def __array_interface__(self):
+        cdef Layout* l = self.t.c.array.layout
+        item = itemsize(self.t.c.array.dtype)
+        return {"version": 3, "typestr": _typestr_of[self.t.c.array.dtype], "shape": shape_tuple(l),
+                "strides": tuple([l.strides()[d] * item for d in range(l.ndim)]),
+                "data": (<size_t> self.t.c.array.data(),
+                         self.t.c.array.storage != NULL and self.t.c.array.storage.readonly != 0)}
+
+
+cdef object shared_array(Tensor t):
+    import numpy
+    cdef ArrayFace face
+    if t.c.flags & T_SLOW:
+        single(t, "numpy")
+    if active_recorder != NULL:
+        (<object> active_recorder).mark_value_read("numpy")
+    if _typestr_of[t.c.array.dtype] is None:
+        raise TypeError(f"numpy: expected a dtype that NumPy has, got {dtypes[t.c.array.dtype].name}. Use .float() "
+                        "first.")
+    if t.c.array.storage == NULL and not array_promote(&t.c.array):
+        raise_memory("numpy")
+    face = ArrayFace.__new__(ArrayFace)
+    face.t = detached(t)   # a tensor of its own: later changes of t's data do not move this one
+    return numpy.asarray(face)
+
+
+cdef object to_numpy(Tensor t, cbool force):
+    if t.c.flags & T_VIEW:
+        refresh_view(t)
+    if t.c.node >= 0 and not force:
+        raise RuntimeError("numpy: expected a tensor without history, got one that requires grad. Use "
+                           "t.detach().numpy().")
+    return shared_array(t)
+
+
+cdef object numpy_array(Tensor t, object dtype, object copy):
+    array = to_numpy(t, False)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError("__array__: expected no copy, got a dtype that needs one.")
+        return array.astype(dtype)
+    return array.copy() if copy else array

@@ -1,0 +1,602 @@
+# Dispatch: operands → forward function → record. The one way by which an op runs eagerly.
+
+cdef enum TensorFlag:
+    T_VIEW = 1         # looks at the storage of `base`
+    T_SLOW = 2         # a wrapper of a function transform or a symbolic tensor: every op goes to its interpreter
+    T_PARAMETER = 4
+    T_INFERENCE = 8
+    T_RETAINS = 16     # retain_grad() was called
+    T_LEAF = 0x100     # its node is a leaf that points back to it
+    T_HOOKED = 0x200   # has hooks that must outlive it while its node lives
+
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #define WG_TLS __attribute__((tls_model("initial-exec")))
+    #else
+    #define WG_TLS
+    #endif
+    static thread_local int wg_grad_off WG_TLS = 0;
+    static thread_local int wg_inference WG_TLS = 0;
+    """
+    int wg_grad_off      # 1 inside no_grad, of this thread
+    int wg_inference
+
+# The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
+cdef PyObject* active_recorder = NULL
+cdef object slow_dispatch = None   # set by func: (row, operands, attributes) -> result
+
+cdef enum:
+    MAX_SMALL = 8   # operands held on the stack
+
+# Elements up to which an operator runs its kernel at once; larger ones go through the block loop.
+cdef enum:
+    FAST_ELEMENTS = 16384
+
+
+cdef inline Tensor tensor_from(Array* a):
+    """A new tensor around an array; takes over the array's references."""
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.c.array = a[0]
+    t.c.array.flags = 0
+    return t
+
+
+cdef inline int operand(object v, Array* a, int32_t* node, str op) except -1:
+    """One operand as an array (borrowed for tensors, a weak value for numbers) and its node."""
+    cdef Tensor t
+    if isinstance(v, Tensor):
+        t = <Tensor> v
+        if t.c.flags & T_VIEW:
+            refresh_view(t)
+        a[0] = t.c.array
+        node[0] = t.c.node
+        return 0
+    node[0] = -1
+    if v is None:
+        memset(a, 0, sizeof(Array))
+        return 0
+    if isinstance(v, (int, float)):
+        weak_array(v, a)
+        layout_decref(a.layout)   # the scalar layout is never freed: borrowed like the rest
+        return 0
+    return foreign_operand(v, a, op)
+
+
+cdef int foreign_operand(object v, Array* a, str op) except -1:
+    """NumPy scalars count as Python numbers; anything else is an error that names it."""
+    cdef object kind = getattr(getattr(v, "dtype", None), "kind", None)
+    if kind is not None and getattr(v, "shape", None) == () and kind in "biuf":
+        weak_array(v.item(), a)
+        layout_decref(a.layout)
+        return 0
+    raise TypeError(f"{op}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() or "
+                    f"wengert.from_numpy() first.")
+
+
+cdef inline cbool grad_wanted(Array* out) noexcept:
+    return not wg_grad_off and is_float(out.dtype)
+
+
+cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
+    to[0] = value[0]
+    layout_incref(to.layout)
+    if shape_only:
+        to.storage = NULL
+        to.flags = kShapeOnly
+    elif to.storage != NULL:
+        storage_incref(to.storage)
+        to.version = to.storage.version
+    return 0
+
+
+cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Array* outs) except -2:
+    """Appends a node for an op that ran; -1 where no operand needs a gradient."""
+    cdef int64_t mask = 0
+    cdef int k
+    cdef int32_t i
+    cdef Program* p
+    cdef NodeMore* more = NULL
+    cdef Array* slot
+    cdef Save* save
+    for k in range(nin):
+        if nodes[k] >= 0:
+            mask |= <int64_t> 1 << (k if k < 62 else 62)
+    if mask == 0 or not e.differentiable:
+        return -1
+    if e.variadic:
+        mask = -1
+    if nin <= SMALL and e.fixed_rule and e.small[mask] != NULL:
+        p = e.small[mask]
+    else:
+        p = find_program(e, mask, attr, ins, nin, outs)
+    i = node_new()
+    p.refs += 1
+    n_prog[i] = p
+    n_owner[i] = attr_incref(attr)
+    n_layout[i] = outs[0].layout
+    layout_incref(outs[0].layout)
+    n_dtype[i] = outs[0].dtype
+    n_nin[i] = <int16_t> nin
+    if nin <= 2 and p.saves.size() <= 2:
+        if nodes[0] >= 0:
+            n_in0[i] = nodes[0]
+            n_refs[nodes[0]] += 1
+        if nin == 2 and nodes[1] >= 0:
+            n_in1[i] = nodes[1]
+            n_refs[nodes[1]] += 1
+    else:
+        more = node_more_new(nin, <int32_t> p.saves.size())
+        n_more[i] = more
+        for k in range(nin):
+            more.ins[k] = nodes[k]
+            if nodes[k] >= 0:
+                n_refs[nodes[k]] += 1
+    for k in range(<int> p.saves.size()):
+        save = &p.saves[k]
+        slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
+        save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
+    return i
+
+
+cdef object apply_op(Entry e, list operands, Attr* attr):
+    """Runs an op on tensors and numbers (None: an absent operand). Steals `attr`."""
+    cdef Array small_in[MAX_SMALL]
+    cdef int32_t small_nodes[MAX_SMALL]
+    cdef Array outs[4]
+    cdef Array* ins = small_in
+    cdef int32_t* nodes = small_nodes
+    cdef int nin = <int> len(operands), k, status
+    cdef int32_t node = -1
+    cdef Tensor t, o
+    cdef cbool slow = active_recorder != NULL
+    for v in operands:
+        if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:
+            slow = True
+    if slow and slow_dispatch is not None:
+        try:
+            return slow_dispatch(e, operands, decode_attrs(e, attr))
+        finally:
+            attr_decref(attr)
+    if nin > MAX_SMALL:
+        ins = <Array*> malloc(nin * sizeof(Array))
+        nodes = <int32_t*> malloc(nin * sizeof(int32_t))
+        if ins == NULL or nodes == NULL:
+            free(ins)
+            free(nodes)
+            raise_memory(e.name)
+    try:
+        if e.info.flags & kView and isinstance(operands[0], Tensor):
+            t = <Tensor> operands[0]
+            if t.c.array.storage == NULL and not array_promote(&t.c.array):
+                raise_memory(e.name)
+        for k in range(nin):
+            operand(operands[k], &ins[k], &nodes[k], e.name)
+        status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
+        if status < 0:
+            raise_last()
+        o = tensor_from(&outs[0])
+        if grad_wanted(&outs[0]):
+            node = record(e, ins, nodes, nin, attr, outs)
+            o.c.node = node
+        if e.info.flags & kView and o.c.array.storage == ins[0].storage and o.c.array.storage != NULL:
+            mark_view(o, <Tensor> operands[0])
+        if e.info.nout == 1:
+            return o
+        results = [o]
+        for k in range(1, e.info.nout):
+            results.append(tensor_from(&outs[k]))
+        return tuple(results)
+    finally:
+        attr_decref(attr)
+        if ins != small_in:
+            free(ins)
+            free(nodes)
+
+
+cdef int mark_view(Tensor o, Tensor x) except -1:
+    """Notes that o looks at x's storage."""
+    cdef PyObject* base = x.c.base if x.c.base != NULL else <PyObject*> x
+    Py_INCREF(<object> base)
+    o.c.base = base
+    o.c.base_epoch = (<Tensor> base).c.epoch
+    o.c.flags |= T_VIEW
+    wg_track(o)
+    return 0
+
+
+# ---- operators ------------------------------------------------------------------------------------------------
+
+# The rows that Python's operators stand for; filled by _bind from the rows themselves (row.slot).
+cdef enum Slot:
+    S_ADD, S_SUB, S_MUL, S_TRUEDIV, S_FLOORDIV, S_MOD, S_POW, S_NEG, S_ABS, S_INVERT, S_AND, S_OR, S_XOR, S_LSHIFT
+    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_COUNT
+
+cdef PyObject* slot_entry[S_COUNT]
+_slot_names = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "abs", "invert", "and", "or", "xor",
+               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul"]
+
+
+def bind_slot(str name, Entry e):
+    """Makes an op the meaning of an operator; called by _bind for rows that name one."""
+    slot_entry[_slot_names.index(name)] = <PyObject*> e
+
+
+def unbound_slots():
+    """Operators that no row has claimed; _bind demands that there are none."""
+    return [name for i, name in enumerate(_slot_names) if slot_entry[i] == NULL]
+
+
+cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* b, int32_t b_node) except -1:
+    """record() for two operands without attributes: the hot case of operators."""
+    cdef int mask = (1 if a_node >= 0 else 0) | (2 if b_node >= 0 else 0)
+    cdef Program* p = e.small[mask]
+    cdef Array ins[2]
+    cdef int32_t nodes[2]
+    cdef int32_t i
+    cdef int k, ns
+    cdef Save* save
+    cdef Array* value
+    if p == NULL or not e.fixed_rule:
+        if not e.differentiable:
+            return 0
+        ins[0] = a[0]
+        ins[1] = b[0]
+        nodes[0] = a_node
+        nodes[1] = b_node
+        o.c.node = record(e, ins, nodes, 2, NULL, &o.c.array)
+        return 0
+    i = node_new()
+    p.refs += 1
+    n_prog[i] = p
+    n_layout[i] = o.c.array.layout
+    o.c.array.layout.refs += 1
+    n_dtype[i] = o.c.array.dtype
+    n_nin[i] = 2
+    n_in0[i] = a_node
+    n_in1[i] = b_node
+    if a_node >= 0:
+        n_refs[a_node] += 1
+    if b_node >= 0:
+        n_refs[b_node] += 1
+    ns = <int> p.saves.size()
+    for k in range(ns):
+        save = &p.saves[k]
+        value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
+        save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
+    o.c.node = i
+    return 0
+
+
+cdef inline int fast_result(Tensor o, Array* like, int dtype) except -1:
+    """Makes o's array: contents undefined, like's layout, which is contiguous."""
+    cdef Array* a = &o.c.array
+    a.layout = like.layout
+    a.layout.refs += 1
+    a.dtype = <uint8_t> dtype
+    a.flags = 0
+    if a.layout.ndim > 0:
+        a.storage = storage_new(<size_t> (a.layout.numel * itemsize(dtype)))
+        if a.storage == NULL:
+            raise_memory("result")
+        a.u.offset = 0
+    return 0
+
+
+cdef object binary(int slot, object left, object right):
+    """left <op> right for operator slots; NotImplemented for operands that are not ours."""
+    cdef Entry e = <Entry> slot_entry[slot]
+    cdef Tensor x, y, o
+    cdef Array* a
+    cdef Array* b
+    cdef Array weak
+    cdef void* fn
+    cdef int dt
+    cdef float f
+    if type(left) is Tensor and type(right) is Tensor:
+        x = <Tensor> left
+        y = <Tensor> right
+        a = &x.c.array
+        b = &y.c.array
+        if (a.layout == b.layout and a.dtype == b.dtype and not (x.c.flags | y.c.flags) & (T_VIEW | T_SLOW)
+                and active_recorder == NULL and a.layout.contiguous and a.layout.numel <= FAST_ELEMENTS
+                and e.info.flags & kElementwise):
+            dt = a.dtype
+            fn = e.info.fn[dt]
+            if fn != NULL:
+                o = Tensor.__new__(Tensor)
+                fast_result(o, a, e.info.out_dtype[dt])
+                (<wg_binary_fn> fn)(a.data(), b.data(), o.c.array.data(), a.layout.numel, 0)
+                if (x.c.node & y.c.node) >= 0 and not wg_grad_off and e.differentiable:   # not both are -1
+                    record_pair(e, o, a, x.c.node, b, y.c.node)
+                return o
+        return apply_op(e, [left, right], NULL)
+    if type(left) is Tensor and (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
+        x = <Tensor> left
+        a = &x.c.array
+        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+                and a.layout.numel <= FAST_ELEMENTS and (a.dtype == kFloat32 or a.dtype == kFloat64)
+                and e.info.flags & kElementwise):
+            fn = e.info.fn[a.dtype]
+            if fn != NULL:
+                weak_array(right, &weak)
+                layout_decref(weak.layout)
+                if weak.dtype == kInt64:
+                    weak.u.f64 = <double> weak.u.i64
+                    weak.dtype = kFloat64
+                o = Tensor.__new__(Tensor)
+                fast_result(o, a, e.info.out_dtype[a.dtype])
+                if a.dtype == kFloat32:
+                    f = <float> weak.u.f64
+                    (<wg_binary_fn> fn)(a.data(), &f, o.c.array.data(), a.layout.numel, 2)
+                else:
+                    (<wg_binary_fn> fn)(a.data(), &weak.u.f64, o.c.array.data(), a.layout.numel, 2)
+                if x.c.node >= 0 and not wg_grad_off and e.differentiable:
+                    record_pair(e, o, a, x.c.node, &weak, -1)
+                return o
+        return apply_op(e, [left, right], NULL)
+    if not isinstance(left, (Tensor, int, float)) and not _numpy_scalar(left):
+        return NotImplemented
+    if not isinstance(right, (Tensor, int, float)) and not _numpy_scalar(right):
+        return NotImplemented
+    return apply_op(e, [left, right], NULL)
+
+
+cdef cbool _numpy_scalar(object v):
+    return getattr(getattr(v, "dtype", None), "kind", "") in "biuf" and getattr(v, "shape", None) == ()
+
+
+cdef object unary(Entry e, object v):
+    """An elementwise op of one operand, without attributes."""
+    cdef Tensor x, o
+    cdef Array* a
+    cdef void* fn
+    cdef Array ins[1]
+    cdef int32_t nodes[1]
+    if type(v) is Tensor:
+        x = <Tensor> v
+        a = &x.c.array
+        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+                and a.layout.numel <= FAST_ELEMENTS and not is_half(a.dtype)):
+            fn = e.info.fn[a.dtype]
+            if fn != NULL:
+                o = Tensor.__new__(Tensor)
+                fast_result(o, a, e.info.out_dtype[a.dtype])
+                (<wg_unary_fn> fn)(a.data(), o.c.array.data(), a.layout.numel)
+                if x.c.node >= 0 and not wg_grad_off and e.differentiable:
+                    nodes[0] = x.c.node
+                    o.c.node = record(e, a, nodes, 1, NULL, &o.c.array)
+                return o
+    elif not isinstance(v, Tensor):
+        raise TypeError(f"{e.name}: expected a Tensor, got {type(v).__name__}. Use wengert.tensor() first.")
+    return apply_op(e, [v], NULL)
+
+
+# ---- op objects -----------------------------------------------------------------------------------------------
+
+cdef dict _synonyms = {"axis": "dim", "keepdims": "keepdim", "self": "input", "axes": "dims"}
+
+
+cdef class Op:
+    """A callable op: wengert.tanh, Tensor.tanh. Call it with tensors first, then attributes, by position or name."""
+    cdef vectorcallfunc vectorcall
+    cdef Entry e
+    cdef readonly object row
+    cdef tuple names          # parameter names: operands, then attributes
+    cdef dict positions
+    cdef tuple defaults
+    cdef int nin, nattr
+    cdef cbool collects       # trailing positional ints make one list attribute
+    cdef cbool is_unary
+    cdef cbool random
+    cdef public str __doc__
+    cdef public str __name__
+    cdef public str __qualname__
+    cdef public str __module__
+
+    def __cinit__(self, Entry e):
+        row = e.row
+        self.vectorcall = wg_op_call
+        self.e = e
+        self.row = row
+        self.nin = len(row.inputs)
+        self.random = bool(e.info.flags & kRandom)
+        fields = row.fields[:-2] if self.random else row.fields
+        self.nattr = len(fields)
+        self.names = tuple(row.args) + tuple(fields)
+        self.positions = {name: k for k, name in enumerate(self.names)}
+        self.defaults = tuple(row.defaults)
+        self.collects = bool(self.nattr) and e.schema[0] == "I"
+        self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
+        self.__doc__ = row.doc
+        self.__name__ = row.name
+        self.__qualname__ = row.name
+        self.__module__ = "wengert"
+
+    def __get__(self, instance, owner):
+        if instance is None:
+            return self
+        return _bound_method(self, instance)
+
+    def __repr__(self):
+        return f"<op {self.row.name}>"
+
+    def __reduce__(self):
+        return _op_from_name, (self.row.name,)
+
+    @property
+    def __signature__(self):
+        import inspect
+        kinds = inspect.Parameter
+        parameters = []
+        for k, name in enumerate(self.names):
+            default = kinds.empty
+            if k >= self.nin and self.defaults[k - self.nin] is not Required:
+                default = self.defaults[k - self.nin]
+            parameters.append(kinds(name, kinds.POSITIONAL_OR_KEYWORD, default=default))
+        return inspect.Signature(parameters)
+
+    @property
+    def entry(self):
+        """The core's record of the row (for the recorder and the transforms)."""
+        return self.e
+
+
+class Required:
+    """Marks an attribute without a default."""
+
+
+import types as _types
+
+_bound_method = _types.MethodType
+
+
+def _op_from_name(name):
+    return op_objects[name]
+
+
+op_objects = {}
+
+
+def make_op(Entry e):
+    """The callable of a row; one for each row."""
+    op = Op(e)
+    op_objects[e.name] = op
+    return op
+
+
+cdef PyObject* op_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) noexcept:
+    cdef object result
+    try:
+        result = op_call(<Op> self, args, <Py_ssize_t> (nargsf & ~(<size_t> 1 << (8 * sizeof(size_t) - 1))), kwnames)
+    except BaseException as error:
+        _restore(error)
+        return NULL
+    Py_INCREF(result)
+    return <PyObject*> result
+
+
+cdef extern from *:
+    """
+    static void wg_restore(PyObject* error) {
+      Py_INCREF(Py_TYPE(error));
+      Py_INCREF(error);
+      PyObject* trace = PyException_GetTraceback(error);
+      PyErr_Restore(reinterpret_cast<PyObject*>(Py_TYPE(error)), error, trace);
+    }
+    """
+    void wg_restore(object)
+
+
+cdef void _restore(object error) noexcept:
+    wg_restore(error)
+
+
+cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames):
+    cdef Entry e = self.e
+    cdef Py_ssize_t k, have
+    cdef list values
+    cdef object out = None, generator = None
+    if kwnames == NULL:
+        if self.is_unary and n == 1:
+            return unary(e, <object> args[0])
+        if self.nattr == 0 and not self.random and n == self.nin:
+            return apply_op(e, [<object> args[k] for k in range(n)], NULL)
+    total = self.nin + self.nattr
+    values = [Required] * total
+    have = n
+    if self.collects and n > self.nin and (n > total or _is_index(<object> args[self.nin])) and n != self.nin + 1:
+        # x.permute(0, 2, 1): the rest of the positions is one list.
+        if _all_index(args, self.nin, n):
+            values[self.nin] = tuple([<object> args[k] for k in range(self.nin, n)])
+            have = self.nin
+    if have > total:
+        raise TypeError(f"{e.name}: expected at most {total} arguments {self.names}, got {n}.")
+    for k in range(have):
+        values[k] = <object> args[k]
+    if kwnames != NULL:
+        for k in range(len(<tuple> kwnames)):
+            name = (<tuple> kwnames)[k]
+            value = <object> args[n + k]
+            if name == "out":
+                out = value
+                continue
+            if name == "generator" and self.random:
+                generator = value
+                continue
+            place = self.positions.get(name)
+            if place is None:
+                place = self.positions.get(_synonyms.get(name))
+            if place is None:
+                raise TypeError(f"{e.name}: expected arguments named {self.names}, got {name!r}.")
+            if values[place] is not Required:
+                raise TypeError(f"{e.name}: expected {name!r} once, got it twice (by position and by name).")
+            values[place] = value
+    for k in range(total):
+        if values[k] is Required:
+            if k >= self.nin:
+                values[k] = self.defaults[k - self.nin]
+            elif self.row.optional and self.names[k] in self.row.optional:
+                values[k] = None
+            if values[k] is Required:
+                raise TypeError(f"{e.name}: expected an argument {self.names[k]!r}, got none. It takes {self.names}.")
+    if self.random:
+        values.extend(reserve_random(e, values, generator))
+    if e.variadic:
+        operands = list(values[0])
+    else:
+        operands = values[:self.nin]
+        if not isinstance(operands[0], Tensor):
+            _check_first(e, operands)
+    result = apply_op(e, operands, encode_attrs(e, tuple(values[self.nin:])))
+    if out is not None:
+        return write_out(e.name, result, out)
+    return result
+
+
+cdef int _check_first(Entry e, list operands) except -1:
+    """At least one operand must be a tensor; where() and friends accept numbers beside it."""
+    for v in operands:
+        if isinstance(v, Tensor):
+            return 0
+    raise TypeError(f"{e.name}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
+
+
+cdef cbool _is_index(object v):
+    return PyLong_CheckExact(v) or (not isinstance(v, (bool, float, Tensor)) and hasattr(v, "__index__"))
+
+
+cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end):
+    cdef Py_ssize_t k
+    for k in range(begin, end):
+        if not _is_index(<object> args[k]) and not isinstance(<object> args[k], Tensor):
+            return False
+    return True
+
+
+def apply(Entry e, operands, attrs=()):
+    """Runs an op by its Entry: operands as a list, attributes as a tuple in schema order."""
+    return apply_op(e, list(operands), encode_attrs(e, tuple(attrs)))
+
+
+def infer(Entry e, operands, attrs=()):
+    """Shapes and dtypes of an op's results, without computing them: a list of (shape, dtype)."""
+    cdef Array ins[64]
+    cdef Array outs[4]
+    cdef int32_t node
+    cdef int n = 0, k
+    cdef Attr* attr = encode_attrs(e, tuple(attrs))
+    if len(operands) > 64:
+        raise ValueError(f"{e.name}: expected at most 64 operands, got {len(operands)}.")
+    for v in operands:
+        operand(v, &ins[n], &node, e.name)
+        n += 1
+    if wg_forward_dry(e.info, ins, n, attr, outs, e.info.nout) < 0:
+        attr_decref(attr)
+        raise_last()
+    attr_decref(attr)
+    result = []
+    for k in range(e.info.nout):
+        result.append((shape_tuple(outs[k].layout), dtypes[outs[k].dtype]))
+        array_unref(outs[k])
+    return result

@@ -1,0 +1,250 @@
+# The C++ side as Cython sees it. One declaration for each thing used; the headers hold the documentation.
+
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport malloc, calloc, realloc, free
+from libc.string cimport memcpy, memset, strlen
+from cpython.object cimport PyObject, PyTypeObject, Py_TYPE
+from cpython.ref cimport Py_INCREF, Py_DECREF, Py_XDECREF, Py_CLEAR
+from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE, PyFloat_Check
+from cpython.long cimport PyLong_CheckExact, PyLong_Check
+from cpython.bool cimport PyBool_Check
+from cpython.tuple cimport PyTuple_CheckExact
+from cpython.exc cimport PyErr_CheckSignals
+from libcpp.vector cimport vector
+from libcpp cimport bool as cbool
+
+cdef extern from "Python.h":
+    double PyLong_AsDouble(object) except? -1.0
+    int64_t PyLong_AsLongLong(object) except? -1
+    void* PyEval_SaveThread() nogil
+    void PyEval_RestoreThread(void*) nogil
+    ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject* const*, size_t, PyObject*) noexcept
+
+cdef extern from "wengert/array.h" namespace "wg" nogil:
+    enum: kMaxDims "wg::kMaxDims"
+    enum DType "wg::DType":
+        kBool "wg::kBool"
+        kUInt8 "wg::kUInt8"
+        kInt8 "wg::kInt8"
+        kInt16 "wg::kInt16"
+        kInt32 "wg::kInt32"
+        kInt64 "wg::kInt64"
+        kFloat16 "wg::kFloat16"
+        kBFloat16 "wg::kBFloat16"
+        kFloat32 "wg::kFloat32"
+        kFloat64 "wg::kFloat64"
+        kNumDTypes "wg::kNumDTypes"
+    enum: kWeak "wg::kWeak"
+    enum: kShapeOnly "wg::kShapeOnly"
+    const char* kDTypeName[kNumDTypes]
+    int64_t itemsize(int)
+    cbool is_float(int)
+    cbool is_half(int)
+    cbool is_int(int)
+    DType promote(int, int)
+    struct half_t:
+        uint16_t bits
+    struct bfloat_t:
+        uint16_t bits
+    float half_to_float(half_t)
+    float bfloat_to_float(bfloat_t)
+    half_t float_to_half(float)
+    bfloat_t float_to_bfloat(float)
+    cppclass Storage:
+        int32_t refs
+        uint32_t version
+        char* data
+        size_t bytes
+        uint8_t readonly
+        void* owner
+    Storage* storage_new(size_t)
+    Storage* storage_wrap(void*, size_t, cbool, void (*)(void*) noexcept, void*)
+    void storage_incref(Storage*)
+    void storage_decref(Storage*)
+    size_t memory_current()
+    size_t memory_peak()
+    size_t memory_cached()
+    void memory_reset_peak()
+    size_t memory_trim()
+    cppclass Layout:
+        int32_t refs
+        int16_t ndim
+        cbool contiguous
+        int64_t numel
+        int64_t* shape()
+        int64_t* strides()
+    Layout* layout_scalar()
+    Layout* layout_contiguous(int, const int64_t*)
+    Layout* layout_strided(int, const int64_t*, const int64_t*)
+    Layout* layout_dense(Layout*)
+    void layout_incref(Layout*)
+    void layout_decref(Layout*)
+    cbool same_shape(const Layout*, const Layout*)
+    union ArrayValue "decltype(wg::Array::u)":
+        int64_t offset
+        double f64
+        float f32
+        int64_t i64
+    cppclass Array:
+        Layout* layout
+        Storage* storage
+        ArrayValue u
+        uint32_t version
+        uint8_t dtype
+        uint8_t flags
+        uint16_t slot
+        cbool defined()
+        char* data()
+        int ndim()
+        int64_t numel()
+        const int64_t* shape()
+        const int64_t* strides()
+        int64_t nbytes()
+    void array_ref(const Array&)
+    void array_unref(Array&)
+    cbool array_new(Array*, int, Layout*)
+    cbool array_promote(Array*)
+
+cdef extern from "wengert/op.h" namespace "wg" nogil:
+    enum ErrorKind "wg::ErrorKind":
+        kNoError "wg::kNoError"
+        kTypeError "wg::kTypeError"
+        kValueError "wg::kValueError"
+        kIndexError "wg::kIndexError"
+        kRuntimeError "wg::kRuntimeError"
+        kMemoryError "wg::kMemoryError"
+        kNotImplemented "wg::kNotImplemented"
+    cppclass Error:
+        ErrorKind kind
+        char text[600]
+    Error& last_error()
+    cppclass Attr:
+        int32_t refs
+        int32_t count
+        int64_t words[1]
+    Attr* attr_new(const int64_t*, int)
+    void attr_decref(Attr*)
+    Attr* attr_incref(Attr*)
+    enum: kElementwise "wg::kElementwise"
+    enum: kView "wg::kView"
+    enum: kRandom "wg::kRandom"
+    enum: kFloatResult "wg::kFloatResult"
+    enum: kAccumulates "wg::kAccumulates"
+    enum: kNoGrad "wg::kNoGrad"
+    cppclass OpInfo:
+        uint16_t id
+        int16_t nin
+        int16_t nout
+        uint32_t flags
+        const char* name
+        const char* kernel
+        const char* schema
+        int (*forward)(OpCall&)
+        void* fn[kNumDTypes]
+        uint8_t out_dtype[kNumDTypes]
+    cppclass OpCall:
+        const OpInfo* op
+        Array* inputs "in"
+        int nin
+        const Attr* attr
+        Array* out
+        int nout
+        Array* dest
+        cbool accumulate
+        cbool dry
+    OpInfo* op_register(const char*, const char*, const char*, const char*, int, int, uint32_t)
+    int default_dtype
+    DType result_dtype(const Array*, int)
+    int copy_into(const Array&, const Array&)
+    int as_contiguous(const Array&, int, Array*)
+    int fill_zero(const Array&)
+    int add_into(const Array&, const Array&)
+    int sum_to_layout(const Array&, Layout*, Array*)
+
+cdef extern from *:
+    """
+    static inline int wg_forward(const wg::OpInfo* op, wg::Array* in, int nin, const wg::Attr* attr, wg::Array* out,
+                                 int nout, wg::Array* dest) {
+      wg::OpCall c{op, in, nin, attr, out, nout};
+      c.dest = dest;
+      for (int i = 0; i < nout; ++i) out[i] = wg::Array{};
+      return op->forward(c);
+    }
+    static inline int wg_forward_dry(const wg::OpInfo* op, wg::Array* in, int nin, const wg::Attr* attr,
+                                     wg::Array* out, int nout) {
+      wg::OpCall c{op, in, nin, attr, out, nout};
+      c.dry = true;
+      for (int i = 0; i < nout; ++i) out[i] = wg::Array{};
+      return op->forward(c);
+    }
+    typedef void (*wg_binary_fn)(const void*, const void*, void*, int64_t, int);
+    typedef void (*wg_unary_fn)(const void*, void*, int64_t);
+    """
+    int wg_forward(const OpInfo*, Array*, int, const Attr*, Array*, int, Array*) nogil
+    int wg_forward_dry(const OpInfo*, Array*, int, const Attr*, Array*, int) nogil
+    ctypedef void (*wg_binary_fn)(const void*, const void*, void*, int64_t, int) noexcept nogil
+    ctypedef void (*wg_unary_fn)(const void*, void*, int64_t) noexcept nogil
+
+cdef extern from "wengert/program.h" namespace "wg" nogil:
+    cppclass AttrPart:
+        int field
+        vector[int64_t] words
+    cppclass Instr:
+        const OpInfo* op
+        vector[int16_t] inputs "in"
+        int16_t out
+        Attr* attr
+        cbool inherits
+        vector[AttrPart] parts
+    cppclass Save:
+        int16_t operand
+        int16_t reg
+        cbool shape_only
+    cppclass Program:
+        int32_t refs
+        const OpInfo* op
+        int nregs
+        int given
+        vector[Array] constants
+        vector[Instr] code
+        vector[int16_t] results
+        vector[Save] saves
+        cbool elementwise
+        Program()
+    void program_finish(Program*)
+    void program_decref(Program*)
+    int program_run(Program*, const Array*, const Attr*, Layout*, Array*, Array**, cbool*)
+    Attr* instr_attr(const Instr&, const OpInfo*, const Attr*)
+
+cdef extern from "wengert/kernels.h" namespace "wg" nogil:
+    cppclass KernelEntry:
+        const char* name
+        uint8_t dtype
+    const KernelEntry** all_kernels(int*)
+    const char* isa_name()
+    const char** isa_available(int*)
+    cbool isa_select(const char*)
+
+cdef extern from "wengert/parallel.h" namespace "wg" nogil:
+    int num_threads()
+    void set_num_threads(int)
+    void* (*gil_release)() noexcept
+    void (*gil_restore)(void*) noexcept
+
+cdef extern from "tensor_type.h":
+    cppclass TensorBody:
+        Array array
+        int32_t node
+        uint32_t flags
+        uint32_t epoch
+        uint32_t base_epoch
+        PyObject* grad
+        PyObject* dict
+        PyObject* base
+        PyObject* hooks
+    void (*wg_node_release)(int32_t) noexcept
+    void (*wg_tensor_gone)(TensorBody*) noexcept
+    void wg_track(object)
+    void wg_open_tensor_type(PyTypeObject*, Py_ssize_t)
+    vectorcallfunc wg_op_call
+    void wg_open_op_type(PyTypeObject*, Py_ssize_t)

@@ -1,0 +1,221 @@
+# In-place writes and views under autograd.
+#
+# Note [Views and in-place writes]. A view keeps its base (the root of its memory) and the epoch at which its node was
+# made. A write into a view, or into a base that has views, is recorded in functional form: the write itself, and for a
+# view a strided_scatter node on the base, whose epoch is then raised. Views whose epoch is old regenerate their node as
+# as_strided of the base when they are next used. So gradients are PyTorch's, and nothing has a second alias model.
+
+cdef int check_writable(Tensor x, str op) except -1:
+    cdef Tensor base
+    cdef Layout* l = x.c.array.layout
+    cdef int d
+    if x.c.flags & T_VIEW:
+        refresh_view(x)
+    if not wg_grad_off and x.c.node >= 0 and n_flags[x.c.node] & N_LEAF:
+        raise RuntimeError(f"{op}: expected a tensor that may be changed, got a leaf that requires grad. Write inside "
+                           "wengert.no_grad(), or to a copy made with .clone().")
+    if not wg_grad_off and x.c.flags & T_VIEW:
+        base = <Tensor> x.c.base
+        if base.c.node >= 0 and n_flags[base.c.node] & N_LEAF:
+            raise RuntimeError(f"{op}: expected a tensor that may be changed, got a view of a leaf that requires grad. "
+                               "Write inside wengert.no_grad(), or to a copy made with .clone().")
+    if x.c.array.storage != NULL and x.c.array.storage.readonly:
+        raise RuntimeError(f"{op}: expected writable memory, got a tensor over a read-only array. Use .clone().")
+    for d in range(l.ndim):
+        if l.strides()[d] == 0 and l.shape()[d] > 1:
+            raise RuntimeError(f"{op}: expected elements with memory of their own, got an expanded tensor (dimension "
+                               f"{d} has stride 0). Use .clone() or .contiguous() first.")
+    return 0
+
+
+cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
+    """x.op_(...): the op's result is written to x. operands[0] is x. Steals `attr`."""
+    cdef Array ins[MAX_SMALL]
+    cdef int32_t nodes[MAX_SMALL]
+    cdef Array outs[4]
+    cdef Array kept
+    cdef int nin = <int> len(operands), k, status
+    cdef int32_t node = -1
+    cdef Program* p
+    cdef int64_t mask = 0
+    kept.layout = NULL
+    kept.storage = NULL
+    if x.c.flags & T_SLOW or active_recorder != NULL:
+        for v in operands:
+            if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW and not x.c.flags & T_SLOW:
+                attr_decref(attr)
+                raise RuntimeError(f"{e.name}_: expected a tensor of the transform to write to, got an outside one. "
+                                   "Use the out-of-place form.")
+        try:
+            return slow_inplace(e, x, operands, decode_attrs(e, attr))
+        finally:
+            attr_decref(attr)
+    try:
+        check_writable(x, e.name + "_")
+        if nin > MAX_SMALL:
+            raise ValueError(f"{e.name}_: expected at most {MAX_SMALL} operands, got {nin}.")
+        for k in range(nin):
+            if operand(operands[k], &ins[k], &nodes[k], e.name) == 0 and nodes[k] >= 0:
+                mask |= <int64_t> 1 << k
+        if mask and not wg_grad_off and e.differentiable:
+            # The old value is kept where the rule needs it.
+            p = find_program(e, mask, attr, ins, nin, outs)
+            for k in range(<int> p.saves.size()):
+                if p.saves[k].operand == 0 and not p.saves[k].shape_only and x.c.array.storage != NULL:
+                    if wg_forward(clone_entry().info, ins, 1, NULL, &kept, 1, NULL) < 0:
+                        raise_last()
+                    break
+        status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, &x.c.array)
+        if status < 0:
+            raise_last()
+        wrote(x, &outs[0])
+        if mask and not wg_grad_off and e.differentiable and is_float(x.c.array.dtype):
+            if kept.layout != NULL:
+                ins[0] = kept
+            node = record(e, ins, nodes, nin, attr, outs)
+        for k in range(e.info.nout):
+            array_unref(outs[k])
+        if not wg_grad_off:
+            rebase(x, node)
+        return x
+    finally:
+        array_unref(kept)
+        attr_decref(attr)
+
+
+cdef Entry _clone_entry = None
+
+
+cdef Entry clone_entry():
+    global _clone_entry
+    if _clone_entry is None:
+        _clone_entry = <Entry> entry_by_name["clone"]
+    return _clone_entry
+
+
+cdef inline int wrote(Tensor x, Array* result) noexcept:
+    """x's memory has a new value: an inline one is copied back, a stored one gets a new version."""
+    if x.c.array.storage == NULL:
+        x.c.array.u = result.u
+    else:
+        x.c.array.storage.version += 1
+        result.version = x.c.array.storage.version
+    return 0
+
+
+cdef int rebase(Tensor x, int32_t node) except -1:
+    """x was written in place; `node` (owned, or -1) made the new value."""
+    cdef Tensor base
+    cdef Array ins[2]
+    cdef int32_t nodes[2]
+    cdef Array out
+    cdef int32_t scatter
+    cdef Attr* attr
+    cdef Entry e
+    if not x.c.flags & T_VIEW:
+        if node < 0 and x.c.node < 0:
+            return 0
+        if x.c.node >= 0:
+            node_release(x.c.node)
+        x.c.node = node
+        x.c.epoch += 1
+        return 0
+    base = <Tensor> x.c.base
+    if node < 0 and base.c.node < 0:
+        return 0
+    if not base.c.array.layout.contiguous:
+        if node >= 0:
+            node_release(node)
+        raise RuntimeError("in-place write: expected a view of a contiguous tensor, got one of a strided array. "
+                           "Use .clone() on the base first.")
+    e = <Entry> entry_by_name["strided_scatter"]
+    attr = region_attr(x, base)
+    ins[0] = base.c.array
+    ins[1] = x.c.array
+    nodes[0] = base.c.node
+    nodes[1] = node
+    out = base.c.array
+    try:
+        scatter = record(e, ins, nodes, 2, attr, &out)
+    finally:
+        attr_decref(attr)
+        if node >= 0:
+            node_release(node)   # the scatter node owns it now
+    if base.c.node >= 0:
+        node_release(base.c.node)
+    base.c.node = scatter
+    base.c.epoch += 1
+    refresh_view(x)
+    return 0
+
+
+cdef Attr* region_attr(Tensor view, Tensor base) except NULL:
+    """shape, strides and offset of a view, relative to its base's first element."""
+    cdef vector[int64_t] words
+    cdef Layout* l = view.c.array.layout
+    cdef int d
+    cdef int64_t item = itemsize(view.c.array.dtype)
+    words.push_back(l.ndim)
+    for d in range(l.ndim):
+        words.push_back(l.shape()[d])
+    words.push_back(l.ndim)
+    for d in range(l.ndim):
+        words.push_back(l.strides()[d])
+    words.push_back((view.c.array.u.offset - base.c.array.u.offset) // item)
+    return attr_new(words.data(), <int> words.size())
+
+
+cdef int refresh_view(Tensor v) except -1:
+    """Gives a view whose base was changed in place a node that says so."""
+    cdef Tensor base = <Tensor> v.c.base
+    cdef Array ins[1]
+    cdef int32_t nodes[1]
+    cdef Attr* attr
+    if v.c.base_epoch == base.c.epoch:
+        return 0
+    v.c.base_epoch = base.c.epoch
+    if v.c.node >= 0:
+        node_release(v.c.node)
+        v.c.node = -1
+    if base.c.node < 0:
+        return 0
+    ins[0] = base.c.array
+    nodes[0] = base.c.node
+    attr = region_attr(v, base)
+    try:
+        v.c.node = record(<Entry> entry_by_name["as_strided"], ins, nodes, 1, attr, &v.c.array)
+    finally:
+        attr_decref(attr)
+    return 0
+
+
+def inplace(Entry e, Tensor x, operands, attrs=()):
+    """Runs an op in place on x: operands without x, attributes in schema order. Returns x."""
+    return apply_inplace(e, x, [x] + list(operands), encode_attrs(e, tuple(attrs)))
+
+
+cdef object slow_inplace_handler = None
+
+
+cdef object slow_inplace(Entry e, Tensor x, list operands, tuple attrs):
+    if slow_inplace_handler is None:
+        raise RuntimeError(f"{e.name}_: expected no active transform, got one without in-place operations.")
+    return slow_inplace_handler(e, x, operands, attrs)
+
+
+cdef object write_out(str op, object result, object out):
+    """The out= argument: resizes `out` when it must (as torch does) and copies the result there."""
+    cdef Tensor o, r
+    if isinstance(result, tuple):
+        return tuple([write_out(op, a, b) for a, b in zip(result, out)])
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{op}: expected a Tensor for out, got {type(out).__name__}.")
+    o = <Tensor> out
+    r = <Tensor> result
+    if not wg_grad_off and (r.c.node >= 0 or o.c.node >= 0):
+        raise RuntimeError(f"{op}: expected arguments without gradients together with out=, got one that requires "
+                           "grad. Use the form that returns its result, or wengert.no_grad().")
+    if not same_shape(o.c.array.layout, r.c.array.layout):
+        replace_data(o, <Tensor> r.to(out.dtype))
+        return out
+    return o.copy_(r)

@@ -1,0 +1,546 @@
+# The Tensor type: storage, slots and hot properties. Everything rarer is attached from Python (tensor.py); the
+# class is open, so attached functions and users' patches cost nothing to the slots here.
+
+@cython.freelist(512)
+@cython.no_gc
+cdef class Tensor:
+    """An n-dimensional array that can record what happens to it.
+
+    Make tensors with `wengert.tensor`, `wengert.zeros` and their like; the class has PyTorch's `torch.Tensor`
+    interface.
+
+    Example:
+        >>> import wengert
+        >>> x = wengert.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+    cdef TensorBody c
+    cdef object __weakref__
+
+    def __add__(self, other):
+        return binary(S_ADD, self, other)
+
+    def __radd__(self, other):
+        return binary(S_ADD, other, self)
+
+    def __sub__(self, other):
+        return binary(S_SUB, self, other)
+
+    def __rsub__(self, other):
+        return binary(S_SUB, other, self)
+
+    def __mul__(self, other):
+        return binary(S_MUL, self, other)
+
+    def __rmul__(self, other):
+        return binary(S_MUL, other, self)
+
+    def __truediv__(self, other):
+        return binary(S_TRUEDIV, self, other)
+
+    def __rtruediv__(self, other):
+        return binary(S_TRUEDIV, other, self)
+
+    def __floordiv__(self, other):
+        return binary(S_FLOORDIV, self, other)
+
+    def __rfloordiv__(self, other):
+        return binary(S_FLOORDIV, other, self)
+
+    def __mod__(self, other):
+        return binary(S_MOD, self, other)
+
+    def __rmod__(self, other):
+        return binary(S_MOD, other, self)
+
+    def __pow__(self, other, modulo):
+        return binary(S_POW, self, other)
+
+    def __rpow__(self, other, modulo):
+        return binary(S_POW, other, self)
+
+    def __matmul__(self, other):
+        return matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return matmul(other, self)
+
+    def __and__(self, other):
+        return binary(S_AND, self, other)
+
+    def __rand__(self, other):
+        return binary(S_AND, other, self)
+
+    def __or__(self, other):
+        return binary(S_OR, self, other)
+
+    def __ror__(self, other):
+        return binary(S_OR, other, self)
+
+    def __xor__(self, other):
+        return binary(S_XOR, self, other)
+
+    def __rxor__(self, other):
+        return binary(S_XOR, other, self)
+
+    def __lshift__(self, other):
+        return binary(S_LSHIFT, self, other)
+
+    def __rshift__(self, other):
+        return binary(S_RSHIFT, self, other)
+
+    def __neg__(self):
+        return unary(<Entry> slot_entry[S_NEG], self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return unary(<Entry> slot_entry[S_ABS], self)
+
+    def __invert__(self):
+        return unary(<Entry> slot_entry[S_INVERT], self)
+
+    def __richcmp__(self, other, int how):
+        cdef int slot = (S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE)[how]
+        return binary(slot, self, other)
+
+    def __hash__(self):
+        return <Py_hash_t> (<size_t> <PyObject*> self >> 4)
+
+    def __iadd__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_ADD], self, [self, other], NULL)
+
+    def __isub__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_SUB], self, [self, other], NULL)
+
+    def __imul__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_MUL], self, [self, other], NULL)
+
+    def __itruediv__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_TRUEDIV], self, [self, other], NULL)
+
+    def __ifloordiv__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_FLOORDIV], self, [self, other], NULL)
+
+    def __imod__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_MOD], self, [self, other], NULL)
+
+    def __ipow__(self, other, modulo):
+        return apply_inplace(<Entry> slot_entry[S_POW], self, [self, other], NULL)
+
+    def __iand__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_AND], self, [self, other], NULL)
+
+    def __ior__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_OR], self, [self, other], NULL)
+
+    def __ixor__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_XOR], self, [self, other], NULL)
+
+    def __ilshift__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_LSHIFT], self, [self, other], NULL)
+
+    def __irshift__(self, other):
+        return apply_inplace(<Entry> slot_entry[S_RSHIFT], self, [self, other], NULL)
+
+    def __getitem__(self, key):
+        return get_item(self, key)
+
+    def __setitem__(self, key, value):
+        set_item(self, key, value)
+
+    def __delitem__(self, key):
+        raise TypeError("Tensor: expected indexing or assignment, got `del`. Tensors have a fixed size.")
+
+    def __len__(self):
+        if self.c.array.layout.ndim == 0:
+            raise TypeError("len: expected a tensor with dimensions, got shape (). A 0-d tensor has no length.")
+        return self.c.array.layout.shape()[0]
+
+    def __bool__(self):
+        if self.c.array.layout.numel != 1:
+            raise RuntimeError(f"bool: expected a tensor of one element, got shape {shape_tuple(self.c.array.layout)}. "
+                               "Use .any() or .all().")
+        return bool(item_of(&self.c.array, 0))
+
+    def __float__(self):
+        return float(single(self, "float"))
+
+    def __int__(self):
+        return int(single(self, "int"))
+
+    def __index__(self):
+        if not is_int(self.c.array.dtype) and self.c.array.dtype != kBool:
+            raise TypeError(f"index: expected an integer tensor of one element, got dtype "
+                            f"{(<bytes> kDTypeName[self.c.array.dtype]).decode()}.")
+        return int(single(self, "index"))
+
+    def __iter__(self):
+        if self.c.array.layout.ndim == 0:
+            raise TypeError("iter: expected a tensor with dimensions, got shape (). Use .item() for its value.")
+        return iter(unbind_all(self))
+
+    def __contains__(self, value):
+        if not isinstance(value, (Tensor, int, float)):
+            raise RuntimeError(f"in: expected a Tensor or a number, got {type(value).__name__}.")
+        return bool((self == value).any())
+
+    def item(self):
+        """The value of a tensor of one element, as a Python number."""
+        return single(self, "item")
+
+    def tolist(self):
+        """The values as nested lists of Python numbers."""
+        return to_list(self)
+
+    @property
+    def __dict__(self):
+        if self.c.dict == NULL:
+            attributes = {}
+            Py_INCREF(attributes)
+            self.c.dict = <PyObject*> attributes
+            wg_track(self)
+        return <object> self.c.dict
+
+    @property
+    def shape(self):
+        """The sizes of the dimensions, as a `Size` (a tuple)."""
+        return size_type(shape_tuple(self.c.array.layout))
+
+    @property
+    def dtype(self):
+        """The element type."""
+        return <object> dtypes[self.c.array.dtype]
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return self.c.array.layout.ndim
+
+    @property
+    def itemsize(self):
+        """Bytes of one element."""
+        return itemsize(self.c.array.dtype)
+
+    @property
+    def nbytes(self):
+        """Bytes of all elements."""
+        return self.c.array.nbytes()
+
+    def numel(self):
+        """The number of elements."""
+        return self.c.array.layout.numel
+
+    def dim(self):
+        """The number of dimensions."""
+        return self.c.array.layout.ndim
+
+    ndimension = dim
+    nelement = numel
+
+    def element_size(self):
+        """Bytes of one element."""
+        return itemsize(self.c.array.dtype)
+
+    def stride(self, dim=None):
+        """The strides in elements, or that of one dimension."""
+        cdef Layout* l = self.c.array.layout
+        strides = tuple([l.strides()[d] for d in range(l.ndim)])
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self):
+        """Elements between the start of the storage and the first element."""
+        return self.c.array.u.offset // itemsize(self.c.array.dtype) if self.c.array.storage != NULL else 0
+
+    def data_ptr(self):
+        """The address of the first element; it pins the value of a 0-d tensor in memory."""
+        if self.c.array.storage == NULL and not array_promote(&self.c.array):
+            raise_memory("data_ptr")
+        return <size_t> self.c.array.data()
+
+    def is_contiguous(self, memory_format=None):
+        """Whether the elements lie in row-major order without gaps."""
+        return self.c.array.layout.contiguous
+
+    @property
+    def _version(self):
+        return self.c.array.storage.version if self.c.array.storage != NULL else 0
+
+    @property
+    def requires_grad(self):
+        """Whether gradients flow to or through this tensor."""
+        if self.c.flags & T_VIEW:
+            refresh_view(self)
+        return self.c.node >= 0
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        set_requires_grad(self, bool(value))
+
+    def requires_grad_(self, requires_grad=True):
+        """Asks for gradients of this leaf (or, with False, no longer); returns the tensor."""
+        set_requires_grad(self, bool(requires_grad))
+        return self
+
+    @property
+    def is_leaf(self):
+        """Whether the user made this tensor, rather than a recorded operation."""
+        if self.c.flags & T_VIEW:
+            refresh_view(self)
+        return self.c.node < 0 or n_flags[self.c.node] & N_LEAF != 0
+
+    @property
+    def grad(self):
+        """The gradient that backward() left here, or None."""
+        return None if self.c.grad == NULL else <object> self.c.grad
+
+    @grad.setter
+    def grad(self, value):
+        set_grad(self, value)
+
+    @grad.deleter
+    def grad(self):
+        set_grad(self, None)
+
+    @property
+    def grad_fn(self):
+        """The node that made this tensor, or None for leaves."""
+        if self.c.flags & T_VIEW:
+            refresh_view(self)
+        if self.c.node < 0 or n_flags[self.c.node] & N_LEAF:
+            return None
+        return make_node(self.c.node)
+
+    @property
+    def _base(self):
+        return None if self.c.base == NULL else <object> self.c.base
+
+    def _is_view(self):
+        return self.c.base != NULL
+
+    def detach(self):
+        """The same values without history; shares memory."""
+        return detached(self)
+
+    @property
+    def data(self):
+        """The same values without history; shares memory. Assign a tensor to replace the values."""
+        return detached(self)
+
+    @data.setter
+    def data(self, Tensor value not None):
+        replace_data(self, value)
+
+    def __array__(self, dtype=None, copy=None):
+        return numpy_array(self, dtype, copy)
+
+    def numpy(self, *, force=False):
+        """The values as a NumPy array that shares memory. Raises RuntimeError for tensors that require grad unless
+        `force` is set."""
+        return to_numpy(self, force)
+
+
+wg_open_tensor_type(<PyTypeObject*> Tensor, body_offset())
+
+cdef object size_type = tuple
+
+
+def set_size_type(kind):
+    """Hands the core the class of shapes (wengert.Size)."""
+    global size_type
+    size_type = kind
+
+
+cdef extern from *:
+    """
+    #define WG_BODY_OFFSET offsetof(struct __pyx_obj_7wengert_5_core_Tensor, c)
+    """
+    Py_ssize_t WG_BODY_OFFSET
+
+
+cdef Py_ssize_t body_offset() noexcept:
+    return WG_BODY_OFFSET
+
+
+# ---- values as Python numbers ----------------------------------------------------------------------------------
+
+cdef object item_at(const char* p, int dtype):
+    if dtype == kFloat32:
+        return (<float*> p)[0]
+    if dtype == kFloat64:
+        return (<double*> p)[0]
+    if dtype == kInt64:
+        return (<int64_t*> p)[0]
+    if dtype == kBool:
+        return (<uint8_t*> p)[0] != 0
+    if dtype == kInt32:
+        return (<int32_t*> p)[0]
+    if dtype == kUInt8:
+        return (<uint8_t*> p)[0]
+    if dtype == kInt8:
+        return (<int8_t*> p)[0]
+    if dtype == kInt16:
+        return (<int16_t*> p)[0]
+    if dtype == kFloat16:
+        return half_to_float((<half_t*> p)[0])
+    return bfloat_to_float((<bfloat_t*> p)[0])
+
+
+cdef object item_of(Array* a, int64_t offset):
+    return item_at(a.data() + offset, a.dtype)
+
+
+cdef object single(Tensor t, str op):
+    if t.c.flags & T_SLOW:
+        raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform or a graph under "
+                           "construction. Use tensor operations such as where() instead.")
+    if t.c.array.layout.numel != 1:
+        raise RuntimeError(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
+                           "Use tolist() for several.")
+    if active_recorder != NULL:
+        (<object> active_recorder).mark_value_read(op)
+    return item_of(&t.c.array, 0)
+
+
+cdef object to_list(Tensor t):
+    cdef Array* a = &t.c.array
+    cdef int64_t index[kMaxDims]
+    cdef int ndim = a.layout.ndim, d
+    cdef int64_t k, item = itemsize(a.dtype)
+    if t.c.flags & T_SLOW:
+        return single(t, "tolist")
+    if active_recorder != NULL:
+        (<object> active_recorder).mark_value_read("tolist")
+    if ndim == 0:
+        return item_of(a, 0)
+    if a.layout.numel == 0:
+        out = []
+        if ndim > 1 and a.layout.shape()[0]:
+            return [to_list(<Tensor> part) for part in unbind_all(t)]
+        return out
+    # Innermost rows first, then lists of lists from the inside out.
+    cdef int64_t inner = a.layout.shape()[ndim - 1], step = a.layout.strides()[ndim - 1] * item
+    cdef int64_t rows = a.layout.numel // inner, offset
+    for d in range(ndim):
+        index[d] = 0
+    level = []
+    for k in range(rows):
+        offset = 0
+        for d in range(ndim - 1):
+            offset += index[d] * a.layout.strides()[d]
+        offset *= item
+        level.append([item_of(a, offset + j * step) for j in range(inner)])
+        d = ndim - 2
+        while d >= 0:
+            index[d] += 1
+            if index[d] < a.layout.shape()[d]:
+                break
+            index[d] = 0
+            d -= 1
+    for d in range(ndim - 2, 0, -1):
+        size = a.layout.shape()[d]
+        level = [level[k:k + size] for k in range(0, len(level), size)]
+    return level
+
+
+# ---- history ---------------------------------------------------------------------------------------------------
+
+cdef int set_requires_grad(Tensor t, cbool wanted) except -1:
+    cdef int32_t i
+    if t.c.flags & T_VIEW:
+        refresh_view(t)
+    if t.c.node >= 0 and not n_flags[t.c.node] & N_LEAF:
+        if not wanted:
+            raise RuntimeError("requires_grad: expected a leaf, got the result of an operation. Use .detach().")
+        return 0
+    if wanted == (t.c.node >= 0):
+        return 0
+    if not wanted:
+        t.c.flags &= ~<uint32_t> T_LEAF
+        n_owner[t.c.node] = NULL
+        node_release(t.c.node)
+        t.c.node = -1
+        return 0
+    if not is_float(t.c.array.dtype):
+        raise RuntimeError("requires_grad: expected a floating dtype, got "
+                           f"{(<bytes> kDTypeName[t.c.array.dtype]).decode()}. Convert with .float() first.")
+    i = node_new()
+    n_flags[i] = N_LEAF
+    n_owner[i] = <void*> t
+    n_layout[i] = t.c.array.layout
+    layout_incref(t.c.array.layout)
+    n_dtype[i] = t.c.array.dtype
+    t.c.node = i
+    t.c.flags |= T_LEAF
+    return 0
+
+
+cdef void tensor_gone(TensorBody* body) noexcept:
+    """A tensor with a leaf node or hooks is being destroyed while the node may live on."""
+    if body.node >= 0 and body.flags & T_LEAF:
+        n_owner[body.node] = NULL
+    if body.flags & T_HOOKED:
+        hooks_orphaned(body)
+
+
+wg_tensor_gone = tensor_gone
+
+
+cdef int set_grad(Tensor t, object value) except -1:
+    cdef Tensor g
+    cdef PyObject* old = t.c.grad
+    if value is None:
+        t.c.grad = NULL
+    else:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}.")
+        if value is t:
+            raise RuntimeError("grad: expected another tensor, got the tensor itself.")
+        g = <Tensor> value
+        if not same_shape(g.c.array.layout, t.c.array.layout):
+            raise RuntimeError(f"grad: expected shape {shape_tuple(t.c.array.layout)}, got "
+                               f"{shape_tuple(g.c.array.layout)}.")
+        if g.c.array.dtype != t.c.array.dtype:
+            raise RuntimeError(f"grad: expected dtype {dtypes[t.c.array.dtype].name}, got "
+                               f"{dtypes[g.c.array.dtype].name}. Convert it with .to().")
+        Py_INCREF(value)
+        t.c.grad = <PyObject*> value
+        wg_track(t)
+    Py_XDECREF(old)
+    return 0
+
+
+cdef Tensor detached(Tensor t):
+    cdef Tensor o
+    cdef Array a
+    if t.c.flags & T_SLOW:
+        return slow_dispatch(<Entry> entry_by_name["alias"], [t], ())
+    if t.c.array.storage == NULL and not array_promote(&t.c.array):
+        raise_memory("detach")
+    a = t.c.array
+    array_ref(a)
+    return tensor_from(&a)
+
+
+cdef int replace_data(Tensor t, Tensor value) except -1:
+    """t.data = value: t keeps its history and identity and takes value's memory."""
+    cdef Array a
+    if value.c.array.storage == NULL and not array_promote(&value.c.array):
+        raise_memory("data")
+    a = value.c.array
+    array_ref(a)
+    if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF:
+        if not is_float(a.dtype):
+            array_unref(a)
+            raise RuntimeError("data: expected a floating dtype for a tensor that requires grad, got "
+                               f"{dtypes[a.dtype].name}.")
+        layout_decref(n_layout[t.c.node])
+        n_layout[t.c.node] = a.layout
+        layout_incref(a.layout)
+        n_dtype[t.c.node] = a.dtype
+    array_unref(t.c.array)
+    t.c.array = a
+    return 0
