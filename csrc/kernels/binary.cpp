@@ -184,13 +184,13 @@ bool any_zero(const void* p, index_t n) {
 #define WG_FAST \
   WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum), \
   WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter), \
-  WG_FLOATS(xlogy), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne), WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), \
+  WG_FLOATS(xlogy), WG_SAME(pow, float), WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne), WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), \
   WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), WG_TEST_FLOATS(logical_or), \
   WG_TEST_FLOATS(logical_xor)
 // Functions that call the C library for each element.
 #define WG_SLOW \
-  WG_FLOATS(floor_divide), WG_FLOATS(remainder), WG_FLOATS(fmod), WG_FLOATS(pow), WG_FLOATS(atan2), \
-  WG_FLOATS(hypot), WG_FLOATS(logaddexp)
+  WG_FLOATS(floor_divide), WG_FLOATS(remainder), WG_FLOATS(fmod), WG_SAME(pow, double), WG_FLOATS(atan2), \
+  WG_FLOATS(hypot), WG_SAME(logaddexp, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(binary, WG_FAST)

@@ -58,9 +58,6 @@ WG_UNARY(log, vm::log(x))
 WG_UNARY(log2, vm::log2(x))
 WG_UNARY(log10, vm::log10(x))
 WG_UNARY(log1p, vm::log1p(x))
-WG_UNARY(sin, vm::sin(x))
-WG_UNARY(cos, vm::cos(x))
-WG_UNARY(tan, vm::tan(x))
 WG_UNARY(asin, vm::asin(x))
 WG_UNARY(acos, vm::acos(x))
 WG_UNARY(atan, vm::atan(x))
@@ -116,6 +113,47 @@ struct signbit_op {
 };
 #undef WG_UNARY
 
+// Note [Two paths of sin, cos and tan]
+// float32 arguments below kTrigBound are reduced in float64 and vectorise; the others need the digits of pi that the
+// C library carries. Each element chooses by its own size alone, but a block without a large one runs the plain loop.
+#define WG_TRIG(name)                                                                                      \
+  struct name##_op {                                                                                       \
+    static WG_INLINE float near_zero(float x) { return vm::name(x); }                                      \
+    static WG_INLINE float at(float x) {                                                                   \
+      if (WG_LIKELY(vm::abs(x) < vm::kTrigBound)) return vm::name(x);                                      \
+      return static_cast<float>(vm::name(static_cast<double>(x)));                                         \
+    }                                                                                                      \
+    static WG_INLINE double at(double x) { return vm::name(x); }                                           \
+  };
+WG_TRIG(sin)
+WG_TRIG(cos)
+WG_TRIG(tan)
+#undef WG_TRIG
+
+template <class Op>
+void trig_loop(const void* a, void* out, index_t n) {
+  const float* x = static_cast<const float*>(a);
+  float* y = static_cast<float*>(out);
+  if (n == 1) {
+    *y = Op::at(*x);
+    return;
+  }
+  for (index_t start = 0; start < n; start += kBlock) {
+    const index_t stop = n - start < kBlock ? n : start + kBlock;
+    std::int32_t largest = 0;
+    for (index_t i = start; i < stop; ++i) {
+      std::int32_t size = vm::bits(vm::abs(x[i]));
+      largest = size > largest ? size : largest;
+    }
+    if (WG_LIKELY(largest < vm::bits(vm::kTrigBound))) {
+#pragma GCC ivdep
+      for (index_t i = start; i < stop; ++i) y[i] = Op::near_zero(x[i]);
+    } else {
+      for (index_t i = start; i < stop; ++i) y[i] = Op::at(x[i]);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace WG_NS
 }  // namespace wg
@@ -131,21 +169,28 @@ struct signbit_op {
   WG_TEST(name, bool), WG_TEST(name, std::uint8_t), WG_TEST(name, std::int8_t), WG_TEST(name, std::int16_t), \
   WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 
+#define WG_TRIG_ENTRY(name) \
+  {#name, kUnaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(static_cast<UnaryFn>(trig_loop<name##_op>))}
 // Functions that vectorise: worth a copy for each instruction set.
 #define WG_FAST \
   WG_FLOATS(neg), WG_FLOATS(abs), WG_FLOATS(sign), WG_FLOATS(square), WG_FLOATS(floor), WG_FLOATS(ceil), \
   WG_FLOATS(trunc), WG_FLOATS(round), WG_FLOATS(frac), WG_FLOATS(sqrt), WG_FLOATS(rsqrt), \
   WG_FLOATS(reciprocal), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), WG_FLOATS(relu), \
-  WG_FLOATS(silu), WG_FLOATS(gelu), WG_FLOATS(gelu_tanh), WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), \
+  WG_FLOATS(silu), WG_FLOATS(gelu_tanh), WG_FLOATS(mish), WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), \
+  WG_SAME(exp2, float), WG_SAME(expm1, float), WG_SAME(log2, float), WG_SAME(log10, float), WG_SAME(log1p, float), \
+  WG_SAME(sinh, float), WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float), \
+  WG_SAME(erf, float), WG_SAME(erfc, float), WG_SAME(gelu, float), WG_SAME(softplus, float), \
+  WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin), WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), \
   WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan), WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), \
   WG_TEST_FLOATS(signbit)
 // Functions that call the C library for each element.
 #define WG_SLOW \
-  WG_FLOATS(exp2), WG_FLOATS(expm1), WG_FLOATS(log2), WG_FLOATS(log10), WG_FLOATS(log1p), WG_FLOATS(sin), \
-  WG_FLOATS(cos), WG_FLOATS(tan), WG_FLOATS(asin), WG_FLOATS(acos), WG_FLOATS(atan), WG_FLOATS(sinh), \
-  WG_FLOATS(cosh), WG_FLOATS(asinh), WG_FLOATS(acosh), WG_FLOATS(atanh), WG_FLOATS(erf), WG_FLOATS(erfc), \
-  WG_FLOATS(erfinv), WG_FLOATS(lgamma), WG_FLOATS(digamma), WG_FLOATS(softplus), WG_FLOATS(logsigmoid), \
-  WG_FLOATS(mish)
+  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double), \
+  WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin), \
+  WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double), \
+  WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_SAME(erfc, double), WG_FLOATS(erfinv), \
+  WG_FLOATS(lgamma), WG_FLOATS(digamma), WG_SAME(softplus, double), WG_SAME(logsigmoid, double), \
+  WG_SAME(gelu, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)

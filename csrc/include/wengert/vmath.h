@@ -71,7 +71,7 @@ WG_INLINE T poly(T x, const T (&c)[N]) {
 }  // namespace WG_NS
 }  // namespace wg
 
-#include "wengert/vmath_f32.h"
 #include "wengert/vmath_f64.h"
+#include "wengert/vmath_f32.h"
 #include "wengert/vmath_special.h"
 #include "wengert/vmath_activation.h"
