@@ -16,7 +16,7 @@ constexpr float kRoundF = 12582912.0f;
 // e**x = 2**k (1 + p), p = r + v, v = r*r q(r), |r| <= ln(2)/2. Own minimax q, 2**-28 of e**r. `low` is a small
 // addend of x beyond its last digit.
 struct ExpParts32 {
-  float p, v;
+  float p, r, v;
   std::int32_t k;
 };
 WG_INLINE ExpParts32 exp_parts(float x, float low = 0.0f) {
@@ -25,7 +25,7 @@ WG_INLINE ExpParts32 exp_parts(float x, float low = 0.0f) {
   float r = fma(n, -kLn2LoF, fma(n, -kLn2HiF, x)) + low;
   constexpr float q[] = {0.49999994f, 0.16666518f, 0.041668415f, 0.008369056f, 0.0013814267f};
   float v = poly(r, q) * (r * r);
-  return {r + v, v, static_cast<std::int32_t>(bits(t) - bits(kRoundF))};
+  return {r + v, r, v, static_cast<std::int32_t>(bits(t) - bits(kRoundF))};
 }
 // 2**k for -127 < k < 128.
 WG_INLINE float pow2i(std::int32_t k) { return from_bits((k + 127) << 23); }
@@ -57,16 +57,18 @@ WG_INLINE float log(float x) {
   return x > 0.0f && x < kInfF ? y : special;
 }
 
-// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Where u needs no scaling the result is a plus a small correction,
-// a + (v - a u) / (u + 2) with u = 2a + v, which keeps the digits of a. 1.6 ulp. tanh(+-0) = +-0, tanh(+-inf) = +-1.
+// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Below 0.55 it is a plus a small correction, which keeps the digits
+// of a: a + (g - a u) / (u + 2), where g = u - 2a is put together without rounding u. tanh(+-0) = +-0,
+// tanh(+-inf) = +-1. TANHULP ulp.
 WG_INLINE float tanh(float x) {
   float a = abs(x);
   float c = a > 10.0f ? 10.0f : a;
   ExpParts32 e = exp_parts(c * 2.0f);
   float s = pow2i(e.k);
   float u = fma(e.p, s, s - 1.0f);
-  bool small = c < 0.17f;
-  float y = (small ? c : 0.0f) + (small ? fma(-c, u, e.v) : u) / (u + 2.0f);
+  float g = fma(e.v, s, fma(e.r, s, s - 1.0f) - 2.0f * c);
+  bool small = c < 0.55f;
+  float y = (small ? c : 0.0f) + (small ? fma(-c, u, g) : u) / (u + 2.0f);
   return copysign(y, x);
 }
 
@@ -138,24 +140,27 @@ WG_INLINE float pow(float x, float y) {
   return x == 1.0f || y == 0.0f ? 1.0f : r;
 }
 
-// erf x. Below 0.92 x + x P(x*x), above 1 - exp(Q(|x|)), own minimax P (2**-31) and Q (2**-29). 1.0 ulp.
-// erf(+-0) = +-0, erf(+-inf) = +-1.
+// erf t for 0 <= t < 0.93: t + t P(t*t), own minimax P (2**-31).
+WG_INLINE float erf_near(float t) {
+  constexpr float c[] = {0.12837917f,   -0.37612632f,  0.112836875f, -0.026858943f,
+                         0.0051999073f, -0.000813002f, 8.316806e-05f};
+  float z = t * t;
+  return fma(poly(z, c), t, t);
+}
+// erf x. Below 0.92 as above, beyond 1 - exp(Q(|x|)), own minimax Q (2**-29). 1.0 ulp. erf(+-0) = +-0,
+// erf(+-inf) = +-1.
 WG_INLINE float erf(float x) {
   float t = abs(x);
   t = t > 4.0f ? 4.0f : t;
-  float z = t * t;
-  constexpr float cp[] = {0.12837917f,  -0.37612632f,  0.112836875f, -0.026858943f,
-                          0.0051999073f, -0.000813002f, 8.316806e-05f};
-  constexpr float cq[] = {-0.0001967828f, -1.1276709f,   -0.6371906f,   -0.10392405f,
-                          0.022223165f,   -0.0030422478f, 0.00019583583f};
-  float near = fma(poly(z, cp), t, t);
-  ExpParts32 e = exp_parts(poly(t, cq));
+  constexpr float c[] = {-0.0001967828f, -1.1276709f,    -0.6371906f,   -0.10392405f,
+                         0.022223165f,   -0.0030422478f, 0.00019583583f};
+  ExpParts32 e = exp_parts(poly(t, c));
   float s = pow2i(e.k);
   float far = 1.0f - fma(e.p, s, s);
-  return copysign(t < 0.92f ? near : far, x);
+  return copysign(t < 0.92f ? erf_near(t) : far, x);
 }
 
-// The scaled exponential integral of the normal tail: erfc(t) = exp(-t*t) tail(t) for 0 <= t <= 10.7. A polynomial in
+// erfc without its exponential: erfc(t) = exp(-t*t) tail(t) for 0 <= t <= 10.7. A polynomial in
 // (t - 2) / (t + 2) over 1 + 2t, own minimax (2**-25.8).
 WG_INLINE float tail(float t) {
   float w = (t - 2.0f) / (t + 2.0f);
@@ -170,20 +175,25 @@ WG_INLINE float gaussian_times(float t, float scale, float m) {
   std::int32_t half = e.k >> 1;
   return (e.p + 1.0f) * m * pow2i(half) * pow2i(e.k - half);
 }
-// 1 - erf x, without its cancellation. 2.0 ulp. erfc(-inf) = 2, erfc(inf) = 0.
+// 1 - erf x: below 0.5 by that formula, beyond without its cancellation. ERFCULP ulp. erfc(-inf) = 2, erfc(inf) = 0.
 WG_INLINE float erfc(float x) {
   float t = abs(x);
   t = t > 10.5f ? 10.5f : t;
   float y = gaussian_times(t, 1.0f, tail(t));
+  y = t < 0.5f ? 1.0f - erf_near(t) : y;
   return x < 0.0f ? 2.0f - y : y;
 }
-// x Phi(x), Phi the normal distribution function: max(x, 0) - t Phi(-t), t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2.
-// 2.5 ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf, gelu(+-0) = +-0.
+// x Phi(x), Phi the normal distribution function. |x| < 0.7: (x + x erf(x / sqrt 2)) / 2; beyond max(x, 0) - t Phi(-t),
+// t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2. GELUULP ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf, gelu(+-0) = +-0.
 WG_INLINE float gelu(float x) {
   float t = abs(x);
   t = t > 14.6f ? 14.6f : t;
-  float m = gaussian_times(t, 0.5f, 0.5f * t * tail(t * 0.70710678118654752440f));
-  float y = x < 0.0f ? -m : x - m;
+  float z = t * 0.70710678118654752440f;
+  float m = gaussian_times(t, 0.5f, 0.5f * t * tail(z));
+  float half = 0.5f * x;
+  float near = fma(half, copysign(erf_near(z), x), half);
+  float far = x < 0.0f ? -m : x - m;
+  float y = t < 0.7f ? near : far;
   return x == -kInfF ? kNanF : y;
 }
 

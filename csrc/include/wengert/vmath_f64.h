@@ -18,7 +18,7 @@ constexpr double kRound = 6755399441055744.0;
 
 // e**x = 2**k (1 + p), p = r + v, v = r*r q(r), |r| <= ln(2)/2. Own minimax q, 2**-57 of e**r.
 struct ExpParts64 {
-  double p, v;
+  double p, r, v;
   std::int64_t k;
 };
 WG_INLINE ExpParts64 exp_parts(double x) {
@@ -29,7 +29,7 @@ WG_INLINE ExpParts64 exp_parts(double x) {
                           0x1.6c16c184e00e5p-10, 0x1.a01a01267ecedp-13, 0x1.a0199803abc14p-16, 0x1.71df2a96714b1p-19,
                           0x1.28af690b3b81ap-22, 0x1.ad7c5e4e45c38p-26};
   double v = poly(r, q) * (r * r);
-  return {r + v, v, bits(t) - bits(kRound)};
+  return {r + v, r, v, bits(t) - bits(kRound)};
 }
 // 2**k for -1023 < k < 1024.
 WG_INLINE double pow2i(std::int64_t k) { return bit_cast<double>(static_cast<std::uint64_t>(k + 1023) << 52); }
@@ -68,16 +68,18 @@ WG_INLINE double log(double x) {
   return x > 0.0 && x < kInf ? y : special;
 }
 
-// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Where u needs no scaling the result is a plus a small correction,
-// a + (v - a u) / (u + 2) with u = 2a + v, which keeps the digits of a. 1.6 ulp. tanh(+-0) = +-0, tanh(+-inf) = +-1.
+// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Below 0.55 it is a plus a small correction, which keeps the digits
+// of a: a + (g - a u) / (u + 2), where g = u - 2a is put together without rounding u. tanh(+-0) = +-0,
+// tanh(+-inf) = +-1. TANHULP ulp.
 WG_INLINE double tanh(double x) {
   double a = abs(x);
   double c = a > 22.0 ? 22.0 : a;
   ExpParts64 e = exp_parts(c * 2.0);
   double s = pow2i(e.k);
   double u = fma(e.p, s, s - 1.0);
-  bool small = c < 0.17;
-  double y = (small ? c : 0.0) + (small ? fma(-c, u, e.v) : u) / (u + 2.0);
+  double g = fma(e.v, s, fma(e.r, s, s - 1.0) - 2.0 * c);
+  bool small = c < 0.55;
+  double y = (small ? c : 0.0) + (small ? fma(-c, u, g) : u) / (u + 2.0);
   return copysign(y, x);
 }
 
