@@ -1,0 +1,257 @@
+// Float32 functions of vmath.h. Include vmath.h, not this file.
+#pragma once
+#include "wengert/vmath.h"
+
+namespace wg {
+namespace WG_NS {
+namespace vm {
+
+constexpr float kInfF = __builtin_inff();
+constexpr float kNanF = __builtin_nanf("");
+// ln 2 in two parts; the first has 9 bits, so that its product with an exponent is exact without fma.
+constexpr float kLn2HiF = 0.693359375f, kLn2LoF = -2.12194440e-4f;
+// 1.5 * 2**23: adding it rounds to an integer (ties to even), left in the low bits.
+constexpr float kRoundF = 12582912.0f;
+
+// e**x = 2**k (1 + p), p = r + v, v = r*r q(r), |r| <= ln(2)/2. Own minimax q, 2**-28 of e**r. `low` is a small
+// addend of x beyond its last digit.
+struct ExpParts32 {
+  float p, r, v;
+  std::int32_t k;
+};
+WG_INLINE ExpParts32 exp_parts(float x, float low = 0.0f) {
+  float t = fma(x, 1.44269504088896341f, kRoundF);
+  float n = t - kRoundF;
+  float r = fma(n, -kLn2LoF, fma(n, -kLn2HiF, x)) + low;
+  constexpr float q[] = {0.49999994f, 0.16666518f, 0.041668415f, 0.008369056f, 0.0013814267f};
+  float v = poly(r, q) * (r * r);
+  return {r + v, r, v, static_cast<std::int32_t>(bits(t) - bits(kRoundF))};
+}
+// 2**k for -127 < k < 128.
+WG_INLINE float pow2i(std::int32_t k) { return from_bits((k + 127) << 23); }
+
+// e**x for any x. Cody-Waite reduction by ln 2, own polynomial, scaling in two steps so that subnormal results are
+// right. 1 ulp. exp(-inf) = 0, exp(inf) = inf, NaN stays.
+WG_INLINE float exp(float x) {
+  float c = clamp(x, -104.0f, 89.0f);
+  ExpParts32 e = exp_parts(c);
+  std::int32_t half = e.k >> 1;
+  return (e.p + 1.0f) * pow2i(half) * pow2i(e.k - half);
+}
+
+// ln x. m in [sqrt(1/2), sqrt(2)), f = m - 1, ln m = f - f*f/2 + f*f*f P(f), own minimax P (2**-30).
+// Subnormal x are scaled first. 0.8 ulp. log(+-0) = -inf, log(inf) = inf, x < 0 and NaN give NaN.
+WG_INLINE float log(float x) {
+  bool tiny = x < 1.17549435e-38f;
+  float scaled = tiny ? x * 8388608.0f : x;
+  float shift = tiny ? -23.0f : 0.0f;
+  std::int32_t e = (bits(scaled) - 0x3f3504f3) >> 23;
+  float f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
+  float n = static_cast<float>(e) + shift;
+  constexpr float c[] = {0.33333313f,  -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,
+                         -0.1240551f, 0.118882105f, -0.116760515f, 0.067469776f};
+  float s = f * f;
+  float low = fma(n, kLn2LoF, poly(f, c) * f * s);
+  float y = fma(n, kLn2HiF, f + fma(s, -0.5f, low));
+  float special = x == 0.0f ? -kInfF : x < 0.0f ? kNanF : x;
+  return x > 0.0f && x < kInfF ? y : special;
+}
+
+// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Below 0.55 it is a plus a small correction, which keeps the digits
+// of a: a + (g - a u) / (u + 2), where g = u - 2a is put together without rounding u. tanh(+-0) = +-0,
+// tanh(+-inf) = +-1. TANHULP ulp.
+WG_INLINE float tanh(float x) {
+  float a = abs(x);
+  float c = a > 10.0f ? 10.0f : a;
+  ExpParts32 e = exp_parts(c * 2.0f);
+  float s = pow2i(e.k);
+  float u = fma(e.p, s, s - 1.0f);
+  float g = fma(e.v, s, fma(e.r, s, s - 1.0f) - 2.0f * c);
+  bool small = c < 0.55f;
+  float y = (small ? c : 0.0f) + (small ? fma(-c, u, g) : u) / (u + 2.0f);
+  return copysign(y, x);
+}
+
+// 1 / (1 + exp(-x)), as e / (1 + e) for x < 0, e = exp(-|x|). 1.7 ulp. sigmoid(-inf) = 0, sigmoid(inf) = 1.
+WG_INLINE float sigmoid(float x) {
+  float e = exp(-abs(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+// Below this magnitude f(x) = x + O(x**2 or x**3) is x to float32's precision; above it float64 has digits to spare.
+constexpr float kTinyF = 2.98023223876953125e-8f;  // 2**-25
+
+// The next functions go through float64, whose exp and log vectorise too: at most 0.51 ulp.
+// 2**x. 0 and inf beyond the range, NaN stays.
+WG_INLINE float exp2(float x) { return static_cast<float>(exp(static_cast<double>(x) * 0.69314718055994530942)); }
+// e**x - 1; -1 at -inf.
+WG_INLINE float expm1(float x) {
+  float y = static_cast<float>(exp(static_cast<double>(x)) - 1.0);
+  return abs(x) < kTinyF ? x : y;
+}
+// Poles and domains are those of log.
+WG_INLINE float log2(float x) { return static_cast<float>(log(static_cast<double>(x)) * 1.44269504088896340736); }
+WG_INLINE float log10(float x) { return static_cast<float>(log(static_cast<double>(x)) * 0.43429448190325182765); }
+// log(1 + x); -inf at -1, NaN below.
+WG_INLINE float log1p(float x) {
+  float y = static_cast<float>(log(1.0 + static_cast<double>(x)));
+  return abs(x) < kTinyF ? x : y;
+}
+WG_INLINE float sinh(float x) {
+  double e = exp(static_cast<double>(abs(x)));
+  float y = copysign(static_cast<float>(0.5 * (e - 1.0 / e)), x);
+  return abs(x) < kTinyF ? x : y;
+}
+WG_INLINE float cosh(float x) {
+  double e = exp(static_cast<double>(abs(x)));
+  return static_cast<float>(0.5 * (e + 1.0 / e));
+}
+// log(a + sqrt(a*a + 1)) with the sign of x.
+WG_INLINE float asinh(float x) {
+  double a = abs(x);
+  float y = copysign(static_cast<float>(log(a + sqrt(a * a + 1.0))), x);
+  return abs(x) < kTinyF ? x : y;
+}
+// log(x + sqrt(x*x - 1)); NaN below 1.
+WG_INLINE float acosh(float x) {
+  double a = x;
+  return x < 1.0f ? kNanF : static_cast<float>(log(a + sqrt(a * a - 1.0)));
+}
+// log((1 + x) / (1 - x)) / 2; +-inf at +-1, NaN beyond.
+WG_INLINE float atanh(float x) {
+  double a = x;
+  float y = static_cast<float>(0.5 * log((1.0 + a) / (1.0 - a)));
+  return abs(x) < kTinyF ? x : y;
+}
+// x**y = exp(y log|x|) with C's special cases: 1 for y = 0 or x = 1 whatever the other is, the sign of an odd whole y,
+// NaN for a negative finite x with a fractional y.
+WG_INLINE float pow(float x, float y) {
+  float a = abs(x), size = abs(y);
+  // From 2**24 on every float is an even whole number.
+  float capped = size < 16777216.0f ? size : 16777216.0f;
+  std::int32_t whole = static_cast<std::int32_t>(capped);
+  bool is_whole = static_cast<float>(whole) == capped;
+  bool odd = is_whole && (whole & 1);
+  float r = static_cast<float>(exp(static_cast<double>(y) * log(static_cast<double>(a))));
+  r = a == 1.0f && size == kInfF ? 1.0f : r;
+  r = odd ? copysign(r, x) : r;
+  r = x < 0.0f && a < kInfF && !is_whole ? kNanF : r;
+  r = x != x || y != y ? x + y : r;
+  return x == 1.0f || y == 0.0f ? 1.0f : r;
+}
+
+// erf t for 0 <= t < 0.93: t + t P(t*t), own minimax P (2**-31).
+WG_INLINE float erf_near(float t) {
+  constexpr float c[] = {0.12837917f,   -0.37612632f,  0.112836875f, -0.026858943f,
+                         0.0051999073f, -0.000813002f, 8.316806e-05f};
+  float z = t * t;
+  return fma(poly(z, c), t, t);
+}
+// erf x. Below 0.92 as above, beyond 1 - exp(Q(|x|)), own minimax Q (2**-29). 1.0 ulp. erf(+-0) = +-0,
+// erf(+-inf) = +-1.
+WG_INLINE float erf(float x) {
+  float t = abs(x);
+  t = t > 4.0f ? 4.0f : t;
+  constexpr float c[] = {-0.0001967828f, -1.1276709f,    -0.6371906f,   -0.10392405f,
+                         0.022223165f,   -0.0030422478f, 0.00019583583f};
+  ExpParts32 e = exp_parts(poly(t, c));
+  float s = pow2i(e.k);
+  float far = 1.0f - fma(e.p, s, s);
+  return copysign(t < 0.92f ? erf_near(t) : far, x);
+}
+
+// erfc without its exponential: erfc(t) = exp(-t*t) tail(t) for 0 <= t <= 10.7. A polynomial in
+// (t - 2) / (t + 2) over 1 + 2t, own minimax (2**-25.8).
+WG_INLINE float tail(float t) {
+  float w = (t - 2.0f) / (t + 2.0f);
+  constexpr float c[] = {1.2769784f,    -0.092764005f, -0.16603164f, 0.1640558f,    -0.054201774f,
+                         -0.008061329f, 0.008622234f,  0.0013119883f, -0.001218683f, -0.00039391225f};
+  return poly(w, c) / fma(t, 2.0f, 1.0f);
+}
+// e**(-scale t*t) times m, with the square split so that its rounding does not count: `high` has 12 bits.
+WG_INLINE float gaussian_times(float t, float scale, float m) {
+  float high = from_bits(bits(t) & static_cast<std::int32_t>(0xfffff000));
+  ExpParts32 e = exp_parts(-scale * (high * high), -scale * ((t - high) * (t + high)));
+  std::int32_t half = e.k >> 1;
+  return (e.p + 1.0f) * m * pow2i(half) * pow2i(e.k - half);
+}
+// 1 - erf x: below 0.5 by that formula, beyond without its cancellation. ERFCULP ulp. erfc(-inf) = 2, erfc(inf) = 0.
+WG_INLINE float erfc(float x) {
+  float t = abs(x);
+  t = t > 10.5f ? 10.5f : t;
+  float y = gaussian_times(t, 1.0f, tail(t));
+  y = t < 0.5f ? 1.0f - erf_near(t) : y;
+  return x < 0.0f ? 2.0f - y : y;
+}
+// x Phi(x), Phi the normal distribution function. |x| < 0.7: (x + x erf(x / sqrt 2)) / 2; beyond max(x, 0) - t Phi(-t),
+// t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2. GELUULP ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf, gelu(+-0) = +-0.
+WG_INLINE float gelu(float x) {
+  float t = abs(x);
+  t = t > 14.6f ? 14.6f : t;
+  float z = t * 0.70710678118654752440f;
+  float m = gaussian_times(t, 0.5f, 0.5f * t * tail(z));
+  float half = 0.5f * x;
+  float near = fma(half, copysign(erf_near(z), x), half);
+  float far = x < 0.0f ? -m : x - m;
+  float y = t < 0.7f ? near : far;
+  return x == -kInfF ? kNanF : y;
+}
+
+// x = n pi/2 + r by Cody-Waite in float64: |r| <= pi/4 to 2**-60 for |x| < 2**20 (n has 20 bits, the first part of
+// pi/2 has 33, so n times it is exact). Arguments beyond are for the exact path of unary.cpp.
+constexpr float kTrigBound = 1048576.0f;
+struct TrigParts {
+  double r;
+  std::int32_t quadrant;
+};
+WG_INLINE TrigParts trig_parts(float x) {
+  double d = x;
+  double t = fma(d, 0.63661977236758134308, kRound);
+  double n = t - kRound;
+  double r = fma(n, -0x1.0b4611a626331p-34, fma(n, -0x1.921fb544p+0, d));
+  return {r, static_cast<std::int32_t>(bits(t))};
+}
+// sin for even n, cos for odd, on |r| <= pi/4, own minimax polynomials (2**-37 and 2**-33), the sign from bit 1 of n.
+WG_INLINE float trig_value(float r, std::int32_t quadrant) {
+  float z = r * r;
+  constexpr float cs[] = {-0.16666667f, 0.008333329f, -0.00019839325f, 2.718214e-06f};
+  constexpr float cc[] = {0.041666646f, -0.0013887363f, 2.4437893e-05f};
+  float s = fma(poly(z, cs) * z, r, r);
+  float c = fma(poly(z, cc), z * z, fma(z, -0.5f, 1.0f));
+  return from_bits(bits(quadrant & 1 ? c : s) ^ ((quadrant & 2) << 30));
+}
+// At most 1 ulp each below kTrigBound.
+WG_INLINE float sin(float x) {
+  TrigParts p = trig_parts(x);
+  float y = trig_value(static_cast<float>(p.r), p.quadrant);
+  return x == 0.0f ? x : y;
+}
+WG_INLINE float cos(float x) {
+  TrigParts p = trig_parts(x);
+  return trig_value(static_cast<float>(p.r), p.quadrant + 1);
+}
+// sin / cos or -cos / sin of the reduced argument, in float64.
+WG_INLINE float tan(float x) {
+  TrigParts p = trig_parts(x);
+  constexpr double cs[] = {-0x1.5555555552334p-3, 0x1.1111110c9623ep-7, -0x1.a019f94a9a7e2p-13, 0x1.71d774c31bfacp-19,
+                           -0x1.a963f6307814dp-26};
+  constexpr double cc[] = {0x1.5555554f4413bp-5, -0x1.6c16b88dbd001p-10, 0x1.a01118bac01f2p-16,
+                           -0x1.24294562ed505p-22};
+  double z = p.r * p.r;
+  double s = fma(poly(z, cs) * z, p.r, p.r);
+  double c = fma(poly(z, cc), z * z, fma(z, -0.5, 1.0));
+  bool odd = p.quadrant & 1;
+  float y = static_cast<float>((odd ? -c : s) / (odd ? s : c));
+  return x == 0.0f ? x : y;
+}
+
+WG_INLINE float asin(float x) { return __builtin_asinf(x); }
+WG_INLINE float acos(float x) { return __builtin_acosf(x); }
+WG_INLINE float atan(float x) { return __builtin_atanf(x); }
+WG_INLINE float atan2(float y, float x) { return __builtin_atan2f(y, x); }
+WG_INLINE float hypot(float x, float y) { return __builtin_hypotf(x, y); }
+WG_INLINE float fmod(float x, float y) { return __builtin_fmodf(x, y); }
+
+}  // namespace vm
+}  // namespace WG_NS
+}  // namespace wg
