@@ -1,0 +1,294 @@
+// Matrix product, float32 and float64: C = A @ B (+ bias), any strides of A and B, batches.
+//
+// Order of additions: k is cut into equal chunks of at most kDepth (see chunk_length); within a chunk an element is
+// one chain of fused multiply-adds in ascending k from 0; chunks are added in ascending order, then the bias, then
+// (accumulate) what C held: C = C + ((chunk0 + chunk1 + ...) + bias). The cut depends on k alone, so the bits of an
+// element do not depend on m, n, strides, packing, tile position or threads. The set of instructions does change
+// them: without fused multiply-add every product is rounded.
+#include "wengert/kernels.h"
+#include "wengert/alloc.h"
+#include "wengert/gemm.h"
+#include "wengert/parallel.h"
+
+#include "gemm_kernel.h"
+
+namespace wg {
+namespace WG_NS {
+
+// A panel of B (kTileCols by a chunk) stays in the first-level cache, a block of A (kRowBlock by a chunk) in the
+// second, kColBlock panels of B in the third.
+template <class T>
+constexpr index_t kDepth = 1536 / static_cast<index_t>(sizeof(T));
+constexpr index_t kRowBlock = 192;
+template <class T>
+constexpr index_t kColBlock = 4096 / static_cast<index_t>(sizeof(T));
+static_assert(kRowBlock % kTileRows == 0, "blocks hold whole tiles");
+
+template <class T>
+static index_t chunk_length(index_t k) {
+  if (k <= kDepth<T>) return k;
+  const index_t chunks = (k + kDepth<T> - 1) / kDepth<T>;
+  return ((k + chunks - 1) / chunks + 7) / 8 * 8;
+}
+
+static WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
+
+WG_INLINE static float fused(float a, float b, float c) { return WG_FMAF(a, b, c); }
+WG_INLINE static double fused(double a, double b, double c) { return WG_FMA(a, b, c); }
+
+// One product without batch: the unit of work of a thread.
+template <class T>
+struct Product {
+  index_t m, n, k;
+  const T* a;
+  index_t a_row, a_col;
+  const T* b;
+  index_t b_row, b_col;
+  Dest<T> dest;
+};
+
+// The same sums without scratch memory, for when there is none.
+template <class T>
+static WG_NOINLINE void multiply_plainly(const Product<T>& g) {
+  const index_t chunk = chunk_length<T>(g.k);
+  for (index_t i = 0; i < g.m; ++i)
+    for (index_t j = 0; j < g.n; ++j) {
+      T sum = 0;
+      for (index_t p0 = 0; p0 < g.k; p0 += chunk) {
+        T part = 0;
+        for (index_t p = p0; p < smaller(p0 + chunk, g.k); ++p)
+          part = fused(g.a[i * g.a_row + p * g.a_col], g.b[p * g.b_row + j * g.b_col], part);
+        sum = p0 ? sum + part : part;
+      }
+      if (g.dest.bias) sum += g.dest.bias[j];
+      T* c = g.dest.c + i * g.dest.c_row + j;
+      *c = g.dest.add ? *c + sum : sum;
+    }
+}
+
+// Rows of B can be loaded where they are.
+template <class T>
+static bool reads_in_place(const Product<T>& g) {
+  return g.b_col == 1 || g.n == 1;
+}
+
+template <class T>
+static void multiply_rows(const Product<T>& g) {
+  constexpr index_t L = Simd<T>::kLanes, P = kTileCols<T>, kColumns = kColBlock<T>;
+  const index_t chunk = chunk_length<T>(g.k);
+  const bool chunked = g.k > chunk, hold = chunked && g.dest.add;
+  const bool in_place = reads_in_place(g);
+  const bool pack_b = !in_place || (g.m > 4 * kTileRows && g.k * g.b_row > 8192);
+  const bool pack_a = g.n > 2 * P && g.m > kTileRows && g.k > 8;
+  const bool panel_at_a_time = g.m <= kRowBlock;
+  const index_t rows_held = hold ? 4 * kRowBlock : g.m;
+  const index_t columns = smaller(g.n, kColumns);
+
+  T* packed_a = nullptr;
+  T* packed_b = nullptr;
+  T* held = nullptr;
+  if (pack_a) {
+    packed_a = static_cast<T*>(scratch(0, (kRowBlock * chunk + L) * sizeof(T)));
+    if (!packed_a) return multiply_plainly(g);
+  }
+  if (pack_b || hold || !kMaskedLoads) {
+    const index_t panels = panel_at_a_time || !pack_b ? 1 : (columns + P - 1) / P;
+    const index_t b_size = (panels * P * chunk + 2 * L - 1) / L * L;
+    packed_b = static_cast<T*>(scratch(1, (b_size + (hold ? smaller(rows_held, g.m) * columns : 0)) * sizeof(T)));
+    if (!packed_b) return multiply_plainly(g);
+    held = packed_b + b_size;
+  }
+
+  for (index_t jc = 0; jc < g.n; jc += kColumns) {
+    const index_t nc = smaller(kColumns, g.n - jc);
+    for (index_t ib = 0; ib < g.m; ib += rows_held) {
+      const index_t mb = smaller(rows_held, g.m - ib);
+      index_t pc = 0;
+      do {
+        const index_t kc = smaller(chunk, g.k - pc);
+        const bool last = pc + kc >= g.k;
+        Dest<T> dest = g.dest.at(ib, jc);
+        if (pc) {
+          dest.part = hold ? held : dest.c;
+          dest.part_row = hold ? columns : dest.c_row;
+        }
+        if (!last) {
+          dest.bias = nullptr;
+          dest.add = false;
+          if (hold) {
+            dest.c = held;
+            dest.c_row = columns;
+          }
+        }
+        for (index_t ic = 0; ic < mb; ic += kRowBlock) {
+          const index_t mc = smaller(kRowBlock, mb - ic);
+          const T* a_block = g.a + (ib + ic) * g.a_row + pc * g.a_col;
+          if (pack_a)
+            for (index_t i = 0; i < mc; i += kTileRows)
+              pack_panel<T, kTileRows>(a_block + i * g.a_row, g.a_row, g.a_col, smaller(kTileRows, mc - i), kc,
+                                       packed_a + i * kc);
+          for (index_t j = 0; j < nc; j += P) {
+            const index_t w = smaller(P, nc - j);
+            const T* b = g.b + pc * g.b_row + (jc + j) * g.b_col;
+            index_t b_row = g.b_row;
+            if (pack_b || (!kMaskedLoads && w % L)) {
+              T* panel = packed_b + (panel_at_a_time || !pack_b ? 0 : j * kc);
+              b_row = w > L ? P : L;
+              if (ic == 0 || panel_at_a_time || !pack_b) {
+                if (w > L)
+                  pack_panel<T, P>(b, g.b_col, g.b_row, w, kc, panel);
+                else
+                  pack_panel<T, L>(b, g.b_col, g.b_row, w, kc, panel);
+              }
+              b = panel;
+            }
+            for (index_t i = 0; i < mc; i += kTileRows) {
+              const index_t h = smaller(kTileRows, mc - i);
+              if (pack_a)
+                tile(h, w, kc, static_cast<const T*>(packed_a + i * kc), 1, kTileRows, b, b_row,
+                     dest.at(ic + i, j));
+              else
+                tile(h, w, kc, a_block + i * g.a_row, g.a_row, g.a_col, b, b_row, dest.at(ic + i, j));
+            }
+          }
+        }
+        pc += kc;
+      } while (pc < g.k);
+    }
+  }
+}
+
+// Few columns: compute C transposed, so that the rows of A fill the lanes, and turn it while storing.
+template <class T>
+static void multiply_turned(const Product<T>& g) {
+  constexpr index_t kWidth = 256, kRows = Simd<T>::kLanes;
+  alignas(64) T turned[kRows * kWidth];
+  for (index_t i0 = 0; i0 < g.m; i0 += kWidth) {
+    const index_t w = smaller(kWidth, g.m - i0);
+    const Dest<T> dest = {turned, kWidth, nullptr, 0, nullptr, false};
+    multiply_rows<T>({g.n, w, g.k, g.b, g.b_col, g.b_row, g.a + i0 * g.a_row, g.a_col, g.a_row, dest});
+    for (index_t i = 0; i < w; ++i) {
+      T* c = g.dest.c + (i0 + i) * g.dest.c_row;
+      for (index_t j = 0; j < g.n; ++j) {
+        T v = turned[j * kWidth + i];
+        if (g.dest.bias) v += g.dest.bias[j];
+        c[j] = g.dest.add ? c[j] + v : v;
+      }
+    }
+  }
+}
+
+// Vector operations for each step of k: tiles, plus about 6 for each vector of B that must be transposed.
+template <class T>
+static bool better_turned(const Product<T>& g) {
+  constexpr index_t L = Simd<T>::kLanes;
+  if (g.n > L / 2 || g.m < L) return false;
+  const index_t turn = g.a_row == 1 ? 0 : 6, pack = reads_in_place(g) ? 0 : 6;
+  const index_t turned = (g.m + L - 1) / L * (g.n + turn) * g.k + g.m * g.n;
+  return turned < (g.m + pack) * g.k;
+}
+
+template <class T>
+static void multiply(const Product<T>& g) {
+  if (g.m == 0 || g.n == 0) return;
+  if (better_turned(g))
+    multiply_turned(g);
+  else
+    multiply_rows(g);
+}
+
+// Multiply-adds that repay a hand-over to another thread (about 10 us of work).
+constexpr double kPartWork = 5e5;
+
+template <class T>
+static void gemm(const Gemm& g) {
+  const auto item = [&g](index_t i) -> Product<T> {
+    return {g.m, g.n, g.k, static_cast<const T*>(g.a) + (g.a_offset ? g.a_offset[i] : 0), g.a_row, g.a_col,
+            static_cast<const T*>(g.b) + (g.b_offset ? g.b_offset[i] : 0), g.b_row, g.b_col,
+            {static_cast<T*>(g.c) + i * g.c_batch, g.c_row, nullptr, 0, static_cast<const T*>(g.bias),
+             g.accumulate}};
+  };
+  const double work = static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) *
+                      static_cast<double>(g.batch);
+  const int threads = work < 2 * kPartWork ? 1 : num_threads();
+  if (threads == 1) {
+    for (index_t i = 0; i < g.batch; ++i) multiply(item(i));
+    return;
+  }
+  // No sum crosses a part, so the cut may follow the number of threads without touching the bits.
+  const double most = work / kPartWork;
+  const index_t wanted = most < 4.0 * threads ? static_cast<index_t>(most) : 4 * threads;
+  if (g.batch >= wanted) {
+    parallel_for(wanted, [&](index_t part) {
+      for (index_t i = g.batch * part / wanted; i < g.batch * (part + 1) / wanted; ++i) multiply(item(i));
+    });
+    return;
+  }
+  // Halve the longer side until there are enough parts or the tiles are as small as they should be.
+  index_t rows = g.m, cols = g.n;
+  constexpr index_t kLeastRows = 4 * kTileRows, kLeastCols = 2 * kTileCols<T>;
+  const auto parts_of = [&] { return ((g.m + rows - 1) / rows) * ((g.n + cols - 1) / cols); };
+  while (parts_of() * g.batch < wanted && (rows > kLeastRows || cols > kLeastCols)) {
+    if (rows > kLeastRows && (rows >= cols || cols <= kLeastCols))
+      rows = ((rows + 1) / 2 + kTileRows - 1) / kTileRows * kTileRows;
+    else
+      cols = ((cols + 1) / 2 + kTileCols<T> - 1) / kTileCols<T> * kTileCols<T>;
+  }
+  const index_t down = (g.m + rows - 1) / rows, across = (g.n + cols - 1) / cols;
+  parallel_for(g.batch * down * across, [&](index_t part) {
+    Product<T> p = item(part / (down * across));
+    const index_t i = part / across % down * rows, j = part % across * cols;
+    p.m = smaller(rows, g.m - i);
+    p.n = smaller(cols, g.n - j);
+    p.a += i * g.a_row;
+    p.b += j * g.b_col;
+    p.dest = p.dest.at(i, j);
+    multiply(p);
+  });
+}
+
+void gemm_f32(const Gemm& g) { gemm<float>(g); }
+void gemm_f64(const Gemm& g) { gemm<double>(g); }
+
+#if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
+// Integers wrap around, so neither the order nor the type of the sum matters: U is the unsigned type of T's size,
+// widened to 32 bits so that no product overflows a signed type by promotion.
+template <class T, class U>
+static void gemm_integers(const Gemm& g) {
+  for (index_t z = 0; z < g.batch; ++z) {
+    const T* a = static_cast<const T*>(g.a) + (g.a_offset ? g.a_offset[z] : 0);
+    const T* b = static_cast<const T*>(g.b) + (g.b_offset ? g.b_offset[z] : 0);
+    const T* bias = static_cast<const T*>(g.bias);
+    for (index_t i = 0; i < g.m; ++i) {
+      T* c = static_cast<T*>(g.c) + z * g.c_batch + i * g.c_row;
+      for (index_t j = 0; j < g.n; ++j)
+        c[j] = static_cast<T>((g.accumulate ? static_cast<U>(c[j]) : 0) + (bias ? static_cast<U>(bias[j]) : 0));
+      for (index_t p = 0; p < g.k; ++p) {
+        const U x = static_cast<U>(a[i * g.a_row + p * g.a_col]);
+        const T* from = b + p * g.b_row;
+        if (g.b_col == 1)
+          for (index_t j = 0; j < g.n; ++j) c[j] = static_cast<T>(static_cast<U>(c[j]) + x * static_cast<U>(from[j]));
+        else
+          for (index_t j = 0; j < g.n; ++j)
+            c[j] = static_cast<T>(static_cast<U>(c[j]) + x * static_cast<U>(from[j * g.b_col]));
+      }
+    }
+  }
+}
+#endif
+
+}  // namespace WG_NS
+}  // namespace wg
+
+#define WG_GEMM(dtype, fn) \
+  { "gemm", kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn) }
+#if defined(WG_ISA_V3) || defined(WG_ISA_V4)
+WG_UNIT(matmul, WG_GEMM(kFloat32, gemm_f32), WG_GEMM(kFloat64, gemm_f64))
+#else
+WG_UNIT(matmul, WG_GEMM(kFloat32, gemm_f32), WG_GEMM(kFloat64, gemm_f64),
+        WG_GEMM(kUInt8, (gemm_integers<std::uint8_t, std::uint32_t>)),
+        WG_GEMM(kInt8, (gemm_integers<std::int8_t, std::uint32_t>)),
+        WG_GEMM(kInt16, (gemm_integers<std::int16_t, std::uint32_t>)),
+        WG_GEMM(kInt32, (gemm_integers<std::int32_t, std::uint32_t>)),
+        WG_GEMM(kInt64, (gemm_integers<std::int64_t, std::uint64_t>)))
+#endif
