@@ -109,7 +109,6 @@ struct CachedBlock {
 struct Heap {
   SizeClass classes[kClasses];
   Slab* slabs;
-  std::vector<CachedBlock> large;  // ascending by size
   std::size_t current, peak;       // bytes asked for
   std::size_t used, used_peak;     // bytes of the blocks handed out; the peak is never reset
   std::size_t held;                // bytes obtained from the system
@@ -117,8 +116,13 @@ struct Heap {
   unsigned colour;
 };
 
-// Never destroyed: storages may be freed by the interpreter after static destructors have run.
-Heap& heap = *new Heap();
+Heap heap;  // constant-initialised and never destroyed, so usable at any time of the process
+
+// The cached large blocks, ascending by size.
+std::vector<CachedBlock>& cached_large() {
+  static auto* list = new std::vector<CachedBlock>();
+  return *list;
+}
 
 // ---- memory of the system -------------------------------------------------------------------------------
 
@@ -155,8 +159,9 @@ std::size_t map_align(std::size_t size) { return size >= kHugePage ? kHugePage :
 // ---- giving memory back ---------------------------------------------------------------------------------
 
 void release_large(std::size_t i) {
-  Block* b = heap.large[i].block;
-  heap.large.erase(heap.large.begin() + static_cast<std::ptrdiff_t>(i));
+  std::vector<CachedBlock>& large = cached_large();
+  Block* b = large[i].block;
+  large.erase(large.begin() + static_cast<std::ptrdiff_t>(i));
   heap.held -= b->size;
   unmap_pages(static_cast<char*>(b->storage.owner), b->size, map_align(b->size));
 }
@@ -211,10 +216,11 @@ void release_slabs() {
 void keep_bound(std::size_t size) {
   std::size_t most = std::max(heap.used_peak, heap.used + size);
   std::size_t bound = most + most / 4 + kHeldSlack;
-  while (heap.held + size > bound && !heap.large.empty()) {
-    auto oldest = std::min_element(heap.large.begin(), heap.large.end(),
+  std::vector<CachedBlock>& large = cached_large();
+  while (heap.held + size > bound && !large.empty()) {
+    auto oldest = std::min_element(large.begin(), large.end(),
                                    [](const CachedBlock& a, const CachedBlock& b) { return a.stamp < b.stamp; });
-    release_large(static_cast<std::size_t>(oldest - heap.large.begin()));
+    release_large(static_cast<std::size_t>(oldest - large.begin()));
   }
   if (heap.held + size > bound) release_medium();
 }
@@ -279,11 +285,12 @@ WG_NOINLINE Storage* large_new(std::size_t bytes) {
   std::size_t need = bytes + kHeader + kPage;  // a page for the varying start
   std::size_t step = std::size_t{1} << (63 - __builtin_clzll(need) - 3);
   std::size_t size = (need + step - 1) / step * step;
-  auto fit = std::lower_bound(heap.large.begin(), heap.large.end(), need,
+  std::vector<CachedBlock>& large = cached_large();
+  auto fit = std::lower_bound(large.begin(), large.end(), need,
                               [](const CachedBlock& a, std::size_t n) { return a.block->size < n; });
-  if (fit != heap.large.end() && fit->block->size <= need + need / 4) {
+  if (fit != large.end() && fit->block->size <= need + need / 4) {
     Block* b = fit->block;
-    heap.large.erase(fit);
+    large.erase(fit);
     return hand_out(b, bytes, kLarge, b->size);
   }
   keep_bound(size);
@@ -302,10 +309,11 @@ WG_NOINLINE Storage* large_new(std::size_t bytes) {
 
 void large_free(Block* b) {
   CachedBlock entry{b, heap.stamp++};
-  auto at = std::upper_bound(heap.large.begin(), heap.large.end(), b->size,
-                             [](std::size_t n, const CachedBlock& a) { return n < a.block->size; });
   try {
-    heap.large.insert(at, entry);
+    std::vector<CachedBlock>& large = cached_large();
+    large.insert(std::upper_bound(large.begin(), large.end(), b->size,
+                                  [](std::size_t n, const CachedBlock& a) { return n < a.block->size; }),
+                 entry);
   } catch (const std::bad_alloc&) {  // no memory to remember it by
     heap.held -= b->size;
     unmap_pages(static_cast<char*>(b->storage.owner), b->size, map_align(b->size));
@@ -389,7 +397,7 @@ void memory_reset_peak() { heap.peak = heap.current; }
 
 std::size_t memory_trim() {
   std::size_t before = heap.held;
-  while (!heap.large.empty()) release_large(heap.large.size() - 1);
+  while (!cached_large().empty()) release_large(cached_large().size() - 1);
   release_medium();
   release_slabs();
   return before - heap.held;
