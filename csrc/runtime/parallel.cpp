@@ -37,8 +37,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
-#include <system_error>
+#include <new>
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -185,7 +186,7 @@ struct Pool {
       ++owners;
       try {
         std::thread([this] { worker(); }).detach();
-      } catch (const std::system_error&) {  // no more threads to be had: the caller does their share
+      } catch (const std::exception&) {  // no more threads to be had: the caller does their share
         --owners;
         return;
       }
@@ -251,13 +252,15 @@ void after_fork_in_child() {
 [[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 #endif
 
-// The pool of the wanted size. The caller holds pool_busy.
+// The pool of the wanted size; nullptr when memory is exhausted. The caller holds pool_busy.
 Pool* current_pool(int threads) {
   if (WG_LIKELY(pool_now && pool_now->size == threads)) return pool_now;
   if (pool_now) pool_now->retire();
-  pool_now = new Pool(threads, threads <= available_processors());
-  SignalsBlocked blocked;
-  pool_now->start_workers();
+  pool_now = new (std::nothrow) Pool(threads, threads <= available_processors());
+  if (pool_now) {
+    SignalsBlocked blocked;
+    pool_now->start_workers();
+  }
   return pool_now;
 }
 
@@ -274,7 +277,11 @@ void parallel_run(index_t n, void (*body)(void* arg, index_t i), void* arg) {
     return;
   }
   in_parallel = true;
-  current_pool(threads)->run(n, body, arg);
+  if (Pool* pool = current_pool(threads)) {
+    pool->run(n, body, arg);
+  } else {
+    run_inline(n, body, arg);
+  }
   in_parallel = false;
   pool_busy.store(false);
 }
