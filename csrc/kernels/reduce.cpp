@@ -98,6 +98,14 @@ struct MinSpec : MaxSpec<T> {
 };
 
 template <class S>
+struct MapLoad {
+  const typename S::In* p;
+  const typename S::Acc* aux;
+  WG_INLINE typename S::Acc operator()(index_t i) const { return S::map(p[i]); }
+  WG_INLINE typename S::Acc operator()(index_t i, int) const { return S::map(p[i]); }
+};
+
+template <class S>
 void inner(const void* x, void* out, index_t rows, index_t n) {
   using Acc = typename S::Acc;
   const auto* p = static_cast<const typename S::In*>(x);
@@ -108,8 +116,7 @@ void inner(const void* x, void* out, index_t rows, index_t n) {
     return;
   }
   reduce_rows<Acc>(
-      rows, n, [=](index_t r, index_t i) __attribute__((always_inline)) { return S::map(p[r * n + i]); },
-      typename S::Op(), store);
+      rows, n, [=](index_t r) { return MapLoad<S>{p + r * n, nullptr}; }, typename S::Op(), store);
 }
 
 template <class S>
@@ -122,9 +129,7 @@ void outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
     return;
   }
   reduce_outer<Acc>(
-      outer, n, inner,
-      [=](index_t k, index_t pos, index_t) __attribute__((always_inline)) { return S::map(p[k * n * inner + pos]); },
-      typename S::Op(),
+      outer, n, inner, [=](index_t k) { return MapLoad<S>{p + k * n * inner, nullptr}; }, typename S::Op(),
       [&](index_t k, index_t c0, int w, const Acc* v) {
         for (int l = 0; l < w; ++l) o[k * inner + c0 + l] = Narrow<typename S::Out>::from(v[l]);
       });
@@ -149,9 +154,7 @@ void extreme_inner(const void* x, void* values, std::int64_t* indices, index_t r
     A best = widen(row[0]);
     index_t start = 0;
     for (index_t s = 0; s < n; s += kChunk) {
-      const T* c = row + s;
-      A v = reduce_chunk<A>(n - s < kChunk ? n - s : kChunk,
-                            [=](index_t i) __attribute__((always_inline)) { return widen(c[i]); }, Op());
+      A v = reduce_chunk<A>(MapLoad<MaxSpec<T>>{row, nullptr}, s, n - s < kChunk ? n - s : kChunk, Op());
       if (beats<Greatest>(v, best)) best = v, start = s;
     }
     if (best == best) {
@@ -192,10 +195,8 @@ void extreme_outer(const void* x, void* values, std::int64_t* indices, index_t o
   using Idx = typename std::conditional<sizeof(T) == 8, std::int64_t, std::int32_t>::type;
   const T* p = static_cast<const T*>(x);
   T* v = static_cast<T*>(values);
-  index_t tiles = (inner + kTile - 1) / kTile;
-  for_rows(outer * tiles, n * (inner < kTile ? inner : kTile), [&](index_t q) {
-    index_t o = q / tiles, c = q % tiles * kTile, at = o * inner + c;
-    int w = static_cast<int>(inner - c < kTile ? inner - c : kTile);
+  for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
+    const index_t at = o * inner + c;
     const T* column = p + o * n * inner + c;
     if (n <= INT32_MAX) {
       extreme_columns<Greatest, T, Idx>(column, v ? v + at : nullptr, indices + at, n, inner, w);
@@ -216,15 +217,18 @@ void arg_outer(const void* x, void* out, index_t outer, index_t n, index_t inner
 
 // ---- variance ------------------------------------------------------------------------------------------
 
-// sum(d) and sum(d * d) of d = x - mean. The first corrects the second for the rounding of the mean.
-template <class A>
-struct Pair {
-  A d, sq;
+// Elements less a center: one value for a row, load.aux for columns.
+template <class T, bool Square>
+struct DeviationLoad {
+  using A = SumOf<T>;
+  const T* p;
+  const A* aux;
+  A center;
+  static WG_INLINE A map(A d) { return Square ? d * d : d; }
+  WG_INLINE A operator()(index_t i) const { return map(A(widen(p[i])) - center); }
+  WG_INLINE A operator()(index_t i, int l) const { return map(A(widen(p[i])) - aux[l]); }
 };
-template <class A>
-struct PairOp {
-  WG_INLINE Pair<A> operator()(Pair<A> a, Pair<A> b) const { return {a.d + b.d, a.sq + b.sq}; }
-};
+// d and sq: sums of x - mean and of its square. The first corrects the second for the rounding of the mean.
 template <class A>
 WG_INLINE A variance(A d, A sq, index_t n, double correction) {
   double dof = static_cast<double>(n) - correction, s = static_cast<double>(sq) - static_cast<double>(d) * d / n;
@@ -242,12 +246,9 @@ void var_inner(const void* x, void* mean, void* var, index_t rows, index_t n, do
   }
   for_rows(rows, n, [&](index_t r) {
     const T* row = p + r * n;
-    A mu = reduce_row<A>(n, [=](index_t i) __attribute__((always_inline)) { return A(widen(row[i])); }, AddOp<A>()) /
-           static_cast<A>(n);
-    A d = reduce_row<A>(n, [=](index_t i) __attribute__((always_inline)) { return widen(row[i]) - mu; }, AddOp<A>());
-    A sq = reduce_row<A>(
-        n, [=](index_t i) __attribute__((always_inline)) { return (widen(row[i]) - mu) * (widen(row[i]) - mu); },
-        AddOp<A>());
+    A mu = reduce_row<A>(MapLoad<SumSpec<T>>{row, nullptr}, 0, n, AddOp<A>()) / static_cast<A>(n);
+    A d = reduce_row<A>(DeviationLoad<T, false>{row, nullptr, mu}, 0, n, AddOp<A>());
+    A sq = reduce_row<A>(DeviationLoad<T, true>{row, nullptr, mu}, 0, n, AddOp<A>());
     m[r] = Narrow<T>::from(mu);
     v[r] = Narrow<T>::from(variance(d, sq, n, correction));
   });
@@ -262,25 +263,13 @@ void var_outer(const void* x, void* mean, void* var, index_t outer, index_t n, i
     for (index_t i = 0; i < outer * inner; ++i) m[i] = v[i] = Narrow<T>::from(__builtin_nanf(""));
     return;
   }
-  index_t tiles = (inner + kTile - 1) / kTile;
-  for_rows(outer * tiles, n * (inner < kTile ? inner : kTile), [&](index_t q) {
-    index_t o = q / tiles, c = q % tiles * kTile;
-    int w = static_cast<int>(inner - c < kTile ? inner - c : kTile);
+  for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
     const T* part = p + o * n * inner;
     A mu[kTile], d[kTile], sq[kTile];
-    reduce_tile<A>(n, inner, c, w, mu,
-                   [=](index_t i, index_t) __attribute__((always_inline)) { return A(widen(part[i])); }, AddOp<A>());
+    reduce_tile<A>(MapLoad<SumSpec<T>>{part, nullptr}, 0, n, inner, c, w, mu, AddOp<A>());
     for (int l = 0; l < w; ++l) mu[l] /= static_cast<A>(n);
-    const A* center = mu - c;
-    reduce_tile<A>(n, inner, c, w, d,
-                   [=](index_t i, index_t col) __attribute__((always_inline)) { return widen(part[i]) - center[col]; },
-                   AddOp<A>());
-    reduce_tile<A>(n, inner, c, w, sq,
-                   [=](index_t i, index_t col) __attribute__((always_inline)) {
-                     A e = widen(part[i]) - center[col];
-                     return e * e;
-                   },
-                   AddOp<A>());
+    reduce_tile<A>(DeviationLoad<T, false>{part, mu, 0}, 0, n, inner, c, w, d, AddOp<A>());
+    reduce_tile<A>(DeviationLoad<T, true>{part, mu, 0}, 0, n, inner, c, w, sq, AddOp<A>());
     for (int l = 0; l < w; ++l) {
       m[o * inner + c + l] = Narrow<T>::from(mu[l]);
       v[o * inner + c + l] = Narrow<T>::from(variance(d[l], sq[l], n, correction));
@@ -292,6 +281,16 @@ void var_outer(const void* x, void* mean, void* var, index_t outer, index_t n, i
 
 WG_INLINE float log_scalar(float v) { return __builtin_logf(v); }
 WG_INLINE double log_scalar(double v) { return __builtin_log(v); }
+
+template <class T>
+struct ExpLoad {
+  using A = SumOf<T>;
+  const T* p;
+  const A* aux;
+  A shift;
+  WG_INLINE A operator()(index_t i) const { return vm::exp(A(widen(p[i])) - shift); }
+  WG_INLINE A operator()(index_t i, int l) const { return vm::exp(A(widen(p[i])) - aux[l]); }
+};
 
 // The shift: the greatest value, 0 where that is infinite (so that inf - inf never occurs).
 template <class A>
@@ -310,10 +309,8 @@ void logsumexp_inner(const void* x, void* out, index_t rows, index_t n) {
   }
   for_rows(rows, n, [&](index_t r) {
     const T* row = p + r * n;
-    A m = shift_of(
-        reduce_row<A>(n, [=](index_t i) __attribute__((always_inline)) { return A(widen(row[i])); }, MaxOp<A>()));
-    A s = reduce_row<A>(n, [=](index_t i) __attribute__((always_inline)) { return vm::exp(widen(row[i]) - m); },
-                        AddOp<A>());
+    A m = shift_of(reduce_row<A>(MapLoad<MaxSpec<T>>{row, nullptr}, 0, n, MaxOp<A>()));
+    A s = reduce_row<A>(ExpLoad<T>{row, nullptr, m}, 0, n, AddOp<A>());
     o[r] = Narrow<T>::from(log_scalar(s) + m);
   });
 }
@@ -327,20 +324,12 @@ void logsumexp_outer(const void* x, void* out, index_t outer, index_t n, index_t
     for (index_t i = 0; i < outer * inner; ++i) o[i] = Narrow<T>::from(-__builtin_inff());
     return;
   }
-  index_t tiles = (inner + kTile - 1) / kTile;
-  for_rows(outer * tiles, n * (inner < kTile ? inner : kTile), [&](index_t q) {
-    index_t k = q / tiles, c = q % tiles * kTile;
-    int w = static_cast<int>(inner - c < kTile ? inner - c : kTile);
+  for_tiles(outer, n, inner, [&](index_t k, index_t c, int w) {
     const T* part = p + k * n * inner;
     A m[kTile], s[kTile];
-    reduce_tile<A>(n, inner, c, w, m,
-                   [=](index_t i, index_t) __attribute__((always_inline)) { return A(widen(part[i])); }, MaxOp<A>());
+    reduce_tile<A>(MapLoad<MaxSpec<T>>{part, nullptr}, 0, n, inner, c, w, m, MaxOp<A>());
     for (int l = 0; l < w; ++l) m[l] = shift_of(m[l]);
-    const A* shift = m - c;
-    reduce_tile<A>(
-        n, inner, c, w, s,
-        [=](index_t i, index_t col) __attribute__((always_inline)) { return vm::exp(widen(part[i]) - shift[col]); },
-        AddOp<A>());
+    reduce_tile<A>(ExpLoad<T>{part, m, 0}, 0, n, inner, c, w, s, AddOp<A>());
     for (int l = 0; l < w; ++l) o[k * inner + c + l] = Narrow<T>::from(log_scalar(s[l]) + m[l]);
   });
 }
@@ -369,16 +358,14 @@ void scan_outer(const void* x, void* out, index_t outer, index_t n, index_t inne
   using Out = SumOut<T>;
   const T* p = static_cast<const T*>(x);
   Out* o = static_cast<Out*>(out);
-  index_t tiles = (inner + kTile - 1) / kTile;
-  for_rows(outer * tiles, n * (inner < kTile ? inner : kTile), [&](index_t q) {
-    index_t c = q % tiles * kTile, start = q / tiles * n * inner + c;
-    index_t w = inner - c < kTile ? inner - c : kTile;
+  for_tiles(outer, n, inner, [&](index_t k, index_t c, int w) {
+    const index_t start = k * n * inner + c;
     A a[kTile];
-    for (index_t l = 0; l < w; ++l) a[l] = Op<A>::identity();
+    for (int l = 0; l < w; ++l) a[l] = Op<A>::identity();
     for (index_t j = 0; j < n; ++j) {
       const T* row = p + start + j * inner;
       Out* to = o + start + j * inner;
-      for (index_t l = 0; l < w; ++l) {
+      for (int l = 0; l < w; ++l) {
         a[l] = Op<A>()(a[l], static_cast<A>(widen(row[l])));
         to[l] = Narrow<Out>::from(a[l]);
       }

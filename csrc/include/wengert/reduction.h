@@ -12,6 +12,8 @@
 // rows are taken as one wide row first; the g partial results are combined in ascending order, the n % g rows
 // left over joining the first ones. The order is a function of n and inner alone.
 #pragma once
+#include <type_traits>
+
 #include "wengert/alloc.h"
 #include "wengert/config.h"
 #include "wengert/dtype.h"
@@ -76,37 +78,52 @@ struct MinOp {
 };
 
 // ---- rows ---------------------------------------------------------------------------------------------
+//
+// `Load` is a small struct: load(i) is element i of a row as an A. `Op` combines two of them.
 
-// One chunk of 1 <= n <= kChunk elements; load(i) is element i.
-template <int L, class A, class Load, class Op>
-WG_INLINE A reduce_lanes(index_t n, Load load, Op op) {
-  A acc[L];
-  for (int l = 0; l < L; ++l) acc[l] = load(l);
-  index_t i = L;
-  for (; i + 8 * L <= n; i += 8 * L) {
-    for (int l = 0; l < L; ++l) {
-      A a = acc[l];
-      for (int k = 0; k < 8; ++k) a = op(a, load(i + k * L + l));
-      acc[l] = a;
+// Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
+template <class A, class Load, class Op>
+WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
+  const index_t end = start + n;
+  index_t i = start;
+  if constexpr (std::is_integral<A>::value) {  // exact: any order gives the same bits
+    A a = load(i);
+    for (++i; i < end; ++i) a = op(a, load(i));
+    return a;
+  }
+  if (n < 16) {
+    A a = load(i);
+    for (++i; i < end; ++i) a = op(a, load(i));
+    return a;
+  }
+  A acc[kLanes];
+  int w = n < kLanes ? 16 : kLanes;
+  if (n < kLanes) {
+    for (int l = 0; l < 16; ++l) acc[l] = load(i + l);
+    for (i += 16; i + 16 <= end; i += 16) {
+      for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], load(i + l));
+    }
+  } else {
+    for (int l = 0; l < kLanes; ++l) acc[l] = load(i + l);
+    for (i += kLanes; i + 8 * kLanes <= end; i += 8 * kLanes) {
+      for (int l = 0; l < kLanes; ++l) {
+        A a = acc[l];
+        for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
+        acc[l] = a;
+      }
+    }
+    for (; i + kLanes <= end; i += kLanes) {
+      for (int l = 0; l < kLanes; ++l) acc[l] = op(acc[l], load(i + l));
     }
   }
-  for (; i + L <= n; i += L) {
-    for (int l = 0; l < L; ++l) acc[l] = op(acc[l], load(i + l));
+  for (int l = 0; i < end; ++i, ++l) acc[l] = op(acc[l], load(i));
+  if (w == kLanes) {
+    for (int l = 0; l < 32; ++l) acc[l] = op(acc[l], acc[l + 32]);
+    for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], acc[l + 16]);
   }
-  for (int l = 0; i < n; ++i, ++l) acc[l] = op(acc[l], load(i));
-  for (int w = L / 2; w; w /= 2) {
-    for (int l = 0; l < w; ++l) acc[l] = op(acc[l], acc[l + w]);
-  }
-  return acc[0];
-}
-
-template <class A, class Load, class Op>
-WG_INLINE A reduce_chunk(index_t n, Load load, Op op) {
-  if (n >= kLanes) return reduce_lanes<kLanes, A>(n, load, op);
-  if (n >= 16) return reduce_lanes<16, A>(n, load, op);
-  A a = load(0);
-  for (index_t i = 1; i < n; ++i) a = op(a, load(i));
-  return a;
+  for (int l = 0; l < 8; ++l) acc[l] = op(acc[l], acc[l + 8]);
+  for (int l = 0; l < 4; ++l) acc[l] = op(acc[l], acc[l + 4]);
+  return op(op(acc[0], acc[2]), op(acc[1], acc[3]));
 }
 
 // Combines values that arrive in order as a balanced tree.
@@ -115,25 +132,24 @@ struct Tree {
   A level[kMaxLevels];
   int top = 0;
   index_t count = 0;
-  WG_INLINE void push(A v, Op op) {
+  void push(A v, Op op) {
     for (index_t k = count++; k & 1; k >>= 1) v = op(level[--top], v);
     level[top++] = v;
   }
-  WG_INLINE A result(Op op) {
+  A result(Op op) {
     A v = level[--top];
     while (top) v = op(level[--top], v);
     return v;
   }
 };
 
-// A row of n >= 1 elements.
+// Elements start .. start + n of a row, n >= 1, start a multiple of kRowBlock.
 template <class A, class Load, class Op>
-inline A reduce_row(index_t n, Load load, Op op) {
-  if (n <= kChunk) return reduce_chunk<A>(n, load, op);
+WG_INLINE A reduce_row(Load load, index_t start, index_t n, Op op) {
+  if (n <= kChunk) return reduce_chunk<A>(load, start, n, op);
   Tree<A, Op> tree;
   for (index_t s = 0; s < n; s += kChunk) {
-    index_t m = n - s < kChunk ? n - s : kChunk;
-    tree.push(reduce_chunk<A>(m, [&](index_t i) __attribute__((always_inline)) { return load(s + i); }, op), op);
+    tree.push(reduce_chunk<A>(load, start + s, n - s < kChunk ? n - s : kChunk, op), op);
   }
   return tree.result(op);
 }
@@ -141,6 +157,7 @@ inline A reduce_row(index_t n, Load load, Op op) {
 // Rows in parallel: body(row) for every row of n elements, in groups of about kPartElements.
 template <class Body>
 inline void for_rows(index_t rows, index_t n, Body body) {
+  if (rows <= 0) return;
   index_t group = n >= kPartElements ? 1 : kPartElements / (n > 0 ? n : 1);
   parallel_for((rows + group - 1) / group, [&](index_t part) {
     index_t end = (part + 1) * group < rows ? (part + 1) * group : rows;
@@ -148,21 +165,19 @@ inline void for_rows(index_t rows, index_t n, Body body) {
   });
 }
 
-// Every row of n >= 1 elements: store(row, value), where load(row, i) is element i of a row.
-template <class A, class Load, class Op, class Store>
-inline void reduce_rows(index_t rows, index_t n, Load load, Op op, Store store) {
+// Every row of n >= 1 elements: store(row, value); load_of(row) is the Load of a row. Long rows are split.
+template <class A, class LoadOf, class Op, class Store>
+inline void reduce_rows(index_t rows, index_t n, LoadOf load_of, Op op, Store store) {
   if (rows <= 0) return;
   index_t blocks = (n + kRowBlock - 1) / kRowBlock;
   A* part = blocks > 1 ? static_cast<A*>(scratch(0, static_cast<std::size_t>(rows * blocks) * sizeof(A))) : nullptr;
   if (!part) {
-    for_rows(rows, n, [&](index_t r) {
-      store(r, reduce_row<A>(n, [&](index_t i) __attribute__((always_inline)) { return load(r, i); }, op));
-    });
+    for_rows(rows, n, [&](index_t r) { store(r, reduce_row<A>(load_of(r), 0, n, op)); });
     return;
   }
   parallel_for(rows * blocks, [&](index_t p) {
-    index_t r = p / blocks, s = p % blocks * kRowBlock, m = n - s < kRowBlock ? n - s : kRowBlock;
-    part[p] = reduce_row<A>(m, [&](index_t i) __attribute__((always_inline)) { return load(r, s + i); }, op);
+    index_t s = p % blocks * kRowBlock;
+    part[p] = reduce_row<A>(load_of(p / blocks), s, n - s < kRowBlock ? n - s : kRowBlock, op);
   });
   for (index_t r = 0; r < rows; ++r) {
     Tree<A, Op> tree;
@@ -172,26 +187,31 @@ inline void reduce_rows(index_t rows, index_t n, Load load, Op op, Store store) 
 }
 
 // ---- columns ------------------------------------------------------------------------------------------
+//
+// `Load` here: load(pos, l) is the element at offset `pos` of [n][inner], standing in lane l of the tile. What
+// differs from column to column (a mean, a shift) is in load.aux, an array over lanes, or null.
 
-// acc[l] = rows 0..n-1 of column l combined, w <= kTile columns, n >= 1; load(j, l) is row j of column l.
+// acc[l] = n >= 1 rows of w <= kTile lanes combined; row j starts at offset start + j * stride.
 template <class A, class Load, class Op>
-inline void reduce_columns(index_t n, int w, A* acc, Load load, Op op) {
+WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_t n, int w, A* acc, Op op) {
   A level[kMaxLevels][kTile];
   int top = 0;
+  index_t pos = start;
   for (index_t s = 0, run = 0; s < n; s += kRun, ++run) {
-    index_t end = n - s < kRun ? n : s + kRun;
+    index_t left = n - s < kRun ? n - s : kRun;
     A* v = level[top];
-    for (int l = 0; l < w; ++l) v[l] = load(s, l);
-    index_t j = s + 1;
-    for (; j + 8 <= end; j += 8) {
+    for (int l = 0; l < w; ++l) v[l] = load(pos + l, l);
+    pos += stride;
+    for (--left; left >= 4; left -= 4, pos += 4 * stride) {
       for (int l = 0; l < w; ++l) {
-        A a = v[l];
-        for (int k = 0; k < 8; ++k) a = op(a, load(j + k, l));
-        v[l] = a;
+        A a = op(v[l], load(pos + l, l));
+        a = op(a, load(pos + stride + l, l));
+        a = op(a, load(pos + 2 * stride + l, l));
+        v[l] = op(a, load(pos + 3 * stride + l, l));
       }
     }
-    for (; j < end; ++j) {
-      for (int l = 0; l < w; ++l) v[l] = op(v[l], load(j, l));
+    for (; left > 0; --left, pos += stride) {
+      for (int l = 0; l < w; ++l) v[l] = op(v[l], load(pos + l, l));
     }
     for (index_t k = run; k & 1; k >>= 1, --top) {
       for (int l = 0; l < w; ++l) level[top - 1][l] = op(level[top - 1][l], level[top][l]);
@@ -204,78 +224,81 @@ inline void reduce_columns(index_t n, int w, A* acc, Load load, Op op) {
   for (int l = 0; l < w; ++l) acc[l] = level[0][l];
 }
 
-// Rows taken together when `inner` is narrow, and the width of a tile.
+// Rows taken together when `inner` is narrow.
 inline index_t column_group(index_t n, index_t inner) {
   index_t g = inner < kLanes ? kLanes / inner : 1;
   return g < n ? g : n;
 }
 
-// One tile: columns c0 .. c0 + w of [n][inner] (all of them when they are taken in groups). load(pos, col) is the
-// element at offset pos of this [n][inner], which is in column col.
+// acc[l] = column c0 + l of rows first .. first + n of [..][inner], for w columns; load.aux holds w values.
 template <class A, class Load, class Op>
-inline void reduce_tile(index_t n, index_t inner, index_t c0, int w, A* acc, Load load, Op op) {
+inline void reduce_tile(Load load, index_t first, index_t n, index_t inner, index_t c0, int w, A* acc, Op op) {
   index_t g = column_group(n, inner);
   if (g == 1) {
-    reduce_columns<A>(n, w, acc,
-                      [&](index_t j, int l) __attribute__((always_inline)) { return load(j * inner + c0 + l, c0 + l); },
-                      op);
+    reduce_columns<A>(load, first * inner + c0, inner, n, w, acc, op);
     return;
   }
-  index_t wide = g * inner, full = n / g;
-  int column[kLanes];
-  for (int l = 0; l < wide; ++l) column[l] = l % static_cast<int>(inner);
-  A lanes[kTile];
-  reduce_columns<A>(full, static_cast<int>(wide), lanes,
-                    [&](index_t j, int l) __attribute__((always_inline)) { return load(j * wide + l, column[l]); }, op);
-  for (index_t l = 0, pos = full * wide; pos < n * inner; ++l, ++pos) lanes[l] = op(lanes[l], load(pos, column[l]));
-  for (index_t l = 0; l < inner; ++l) {
+  const int wide = static_cast<int>(g * inner);
+  A aux[kTile], lanes[kTile];
+  if (load.aux) {
+    for (int l = 0; l < wide; ++l) aux[l] = load.aux[l % inner];
+    load.aux = aux;
+  }
+  reduce_columns<A>(load, first * inner, wide, n / g, wide, lanes, op);
+  const index_t end = (first + n) * inner;
+  index_t pos = first * inner + n / g * wide;
+  for (int l = 0; pos < end; ++l, ++pos) lanes[l] = op(lanes[l], load(pos, l));
+  for (int l = 0; l < w; ++l) {
     A a = lanes[l];
     for (index_t k = 1; k < g; ++k) a = op(a, lanes[k * inner + l]);
     acc[l] = a;
   }
 }
 
-// Every column of [outer][n][inner], n >= 1: store(o, c0, w, values) for tiles of columns. load(o, pos, col) is
-// the element at offset pos of part o.
-template <class A, class Load, class Op, class Store>
-inline void reduce_outer(index_t outer, index_t n, index_t inner, Load load, Op op, Store store) {
-  if (outer <= 0 || inner <= 0) return;
-  index_t tiles = (inner + kTile - 1) / kTile, g = column_group(n, inner);
-  index_t rows = kRunBlock * g, blocks = n > rows && outer * tiles < 16 ? (n + rows - 1) / rows : 1;
-  auto width = [&](index_t t) { return static_cast<int>(inner - t * kTile < kTile ? inner - t * kTile : kTile); };
-  // Splitting a tall column changes nothing only when its groups stay whole; the rest of a grouped column would
-  // join in another place, so only ungrouped columns are split.
-  A* part = blocks > 1 && g == 1
-                ? static_cast<A*>(scratch(0, static_cast<std::size_t>(outer * tiles * blocks * kTile) * sizeof(A)))
+// Tiles of [outer][n][inner] in parallel: body(o, c0, w).
+template <class Body>
+inline void for_tiles(index_t outer, index_t n, index_t inner, Body body) {
+  index_t tiles = (inner + kTile - 1) / kTile;
+  for_rows(outer * tiles, n * (inner < kTile ? inner : kTile), [&](index_t q) {
+    index_t c = q % tiles * kTile;
+    body(q / tiles, c, static_cast<int>(inner - c < kTile ? inner - c : kTile));
+  });
+}
+
+// Every column of [outer][n][inner], n >= 1: store(o, c0, w, values) for tiles; load_of(o) is the Load of part o.
+// Tall columns are split into whole subtrees; grouped ones are not, since their left-over rows join the first.
+template <class A, class LoadOf, class Op, class Store>
+inline void reduce_outer(index_t outer, index_t n, index_t inner, LoadOf load_of, Op op, Store store) {
+  index_t blocks = column_group(n, inner) == 1 ? (n + kRunBlock - 1) / kRunBlock : 1;
+  index_t tiles = (inner + kTile - 1) / kTile;
+  A* part = blocks > 1 && outer * tiles > 0
+                ? static_cast<A*>(scratch(0, static_cast<std::size_t>(blocks * outer * tiles * kTile) * sizeof(A)))
                 : nullptr;
   if (!part) {
-    for_rows(outer * tiles, n * width(0), [&](index_t p) {
-      index_t o = p / tiles, t = p % tiles;
+    for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
       A acc[kTile];
-      reduce_tile<A>(n, inner, t * kTile, width(t), acc,
-                     [&](index_t pos, index_t col) __attribute__((always_inline)) { return load(o, pos, col); }, op);
-      store(o, t * kTile, width(t), acc);
+      reduce_tile<A>(load_of(o), 0, n, inner, c, w, acc, op);
+      store(o, c, w, acc);
     });
     return;
   }
-  parallel_for(outer * tiles * blocks, [&](index_t p) {
-    index_t o = p / blocks / tiles, t = p / blocks % tiles, s = p % blocks * kRunBlock;
-    index_t m = n - s < kRunBlock ? n - s : kRunBlock;
-    reduce_tile<A>(m, inner, t * kTile, width(t), part + p * kTile,
-                   [&](index_t pos, index_t col)
-                       __attribute__((always_inline)) { return load(o, s * inner + pos, col); },
-                   op);
+  parallel_for(blocks, [&](index_t b) {
+    index_t s = b * kRunBlock, m = n - s < kRunBlock ? n - s : kRunBlock;
+    for (index_t q = 0; q < outer * tiles; ++q) {
+      index_t c = q % tiles * kTile;
+      reduce_columns<A>(load_of(q / tiles), s * inner + c, inner, m,
+                        static_cast<int>(inner - c < kTile ? inner - c : kTile), part + (q * blocks + b) * kTile, op);
+    }
   });
-  parallel_for(outer * tiles, [&](index_t q) {
-    index_t o = q / tiles, t = q % tiles;
-    const A* values = part + q * blocks * kTile;
+  for_tiles(outer, blocks, inner, [&](index_t o, index_t c, int w) {
+    const A* values = part + (o * tiles + c / kTile) * blocks * kTile;
     A acc[kTile];
-    for (int l = 0; l < width(t); ++l) {
+    for (int l = 0; l < w; ++l) {
       Tree<A, Op> tree;
       for (index_t b = 0; b < blocks; ++b) tree.push(values[b * kTile + l], op);
       acc[l] = tree.result(op);
     }
-    store(o, t * kTile, width(t), acc);
+    store(o, c, w, acc);
   });
 }
 
