@@ -6,15 +6,7 @@
 
 #include "wengert/kernels.h"
 #include "wengert/reduction.h"
-#if __has_include("wengert/vmath_f32.h")
-#include "wengert/vmath_f32.h"
-#include "wengert/vmath_f64.h"
-#else
-namespace wg { namespace WG_NS { namespace vm {
-WG_INLINE float exp(float x) { return __builtin_expf(x); }
-WG_INLINE double exp(double x) { return __builtin_exp(x); }
-} } }
-#endif
+#include "wengert/vmath.h"
 
 namespace wg {
 namespace WG_NS {

@@ -70,11 +70,17 @@ struct MulOp {
 // The greater one, NaN if either is.
 template <class A>
 struct MaxOp {
-  WG_INLINE A operator()(A a, A b) const { return (a > b) | (a != a) ? a : b; }
+  WG_INLINE A operator()(A a, A b) const {
+    A m = a > b ? a : b;
+    return a != a ? a : m;
+  }
 };
 template <class A>
 struct MinOp {
-  WG_INLINE A operator()(A a, A b) const { return (a < b) | (a != a) ? a : b; }
+  WG_INLINE A operator()(A a, A b) const {
+    A m = a < b ? a : b;
+    return a != a ? a : m;
+  }
 };
 
 // ---- rows ---------------------------------------------------------------------------------------------
