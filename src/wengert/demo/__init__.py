@@ -1,0 +1,1 @@
+"""What ``python -m wengert`` shows: a training run, the facts of this installation, and a few measurements."""
