@@ -18,8 +18,8 @@ _TEST_COUNT = 297
 def digits(split: str | None = None) -> tuple[Tensor, Tensor]:
     """Load the handwritten digits of the UCI repository: 1,797 grey images of 8 by 8 pixels.
 
-    The split is fixed: 297 images spread evenly over the file are the test part, the other 1,500 the training
-    part. (Both parts therefore hold images by the same thirteen writers.) Origin and licence (CC BY 4.0) are in
+    The split is fixed: the middle images of 297 equal stretches of the file are the test part, the other 1,500
+    the training part. (Both parts therefore hold images by the same thirteen writers.) Origin and licence (CC BY 4.0) are in
     ``wengert/data/digits.txt``.
 
     Args:
@@ -48,7 +48,7 @@ def digits(split: str | None = None) -> tuple[Tensor, Tensor]:
     if split is not None:
         count = len(labels)
         in_test = np.zeros(count, dtype=bool)
-        in_test[np.arange(_TEST_COUNT) * count // _TEST_COUNT] = True
+        in_test[np.arange(_TEST_COUNT) * count // _TEST_COUNT + 3] = True
         chosen = in_test if split == "test" else ~in_test
         images, labels = images[chosen], labels[chosen]
     # 16 is the full count of a 4x4 block, and a power of two: the scaling is exact.

@@ -6,10 +6,10 @@ import time
 
 _BATCH = 32
 _EPOCHS = 25
-_LR = 2e-3
+_LR = 3e-3
 _TRAIN_SECONDS = 15.0  # together with the pure-Python part this keeps the whole run under 30 s on any machine
 _PURE_SECONDS = 5.0
-_PURE_STEPS = 60
+_PURE_STEPS = 46  # one epoch: the learning rate is constant that long
 
 
 def _say(text: str = "") -> None:
@@ -22,6 +22,11 @@ def _duration(seconds: float) -> str:
         if seconds * scale >= 1.0:
             return f"{seconds * scale:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
+
+
+def _standardised(images):
+    """Flatten to (n, 64) and bring the pixels (mean 0.3, deviation 0.4) to about mean 0 and deviation 1."""
+    return (images.reshape(-1, 64) - 0.3) * 2.5
 
 
 def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECONDS) -> dict[str, float]:
@@ -49,13 +54,14 @@ def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECOND
 
     images, labels = digits("train")
     test_images, test_labels = digits("test")
-    images, test_images = images.reshape(-1, 64), test_images.reshape(-1, 64)
+    images, test_images = _standardised(images), _standardised(test_images)
     wengert.manual_seed(seed)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     linears = [model[0], model[2], model[4]]
     start_weights = [layer.weight.tolist() for layer in linears]
     start_biases = [layer.bias.tolist() for layer in linears]
     optimizer = optim.Adam(model.parameters(), lr=_LR)
+    schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
 
     def accuracy() -> float:
         with wengert.no_grad():
@@ -84,6 +90,7 @@ def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECOND
             if len(first_losses) < _PURE_STEPS:
                 first_batches.append((x.tolist(), y.tolist()))
                 first_losses.append(value)
+        schedule.step()
         batches = count // _BATCH
         _say(f"epoch {epoch:2d}   training loss {total / batches:.4f}   test accuracy {100 * accuracy():.1f} %")
         if time.perf_counter() - started > _TRAIN_SECONDS:
