@@ -167,11 +167,18 @@ def run_row(row: Row, options: Options) -> dict[str, Any]:
     extras: dict[str, dict[str, float]] = {}
     for _ in range(rounds):
         for name, step in steps.items():
+            if name in reasons:
+                continue
             if isinstance(step, SelfTimed):
-                seconds, extras[name] = step.measure()
+                try:
+                    seconds, extras[name] = step.measure()
+                except Unavailable as reason:  # its own process died: out of memory, or of stack
+                    reasons[name] = str(reason)
+                    continue
                 times[name].append(seconds)
             else:
                 times[name].append(_sample(step, counts[name]))
+    times = {name: values for name, values in times.items() if name not in reasons}
     results = {name: {**_summary(values, row), "extra": extras.get(name, {})} for name, values in times.items()}
     ours = times.get("wengert")
     if ours:
