@@ -14,11 +14,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time wengert and its peers on the same workloads, after checking that they agree.",
-        epilog="Exit codes: 0 success, 1 a contestant computed something else than the reference, 2 wrong arguments.",
+        epilog="Exit codes: 0 success, 1 a contestant differs from the reference, 2 wrong arguments.",
     )
     parser.add_argument("names", nargs="*", help="rows, or beginnings of their names (default: all)")
     parser.add_argument(
-        "--peers", default="numpy,pure", help="comma-separated from numpy, pure, torch, autograd (default numpy,pure)"
+        "--peers",
+        default="numpy,pure",
+        help="comma-separated from numpy, pure, torch, autograd (default numpy,pure)",
     )
     parser.add_argument("--quick", action="store_true", help="short samples: everything runs, numbers are noisy")
     parser.add_argument("--full", action="store_true", help="include the rows that need minutes or gigabytes")
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = frozenset(options.peers.split(",")) - {""} | {"wengert"}
     unknown = chosen - set(peers.PEERS)
     if unknown:
-        print(f"benchmarks: unknown peers {', '.join(sorted(unknown))}; known: {', '.join(peers.PEERS)}", file=sys.stderr)
+        print(f"benchmarks: unknown peers {sorted(unknown)}; known: {', '.join(peers.PEERS)}", file=sys.stderr)
         return 2
     rows = [row for row in all_rows() if options.full or not row.full or row.name in options.names]
     if options.names:
@@ -81,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         report["rows"].append(record)
         print_row(record)
-    print(f"{len(rows)} rows in {time.perf_counter() - started:.0f} s, {options.threads} thread(s), {report['versions']}")
+    took = time.perf_counter() - started
+    print(f"{len(rows)} rows in {took:.0f} s, {options.threads} thread(s), {report['versions']}")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)

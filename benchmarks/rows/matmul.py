@@ -65,5 +65,10 @@ def _row(m: int, n: int, k: int, layout: str, batch: tuple[int, ...] = ()) -> Ro
 
 
 ROWS = [
-    _row(*size, layout) for size in _SIZES for layout in ("nn", "nt", "tn") if layout == "nn" or np.prod(size) < _LARGE
-] + [_row(64, 64, 64, "nn", (256,))]
+    *(
+        _row(*size, layout)
+        for size in _SIZES
+        for layout in (("nn", "nt", "tn") if np.prod(size) < _LARGE else ("nn",))
+    ),
+    _row(64, 64, 64, "nn", (256,)),
+]

@@ -26,7 +26,8 @@ def moons(count: int = 100, noise: float = 0.1, seed: int = 0) -> tuple[np.ndarr
 
 def _weights() -> list[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(1)
-    return [(rng.uniform(-1, 1, (n, m)) / math.sqrt(m), np.zeros(n)) for m, n in zip(_SIZES, _SIZES[1:], strict=False)]
+    sizes = zip(_SIZES, _SIZES[1:], strict=False)
+    return [(rng.uniform(-1, 1, (n, m)) / math.sqrt(m), np.zeros(n)) for m, n in sizes]
 
 
 def _loss(layers, points, labels):

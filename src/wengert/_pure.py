@@ -40,7 +40,7 @@ class Value:
 
     __slots__ = ("_a", "_b", "_da", "_db", "_mark", "data", "grad")
 
-    def __init__(self, data: float, a: Value | None = None, da: float = 0.0, b: Value | None = None, db: float = 0.0):
+    def __init__(self, data: float, a: Value | None = None, da=0.0, b: Value | None = None, db=0.0):
         self.data = data
         self.grad = 0.0
         self._a = a  # operands, or None, and the derivatives by them
@@ -226,9 +226,7 @@ class MLP:
         for index, (row, grad) in enumerate(zip(self._rows, grads, strict=True)):
             first = [0.9 * m + 0.1 * g for m, g in zip(self._first[index], grad, strict=True)]
             second = [0.999 * v + 0.001 * g * g for v, g in zip(self._second[index], grad, strict=True)]
-            row[:] = [
-                p - rate * m / (sqrt(v) + eps) for p, m, v in zip(row, first, second, strict=True)
-            ]
+            row[:] = [p - rate * m / (sqrt(v) + eps) for p, m, v in zip(row, first, second, strict=True)]
             self._first[index] = first
             self._second[index] = second
         return loss

@@ -19,8 +19,8 @@ def digits(split: str | None = None) -> tuple[Tensor, Tensor]:
     """Load the handwritten digits of the UCI repository: 1,797 grey images of 8 by 8 pixels.
 
     The split is fixed: the middle images of 297 equal stretches of the file are the test part, the other 1,500
-    the training part. (Both parts therefore hold images by the same thirteen writers.) Origin and licence (CC BY 4.0) are in
-    ``wengert/data/digits.txt``.
+    the training part. (Both parts therefore hold images by the same thirteen writers.) Origin and licence
+    (CC BY 4.0) are in ``wengert/data/digits.txt``.
 
     Args:
         split: ``"train"`` (1,500 images), ``"test"`` (297) or ``None`` (all 1,797, in the order of the source).

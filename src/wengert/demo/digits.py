@@ -130,5 +130,5 @@ def _run_pure(weights, biases, batches, losses, seconds: float) -> tuple[float, 
         if len(times) >= 2 and after - started + times[-1] > seconds:
             break
     step = sorted(times)[len(times) // 2]
-    _say(f"pure      {len(times)} steps, {_duration(step)} a step (median); losses differ by {difference:.1e} at most")
+    _say(f"pure      {len(times)} steps, {_duration(step)} a step (median); the losses differ by {difference:.1e}")
     return step, difference
