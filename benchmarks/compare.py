@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.compare",
         description="Compare two JSON reports of python -m benchmarks.",
-        epilog="Exit codes: 0 nothing slower, 1 something slower or failed, 2 wrong arguments or different machines.",
+        epilog="Exit codes: 0 nothing slower, 1 something slower or failed, 2 not comparable or wrong arguments.",
     )
     parser.add_argument("before", help="report of the older commit")
     parser.add_argument("after", help="report of the newer commit")
