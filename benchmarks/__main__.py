@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 
 
@@ -14,7 +15,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time wengert and its peers on the same workloads, after checking that they agree.",
-        epilog="Exit codes: 0 success, 1 a contestant differs from the reference, 2 wrong arguments.",
+        epilog="Exit codes: 0 success, 1 a contestant differs from the reference or breaks, 2 wrong arguments.",
     )
     parser.add_argument("names", nargs="*", help="rows, or beginnings of their names (default: all)")
     parser.add_argument(
@@ -74,11 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     code = 0
     for row in rows:
+        failure = ""
         try:
             record = run_row(row, how)
         except Mismatch as mismatch:
-            print(f"{mismatch}\n", file=sys.stderr, flush=True)
-            report["rows"].append({"name": row.name, "title": row.title, "failed": str(mismatch)})
+            failure = str(mismatch)
+            print(f"{failure}\n", file=sys.stderr, flush=True)
+        except Exception as error:  # one broken contestant must not cost the measurements of the other rows
+            failure = f"{type(error).__name__}: {error}"
+            print(f"{row.name} broke down:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        if failure:
+            report["rows"].append({"name": row.name, "title": row.title, "failed": failure})
             code = 1
             continue
         report["rows"].append(record)

@@ -61,7 +61,7 @@ class Row:
 class Options:
     """How long to measure: seconds for each contestant, length of a sample, bounds on the number of rounds."""
 
-    seconds: float = 0.8
+    seconds: float = 0.5
     sample: float = 0.01
     min_rounds: int = 5
     max_rounds: int = 41

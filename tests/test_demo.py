@@ -1,4 +1,4 @@
-"""The command line, the embedded digits, and the pure-Python opponent that the demonstration is measured against."""
+"""The command line, the embedded digits, and the pure-Python opponent of the demonstration."""
 
 from __future__ import annotations
 
