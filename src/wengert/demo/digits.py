@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from wengert.demo import duration
+
 _BATCH = 32
 _EPOCHS = 25
 _LR = 3e-3
@@ -14,14 +16,6 @@ _PURE_STEPS = 46  # one epoch: the learning rate is constant that long
 
 def _say(text: str = "") -> None:
     print(text, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    """Format a duration with a unit that leaves one to three digits before the point."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * scale >= 1.0:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 def _standardised(images):
@@ -97,7 +91,7 @@ def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECOND
             break
     final = accuracy()
     step = sorted(step_times)[len(step_times) // 2]
-    _say(f"trained   {len(step_times)} steps in {_duration(sum(step_times))}, {_duration(step)} a step (median)")
+    _say(f"trained   {len(step_times)} steps in {duration(sum(step_times))}, {duration(step)} a step (median)")
     _say(f"accuracy  {100 * final:.1f} % of the {len(test_labels)} test images")
     _say()
     pure_step, difference = _run_pure(start_weights, start_biases, first_batches, first_losses, pure_seconds)
@@ -130,5 +124,5 @@ def _run_pure(weights, biases, batches, losses, seconds: float) -> tuple[float, 
         if len(times) >= 2 and after - started + times[-1] > seconds:
             break
     step = sorted(times)[len(times) // 2]
-    _say(f"pure      {len(times)} steps, {_duration(step)} a step (median); the losses differ by {difference:.1e}")
+    _say(f"pure      {len(times)} steps, {duration(step)} a step (median); the losses differ by {difference:.1e}")
     return step, difference
