@@ -12,7 +12,7 @@ def collect() -> dict[str, str]:
 
     Example:
         >>> sorted(collect())[:3]
-        ['build flags', 'instruction set', 'location']
+        ['build flags', 'cores', 'instruction set']
     """
     import numpy
 
