@@ -1,0 +1,1 @@
+"""Benchmarks of wengert against its peers: ``python -m benchmarks --help``."""

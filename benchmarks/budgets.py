@@ -1,0 +1,122 @@
+"""The red lines: ``python -m benchmarks.budgets out.json`` says which budgets a report meets.
+
+Ratios within one run bind; absolute times depend on the machine and only inform.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, dict[str, Any]]
+Figure = Callable[[Results], float]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit on one figure of one row.
+
+    Attributes:
+        what: what is limited, for the table.
+        row: name of the row that holds the figure.
+        figure: takes it from the row's results by contestant; KeyError means that it was not measured.
+        limit: the red line.
+        at_least: whether the figure must reach the limit (a speed-up) or stay within it (a cost).
+        binds: whether missing it fails the run.
+    """
+
+    what: str
+    row: str
+    figure: Figure
+    limit: float
+    at_least: bool = True
+    binds: bool = True
+
+
+def times_faster_than(peer: str, ours: str = "wengert") -> Figure:
+    """Return the figure "time of a peer over time of ours", the median over rounds where ours is the base."""
+
+    def figure(results: Results) -> float:
+        if ours == "wengert":
+            return results[peer]["ratio"]
+        return results[peer]["median"] / results[ours]["median"]
+
+    return figure
+
+
+def extra(name: str, scale: float = 1.0) -> Figure:
+    """Return the figure "a further measurement of wengert", scaled."""
+    return lambda results: results["wengert"]["extra"][name] * scale
+
+
+def median(scale: float) -> Figure:
+    """Return the figure "median time of wengert", scaled from seconds."""
+    return lambda results: results["wengert"]["median"] * scale
+
+
+BUDGETS = (
+    Budget("recorded a + b, (): times torch", "add-scalar", times_faster_than("torch"), 20),
+    Budget("recorded a + b, (16,): times torch", "add-16", times_faster_than("torch"), 20),
+    Budget("recorded a + b, (): ns", "add-scalar", median(1e9), 60, at_least=False, binds=False),
+    Budget("recorded a + b, (16,): ns", "add-16", median(1e9), 60, at_least=False, binds=False),
+    Budget("backward per node, 1e6: ns", "chain-1e6", extra("backward_s", 1e3), 60, at_least=False, binds=False),
+    Budget("bytes per node, 1e6", "chain-1e6", extra("bytes_per_node"), 128, at_least=False),
+    Budget("bytes per node, 1e7", "chain-1e7", extra("bytes_per_node"), 128, at_least=False),
+    Budget("4-64-64-2 step: times torch", "mlp-small", times_faster_than("torch"), 6),
+    Budget("4-64-64-2 plan: times torch", "mlp-small", times_faster_than("torch", "wengert plan"), 12),
+    Budget("784-256-128-10 step: times torch", "mlp-mnist", times_faster_than("torch"), 1),
+    Budget("LSTM step: times torch", "lstm", times_faster_than("torch"), 1),
+    Budget("CNN step: times torch", "cnn", times_faster_than("torch"), 1),
+    Budget("GPT step: times torch", "gpt", times_faster_than("torch"), 1),
+    Budget("10^7 elements: times torch", "elementwise-1e7", times_faster_than("torch"), 1),
+    Budget("import above NumPy: ms", "import", median(1e3), 25, at_least=False, binds=False),
+)
+
+
+def judge(budget: Budget, report: dict[str, Any]) -> tuple[float | None, str]:
+    """Return the figure of a budget, or None where it was not measured, and the verdict."""
+    row = next((row for row in report["rows"] if row["name"] == budget.row), None)
+    if row is None:
+        return None, "not measured"
+    if "failed" in row:
+        return None, "FAIL (wrong result)"
+    try:
+        value = budget.figure(row["contestants"])
+    except KeyError:
+        return None, "not measured"
+    met = value >= budget.limit if budget.at_least else value <= budget.limit
+    if met:
+        return value, "pass"
+    return value, "FAIL" if budget.binds else "missed (informs)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table of budgets and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.budgets",
+        description="Hold a JSON report of python -m benchmarks (with --peers torch) against the budgets.",
+        epilog="Exit codes: 0 all binding budgets that were measured are met, 1 one is missed, 2 wrong arguments.",
+    )
+    parser.add_argument("report", help="JSON file")
+    parser.add_argument(
+        "--require-all", action="store_true", help="a binding budget that was not measured fails too"
+    )
+    options = parser.parse_args(argv)
+    with open(options.report, encoding="utf-8") as file:
+        report = json.load(file)
+    failed = 0
+    for budget in BUDGETS:
+        value, word = judge(budget, report)
+        sign = ">=" if budget.at_least else "<="
+        shown = "-" if value is None else f"{value:.4g}"
+        print(f"{budget.what:36} {shown:>9}  {sign} {budget.limit:<5g} {word}")
+        failed += word.startswith("FAIL") or (options.require_all and budget.binds and word == "not measured")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Hamiltonian Monte Carlo on logistic regression: a thousand gradients in a row of leapfrog steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import peers
+from ..harness import Row, Step
+
+_POINTS, _FEATURES, _STEPS = 1000, 20, 1000
+_EPS = np.float32(1e-3)
+
+
+def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return X (N, D), y in {0, 1} (N,), a position and a momentum (D,)."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((_POINTS, _FEATURES), dtype=np.float32)
+    truth = rng.standard_normal(_FEATURES, dtype=np.float32)
+    y = (rng.random(_POINTS) < 1 / (1 + np.exp(-x @ truth))).astype(np.float32)
+    return x, y, np.zeros(_FEATURES, dtype=np.float32), rng.standard_normal(_FEATURES, dtype=np.float32)
+
+
+def _tensors(name: str) -> Step:
+    module = peers.tensors(name)
+    softplus = module.nn.functional.softplus
+    x, y, start, push = (module.from_numpy(array) for array in _data())
+    eps = float(_EPS)
+
+    def gradient(position):
+        q = position.detach().requires_grad_()
+        z = x @ q
+        energy = softplus(z).sum() - (y * z).sum() + 0.5 * (q * q).sum()
+        energy.backward()
+        return q.grad
+
+    def step():
+        q, p = start, push
+        for _ in range(_STEPS):
+            q = q + eps * p
+            p = p - eps * gradient(q)
+        return [q, p]
+
+    return step
+
+
+def _numpy() -> Step:
+    x, y, start, push = _data()
+
+    def step():
+        q, p = start, push
+        for _ in range(_STEPS):
+            q = q + _EPS * p
+            z = x @ q
+            p = p - _EPS * ((1 / (1 + np.exp(-z)) - y) @ x + q)
+        return [q, p]
+
+    return step
+
+
+def _autograd() -> Step:
+    anp, autograd = peers.load("autograd.numpy"), peers.load("autograd")
+    x, y, start, push = _data()
+
+    def energy(q):
+        z = anp.dot(x, q)
+        return anp.sum(anp.logaddexp(0, z)) - anp.sum(y * z) + 0.5 * anp.sum(q * q)
+
+    gradient = autograd.grad(energy)
+
+    def step():
+        q, p = start, push
+        for _ in range(_STEPS):
+            q = q + _EPS * p
+            p = p - _EPS * gradient(q)
+        return [q, p]
+
+    return step
+
+
+ROWS = [
+    Row(
+        name="logistic",
+        title="logistic regression, N=1000, D=20, 1000 leapfrog steps",
+        contestants={
+            "wengert": lambda: _tensors("wengert"),
+            "numpy": _numpy,
+            "torch": lambda: _tensors("torch"),
+            "autograd": _autograd,
+        },
+        reference="numpy",
+        unit="run",
+        check_steps=1,
+        rtol=2e-3,
+    )
+]

@@ -1,0 +1,1 @@
+"""Training programs written as for PyTorch, with the library as a parameter."""
