@@ -133,6 +133,46 @@ int forward_cast(OpCall& c) {
   return go <= 0 ? go : copy_into(c.in[0], c.out[0]);
 }
 
+// cast_like(x, like): x in like's dtype.
+int forward_cast_like(OpCall& c) {
+  if (c.in[0].dtype == c.in[1].dtype && !c.dry && !c.dest) {
+    c.out[0] = c.in[0];
+    array_ref(c.out[0]);
+    return 0;
+  }
+  int go = c.emit(0, c.in[1].dtype, layout_contiguous(c.in[0].ndim(), c.in[0].shape()));
+  return go <= 0 ? go : copy_into(c.in[0], c.out[0]);
+}
+
+// assign(x, src): src in x's shape and dtype; with dest = x it is x.copy_(src).
+int forward_assign(OpCall& c) {
+  const Array &x = c.in[0], &src = c.in[1];
+  bool fits = src.ndim() <= x.ndim();
+  for (int d = 0; fits && d < src.ndim(); ++d) {
+    index_t size = src.shape()[d];
+    fits = size == 1 || size == x.shape()[d + x.ndim() - src.ndim()];
+  }
+  if (!fits)
+    return fail(kRuntimeError, "copy_: expected a source that broadcasts to shape %s, got shape %s.",
+                shape_text(x.layout), shape_text(src.layout));
+  layout_incref(x.layout);
+  Layout* l = c.dest ? x.layout : layout_contiguous(x.ndim(), x.shape());
+  if (!c.dest) layout_decref(x.layout);
+  int go = c.emit(0, x.dtype, l);
+  if (go <= 0) return go;
+  // Overlapping memory (x[1:] = x[:-1]) is read before it is written.
+  if (src.storage && src.storage == c.out[0].storage && src.layout != x.layout) {
+    Array copy;
+    if (!array_new(&copy, src.dtype, layout_contiguous(src.ndim(), src.shape())))
+      return fail_memory("copy_", src.nbytes());
+    copy_into(src, copy);
+    int status = copy_into(copy, c.out[0]);
+    array_unref(copy);
+    return status;
+  }
+  return copy_into(src, c.out[0]);
+}
+
 // sum_to_like(x, like): x summed over the dimensions in which like was broadcast to x's shape.
 int forward_sum_to_like(OpCall& c) {
   if (c.dry) {
@@ -255,6 +295,8 @@ int add_into(const Array& src, const Array& dst) {
 extern const ForwardEntry copy_forwards[] = {{"contiguous", forward_contiguous},
                                              {"clone", forward_clone},
                                              {"cast", forward_cast},
+                                             {"cast_like", forward_cast_like},
+                                             {"assign", forward_assign},
                                              {"sum_to_like", forward_sum_to_like},
                                              {"zeros_like", forward_zeros_like},
                                              {nullptr, nullptr}};

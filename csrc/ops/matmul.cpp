@@ -150,19 +150,21 @@ int forward_matmul(OpCall& c) {
   return status;
 }
 
-// linear(x, w, b): x (…, in) times w (out, in) transposed, plus b (out) where it is given.
-int forward_linear(OpCall& c) {
+// x (…, k) times a matrix whose rows are w's dimension `in` and whose columns are w's other one, plus b (n) where it
+// is given.
+int rows_product(OpCall& c, int in) {
   const Array &x = c.in[0], &w = c.in[1];
   const Array* bias = c.nin > 2 && c.in[2].defined() ? &c.in[2] : nullptr;
-  if (w.ndim() != 2 || x.ndim() < 1 || x.shape()[x.ndim() - 1] != w.shape()[1])
-    return fail(kRuntimeError, "%s: expected input.shape[-1] == weight.shape[1], got input %s and weight %s.",
-                c.op->name, shape_text(x.layout), shape_text(w.layout));
-  if (bias && (bias->ndim() != 1 || bias->shape()[0] != w.shape()[0]))
+  if (w.ndim() != 2 || x.ndim() < 1 || x.shape()[x.ndim() - 1] != w.shape()[in])
+    return fail(kRuntimeError, "%s: expected input.shape[-1] == weight.shape[%d], got input %s and weight %s.",
+                c.op->name, in, shape_text(x.layout), shape_text(w.layout));
+  const index_t columns = w.shape()[1 - in];
+  if (bias && (bias->ndim() != 1 || bias->shape()[0] != columns))
     return fail(kRuntimeError, "%s: expected a bias of shape (%lld,), got %s.", c.op->name,
-                static_cast<long long>(w.shape()[0]), shape_text(bias->layout));
+                static_cast<long long>(columns), shape_text(bias->layout));
   index_t shape[kMaxDims], rows = 1;
   for (int d = 0; d + 1 < x.ndim(); ++d) rows *= shape[d] = x.shape()[d];
-  shape[x.ndim() - 1] = w.shape()[0];
+  shape[x.ndim() - 1] = columns;
   Layout* layout = layout_contiguous(x.ndim(), shape);
   if (c.dry) return c.emit(0, x.dtype, layout);
   Operands o;
@@ -181,23 +183,28 @@ int forward_linear(OpCall& c) {
   }
   Gemm g{};
   g.m = rows;
-  g.n = w.shape()[0];
-  g.k = w.shape()[1];
+  g.n = columns;
+  g.k = w.shape()[in];
   g.a = o.a.data();
   g.a_row = x.ndim() == 2 ? o.a.strides()[0] : g.k;
   g.a_col = x.ndim() == 2 ? o.a.strides()[1] : 1;
   g.b = o.b.data();
-  g.b_row = o.b.strides()[1];
-  g.b_col = o.b.strides()[0];
+  g.b_row = o.b.strides()[in];
+  g.b_col = o.b.strides()[1 - in];
   g.c_row = g.n;
   g.batch = 1;
   g.bias = bias ? o.bias.data() : nullptr;
   return finish(c, g, o, layout);
 }
 
+// linear(x, w, b): w is (out, in). matmul_rows(x, w): w is (in, out).
+int forward_linear(OpCall& c) { return rows_product(c, 1); }
+int forward_matmul_rows(OpCall& c) { return rows_product(c, 0); }
+
 }  // namespace
 
 extern const ForwardEntry matmul_forwards[] = {{"matmul", forward_matmul}, {"linear", forward_linear},
+                                               {"matmul_rows", forward_matmul_rows},
                                                {nullptr, nullptr}};
 
 }  // namespace wg

@@ -432,6 +432,21 @@ int forward_diagonal_embed(OpCall& c) { return embed_region(c, forward_diagonal)
 int forward_unfold_embed(OpCall& c) { return embed_region(c, forward_unfold); }
 int forward_as_strided_embed(OpCall& c) { return embed_region(c, forward_as_strided); }
 
+// strided_scatter(x, src; shape, strides, offset): a copy of x with the region replaced by src.
+int forward_strided_scatter(OpCall& c) {
+  const Array &x = c.in[0], &src = c.in[1];
+  int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
+  if (go <= 0) return go;
+  if (copy_into(x, c.out[0]) < 0) return -1;
+  if (!c.out[0].storage) return copy_into(src, c.out[0]);
+  Array whole = c.out[0], part;
+  OpCall view{c.op, &whole, 1, c.attr, &part, 1};
+  if (forward_as_strided(view) < 0) return -1;
+  int status = copy_into(src, part);
+  array_unref(part);
+  return status;
+}
+
 // alias(x): the same elements as a new tensor (detach, .data, view_as).
 int forward_alias(OpCall& c) {
   layout_incref(c.in[0].layout);
@@ -454,6 +469,7 @@ extern const ForwardEntry view_forwards[] = {{"view", forward_view},
                                              {"select", forward_select},
                                              {"slice", forward_slice},
                                              {"as_strided", forward_as_strided},
+                                             {"strided_scatter", forward_strided_scatter},
                                              {"diagonal", forward_diagonal},
                                              {"unfold", forward_unfold},
                                              {"select_embed", forward_select_embed},

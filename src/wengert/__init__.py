@@ -1,0 +1,4 @@
+from . import _core
+from ._bind import OPS
+Tensor=_core.Tensor
+tensor=_core.from_data
