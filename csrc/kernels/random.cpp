@@ -34,17 +34,17 @@ WG_INLINE u64 mul_high(u64 a, u64 b) { return static_cast<u64>((static_cast<unsi
 // Blocks [first, first + count) of the stream. NumPy steps its counter before each block, hence the 1.
 void generate(Words& out, u64 seed, u64 offset, u64 first, index_t count) {
   unsigned __int128 counter = static_cast<unsigned __int128>(offset) + first + 1;
+  u64 key[10];
+  for (int round = 0; round < 10; ++round) key[round] = seed + static_cast<u64>(round) * kKey0;
   for (index_t b = 0; b < count; ++b, ++counter) {
     u64 c0 = static_cast<u64>(counter), c1 = static_cast<u64>(counter >> 64), c2 = 0, c3 = 0;
-    u64 k0 = seed, k1 = 0;
     for (int round = 0; round < 10; ++round) {
-      u64 low0 = kMul0 * c0, high0 = mul_high(kMul0, c0), low1 = kMul1 * c2, high1 = mul_high(kMul1, c2);
-      c0 = high1 ^ c1 ^ k0;
-      c1 = low1;
-      c2 = high0 ^ c3 ^ k1;
-      c3 = low0;
-      k0 += kKey0;
-      k1 += kKey1;
+      unsigned __int128 p0 = static_cast<unsigned __int128>(kMul0) * c0;
+      unsigned __int128 p1 = static_cast<unsigned __int128>(kMul1) * c2;
+      c0 = static_cast<u64>(p1 >> 64) ^ c1 ^ key[round];
+      c1 = static_cast<u64>(p1);
+      c2 = static_cast<u64>(p0 >> 64) ^ c3 ^ static_cast<u64>(round) * kKey1;
+      c3 = static_cast<u64>(p0);
     }
     u64* w = out.word + 4 * b;
     w[0] = c0;
@@ -305,15 +305,17 @@ void dropout(const void* x, void* out, index_t n, u64 seed, u64 offset, double p
   const Wide scale = p < 1.0 ? static_cast<Wide>(1.0 / (1.0 - p)) : Wide(0);
   for_batches<8>(n, seed, offset, [&](const Words& w, index_t start, index_t m) {
     const T* a = static_cast<const T*>(x) + start;
-    T* o = static_cast<T*>(out) + start;
+    Wide factor[kBatch * 8];
+    for (index_t i = 0; i < m; ++i) factor[i] = keep(w.half[i]) ? scale : Wide(0);
+    T product[kBatch * 8];  // out may be x, which would keep the loop from being vectorised
     for (index_t i = 0; i < m; ++i) {
-      Wide factor = keep(w.half[i]) ? scale : Wide(0);
       if constexpr (std::is_same<T, double>::value) {
-        o[i] = a[i] * factor;
+        product[i] = a[i] * factor[i];
       } else {
-        o[i] = from_float<T>(to_float(a[i]) * factor);
+        product[i] = from_float<T>(to_float(a[i]) * factor[i]);
       }
     }
+    __builtin_memcpy(static_cast<T*>(out) + start, product, static_cast<std::size_t>(m) * sizeof(T));
   });
 }
 

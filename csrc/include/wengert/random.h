@@ -7,7 +7,8 @@
 // Entries, all kOtherKernel of type RandomFn unless noted. n is the number of elements, params as listed:
 //
 //   "random_raw"   int64                    the 64-bit words themselves; params null
-//   "uniform"      floats                   lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11, 8 (halves);
+//   "uniform"      floats                   lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11, 8 (halves,
+//                                           where rounding of other bounds may reach hi);
 //                                           with lo = 0, hi = 1 equal to NumPy's Generator(Philox).random()
 //   "normal"       floats                   mean, standard deviation
 //   "exponential"  floats                   rate; results are > 0 unless the rate makes them underflow
