@@ -17,8 +17,8 @@ namespace {
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-constexpr index_t kBatch = 64;           // blocks generated at a time: 2 KiB
-constexpr index_t kChunkBlocks = 2048;   // blocks of one part of a parallel draw, about 15 us
+constexpr index_t kBatch = 64;          // blocks generated at a time: 2 KiB
+constexpr index_t kChunkBlocks = 2048;  // blocks of one part of a parallel draw, about 15 us
 
 // The words of a batch. As halves, the low half of word i is half 2 i: NumPy's order, on little-endian machines.
 union alignas(64) Words {
@@ -74,24 +74,38 @@ void for_batches(index_t n, u64 seed, u64 offset, const Batch& batch) {
 // ---- element types --------------------------------------------------------------------------------------
 
 template <class T>
-WG_INLINE T from_float(float x) { return static_cast<T>(x); }
+WG_INLINE T from_float(float x) {
+  return static_cast<T>(x);
+}
 template <>
-WG_INLINE half_t from_float<half_t>(float x) { return float_to_half(x); }
+WG_INLINE half_t from_float<half_t>(float x) {
+  return float_to_half(x);
+}
 template <>
-WG_INLINE bfloat_t from_float<bfloat_t>(float x) { return float_to_bfloat(x); }
+WG_INLINE bfloat_t from_float<bfloat_t>(float x) {
+  return float_to_bfloat(x);
+}
 
 WG_INLINE float to_float(float x) { return x; }
 WG_INLINE float to_float(half_t x) { return half_to_float(x); }
 WG_INLINE float to_float(bfloat_t x) { return bfloat_to_float(x); }
 
 template <class T>
-WG_INLINE T from_int(std::int64_t x) { return static_cast<T>(x); }
+WG_INLINE T from_int(std::int64_t x) {
+  return static_cast<T>(x);
+}
 template <>
-WG_INLINE bool from_int<bool>(std::int64_t x) { return x != 0; }
+WG_INLINE bool from_int<bool>(std::int64_t x) {
+  return x != 0;
+}
 template <>
-WG_INLINE half_t from_int<half_t>(std::int64_t x) { return float_to_half(static_cast<float>(x)); }
+WG_INLINE half_t from_int<half_t>(std::int64_t x) {
+  return float_to_half(static_cast<float>(x));
+}
 template <>
-WG_INLINE bfloat_t from_int<bfloat_t>(std::int64_t x) { return float_to_bfloat(static_cast<float>(x)); }
+WG_INLINE bfloat_t from_int<bfloat_t>(std::int64_t x) {
+  return float_to_bfloat(static_cast<float>(x));
+}
 
 // ---- elementary functions -------------------------------------------------------------------------------
 
@@ -153,7 +167,8 @@ WG_INLINE void cos_sin(u64 h, double* cosine, double* sine) {
   double z = a * a;
   double c = -1.0 / 3628800 + z * (1.0 / 479001600 + z * (-1.0 / 87178291200.0 + z * (1.0 / 20922789888000.0)));
   c = 1.0 + z * (-1.0 / 2 + z * (1.0 / 24 + z * (-1.0 / 720 + z * (1.0 / 40320 + z * c))));
-  double s = -1.0 / 39916800 + z * (1.0 / 6227020800.0 + z * (-1.0 / 1307674368000.0 + z * (1.0 / 355687428096000.0)));
+  double s =
+      -1.0 / 39916800 + z * (1.0 / 6227020800.0 + z * (-1.0 / 1307674368000.0 + z * (1.0 / 355687428096000.0)));
   s = a + a * (z * (-1.0 / 6 + z * (1.0 / 120 + z * (-1.0 / 5040 + z * (1.0 / 362880 + z * s)))));
   *cosine = flip(q & 1 ? s : c, (q + 1) << 62 & (u64{1} << 63));
   *sine = flip(q & 1 ? c : s, q << 62 & (u64{1} << 63));
@@ -305,8 +320,9 @@ void dropout(const void* x, void* out, index_t n, u64 seed, u64 offset, double p
   const Wide scale = p < 1.0 ? static_cast<Wide>(1.0 / (1.0 - p)) : Wide(0);
   for_batches<8>(n, seed, offset, [&](const Words& w, index_t start, index_t m) {
     const T* a = static_cast<const T*>(x) + start;
+    const Wide kept = scale;  // a conditional load of the captured one would cost a branch for each element
     Wide factor[kBatch * 8];
-    for (index_t i = 0; i < m; ++i) factor[i] = keep(w.half[i]) ? scale : Wide(0);
+    for (index_t i = 0; i < m; ++i) factor[i] = keep(w.half[i]) ? kept : Wide(0);
     T product[kBatch * 8];  // out may be x, which would keep the loop from being vectorised
     for (index_t i = 0; i < m; ++i) {
       if constexpr (std::is_same<T, double>::value) {
@@ -366,24 +382,22 @@ void randint(void* out, index_t n, u64 seed, u64 offset, const double* params) {
 }  // namespace WG_NS
 }  // namespace wg
 
-#define WG_RANDOM_ENTRY(name, dtype, fn) \
-  { name, kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn) }
+#define WG_RANDOM_ENTRY(name, dtype, fn) {name, kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn)}
 #define WG_RANDOM_DISCRETE(dtype, T) \
   WG_RANDOM_ENTRY("randint", dtype, randint<T>), WG_RANDOM_ENTRY("bernoulli", dtype, bernoulli<T>)
-#define WG_RANDOM_FLOATS                                                      \
-  WG_RANDOM_ENTRY("uniform", kFloat32, (draw<Uniform32<24>, float>)),         \
-      WG_RANDOM_ENTRY("uniform", kFloat64, (draw<Uniform64, double>)),        \
-      WG_RANDOM_ENTRY("normal", kFloat32, (draw<Normal32, float>)),           \
-      WG_RANDOM_ENTRY("normal", kFloat64, (draw<Normal64, double>)),          \
-      WG_RANDOM_ENTRY("exponential", kFloat32, (draw<Exponential32, float>)), \
-      WG_RANDOM_ENTRY("exponential", kFloat64, (draw<Exponential64, double>)), \
-      WG_RANDOM_ENTRY("dropout", kFloat32, dropout<float>),                   \
-      WG_RANDOM_ENTRY("dropout", kFloat64, dropout<double>),                  \
+#define WG_RANDOM_FLOATS                                                                                           \
+  WG_RANDOM_ENTRY("uniform", kFloat32, (draw<Uniform32<24>, float>)),                                              \
+      WG_RANDOM_ENTRY("uniform", kFloat64, (draw<Uniform64, double>)),                                             \
+      WG_RANDOM_ENTRY("normal", kFloat32, (draw<Normal32, float>)),                                                \
+      WG_RANDOM_ENTRY("normal", kFloat64, (draw<Normal64, double>)),                                               \
+      WG_RANDOM_ENTRY("exponential", kFloat32, (draw<Exponential32, float>)),                                      \
+      WG_RANDOM_ENTRY("exponential", kFloat64, (draw<Exponential64, double>)),                                     \
+      WG_RANDOM_ENTRY("dropout", kFloat32, dropout<float>), WG_RANDOM_ENTRY("dropout", kFloat64, dropout<double>), \
       WG_RANDOM_DISCRETE(kFloat32, float), WG_RANDOM_DISCRETE(kFloat64, double)
-#define WG_RANDOM_HALVES(dtype, T, bits)                                        \
-  WG_RANDOM_ENTRY("uniform", dtype, (draw_rounded<Uniform32<bits>, T>)),        \
-      WG_RANDOM_ENTRY("normal", dtype, (draw_rounded<Normal32, T>)),            \
-      WG_RANDOM_ENTRY("exponential", dtype, (draw_rounded<Exponential32, T>)),  \
+#define WG_RANDOM_HALVES(dtype, T, bits)                                       \
+  WG_RANDOM_ENTRY("uniform", dtype, (draw_rounded<Uniform32<bits>, T>)),       \
+      WG_RANDOM_ENTRY("normal", dtype, (draw_rounded<Normal32, T>)),           \
+      WG_RANDOM_ENTRY("exponential", dtype, (draw_rounded<Exponential32, T>)), \
       WG_RANDOM_ENTRY("dropout", dtype, dropout<T>), WG_RANDOM_DISCRETE(dtype, T)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)

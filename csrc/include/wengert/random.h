@@ -7,12 +7,14 @@
 // Entries, all kOtherKernel of type RandomFn unless noted. n is the number of elements, params as listed:
 //
 //   "random_raw"   int64                    the 64-bit words themselves; params null
-//   "uniform"      floats                   lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11, 8 (halves,
+//   "uniform"      floats                   lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11, 8
+//   (halves,
 //                                           where rounding of other bounds may reach hi);
 //                                           with lo = 0, hi = 1 equal to NumPy's Generator(Philox).random()
 //   "normal"       floats                   mean, standard deviation
 //   "exponential"  floats                   rate; results are > 0 unless the rate makes them underflow
-//   "randint"      every type               lo, hi as int64 bits (random_int_params): in [lo, hi), hi - lo as uint64,
+//   "randint"      every type               lo, hi as int64 bits (random_int_params): in [lo, hi), hi - lo as
+//   uint64,
 //                                           bias below (hi - lo) / 2**64; the same integers for every type
 //   "bernoulli"    every type               p: 1 with probability p, rounded to a multiple of 2**-32
 //   "mask"         bool                     p: true (keep) with probability 1 - p
@@ -44,9 +46,12 @@ constexpr index_t draws_per_block(Draw draw, int dtype) {
   switch (draw) {
     case Draw::kUniform:
     case Draw::kNormal:
-    case Draw::kExponential: return dtype == kFloat64 ? 4 : 8;
-    case Draw::kBernoulli: return 8;
-    default: return 4;
+    case Draw::kExponential:
+      return dtype == kFloat64 ? 4 : 8;
+    case Draw::kBernoulli:
+      return 8;
+    default:
+      return 4;
   }
 }
 
