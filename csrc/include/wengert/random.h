@@ -6,21 +6,19 @@
 //
 // Entries, all kOtherKernel of type RandomFn unless noted. n is the number of elements, params as listed:
 //
-//   "random_raw"   int64                    the 64-bit words themselves; params null
-//   "uniform"      floats                   lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11, 8
-//   (halves,
-//                                           where rounding of other bounds may reach hi);
-//                                           with lo = 0, hi = 1 equal to NumPy's Generator(Philox).random()
-//   "normal"       floats                   mean, standard deviation
-//   "exponential"  floats                   rate; results are > 0 unless the rate makes them underflow
-//   "randint"      every type               lo, hi as int64 bits (random_int_params): in [lo, hi), hi - lo as
-//   uint64,
-//                                           bias below (hi - lo) / 2**64; the same integers for every type
-//   "bernoulli"    every type               p: 1 with probability p, rounded to a multiple of 2**-32
-//   "mask"         bool                     p: true (keep) with probability 1 - p
-//   "dropout"      floats, type DropoutFn   p: x / (1 - p) where "mask" of the same seed and offset is true, else
-//                                           x * 0; the backward pass is the same call on the gradient
-//   "randperm"     int64                    a permutation of 0..n-1; params null
+//   "random_raw"   int64       the 64-bit words themselves; params null
+//   "uniform"      floats      lo, hi: in [lo, hi), from 24 bits (float32), 53 (float64), 11 (float16) or 8
+//                              (bfloat16; a half may round to hi unless the bounds are 0 and 1). With lo = 0 and
+//                              hi = 1, float32 and float64 equal NumPy's Generator(Philox(...)).random()
+//   "normal"       floats      mean, standard deviation
+//   "exponential"  floats      rate; results are > 0 unless the rate makes them underflow
+//   "randint"      every type  lo, hi as random_int_params: in [lo, hi), with hi - lo taken as uint64; the bias is
+//                              below (hi - lo) / 2**64, and every type gets the same integers
+//   "bernoulli"    every type  p: 1 with probability p, rounded to a multiple of 2**-32
+//   "mask"         bool        p: true (keep) with probability 1 - p
+//   "dropout"      floats      of type DropoutFn, p: x / (1 - p) where "mask" of the same seed and offset is true,
+//                              else x * 0; the backward pass is the same call on the gradient
+//   "randperm"     int64       a permutation of 0..n-1; params null
 #pragma once
 #include "wengert/config.h"
 #include "wengert/dtype.h"
