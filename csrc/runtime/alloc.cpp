@@ -66,8 +66,8 @@ constexpr std::size_t kAbsurd = static_cast<std::size_t>(PTRDIFF_MAX) - (std::si
 
 // Classes 0..8 are multiples of 64 bytes; class 0 (header only) serves empty and foreign storages.
 constexpr int kLinear = 8;
-constexpr int kSmallClasses = kLinear + 4 * 6 + 1;   // 512 bytes to 32 KiB: six octaves
-constexpr int kClasses = kSmallClasses + 4 * 5;      // to 1 MiB: five more
+constexpr int kSmallClasses = kLinear + 4 * 6 + 1;  // 512 bytes to 32 KiB: six octaves
+constexpr int kClasses = kSmallClasses + 4 * 5;     // to 1 MiB: five more
 constexpr std::uint8_t kLarge = 200;
 constexpr std::uint8_t kHeap = 201;  // under the address sanitizer
 static_assert(kClasses < kLarge && kHeap < kForeign, "classes and marks must not meet");
@@ -83,8 +83,7 @@ constexpr std::size_t class_bytes(int c) {
   return c <= kLinear ? static_cast<std::size_t>(c) << 6
                       : static_cast<std::size_t>(5 + (c - kLinear - 1) % 4) << (7 + (c - kLinear - 1) / 4);
 }
-static_assert(class_bytes(kSmallClasses - 1) == kSmall && class_bytes(kClasses - 1) == kMedium,
-              "class boundaries");
+static_assert(class_bytes(kSmallClasses - 1) == kSmall && class_bytes(kClasses - 1) == kMedium, "class boundaries");
 
 // At the start of every slab; the blocks follow.
 struct Slab {
@@ -109,9 +108,9 @@ struct CachedBlock {
 struct Heap {
   SizeClass classes[kClasses];
   Slab* slabs;
-  std::size_t current, peak;       // bytes asked for
-  std::size_t used, used_peak;     // bytes of the blocks handed out; the peak is never reset
-  std::size_t held;                // bytes obtained from the system
+  std::size_t current, peak;    // bytes asked for
+  std::size_t used, used_peak;  // bytes of the blocks handed out; the peak is never reset
+  std::size_t held;             // bytes obtained from the system
   std::uint64_t stamp;
   unsigned colour;
 };
@@ -126,9 +125,7 @@ std::vector<CachedBlock>& cached_large() {
 
 // ---- memory of the system -------------------------------------------------------------------------------
 
-void* aligned_heap(std::size_t size) {
-  return ::operator new(size, std::align_val_t(kHeader), std::nothrow);
-}
+void* aligned_heap(std::size_t size) { return ::operator new(size, std::align_val_t(kHeader), std::nothrow); }
 void aligned_heap_free(void* p) { ::operator delete(p, std::align_val_t(kHeader)); }
 
 #ifdef WG_HAVE_MMAP

@@ -93,7 +93,7 @@ bool spin_until(bool allowed, F&& ready) {
 struct Pool {
   explicit Pool(int threads, bool may_spin) : size(threads), spin(may_spin) {}
 
-  const int size;   // with the caller; what was wanted, even if the system gave fewer workers
+  const int size;  // with the caller; what was wanted, even if the system gave fewer workers
   const bool spin;
   int workers = 0;  // started
 
@@ -137,7 +137,9 @@ struct Pool {
   void wake_workers(index_t helpers) {
     int asleep = sleepers.load();
     if (asleep == 0) return;
-    { std::lock_guard<std::mutex> hold(mutex); }
+    {
+      std::lock_guard<std::mutex> hold(mutex);
+    }
     if (helpers >= asleep) {
       wake.notify_all();
     } else {
@@ -174,7 +176,9 @@ struct Pool {
       take_parts();
       g = gate.fetch_sub(1);
       if ((g & (kOpen | kInside)) == 1 && caller_parked.load()) {
-        { std::lock_guard<std::mutex> hold(mutex); }
+        {
+          std::lock_guard<std::mutex> hold(mutex);
+        }
         done.notify_one();
       }
     }
@@ -195,7 +199,9 @@ struct Pool {
 
   void retire() {
     retired.store(true);
-    { std::lock_guard<std::mutex> hold(mutex); }
+    {
+      std::lock_guard<std::mutex> hold(mutex);
+    }
     wake.notify_all();
     disown();
   }

@@ -305,7 +305,8 @@ static void check_busy_neighbour() {
   std::vector<std::thread> load;
   for (unsigned i = 0; i < std::thread::hardware_concurrency() && i < 4; ++i)
     load.emplace_back([&] {
-      while (!stop) {}
+      while (!stop) {
+      }
     });
   wg::set_num_threads(2);
   for (int i = 0; i < 300; ++i) check_parts(4);
@@ -335,9 +336,7 @@ static void check_unlocked() {
     REQUIRE(locks-- == 1);
     return &locks;
   };
-  wg::gil_restore = [](void* token) {
-    REQUIRE(token == &locks && locks++ == 0);
-  };
+  wg::gil_restore = [](void* token) { REQUIRE(token == &locks && locks++ == 0); };
   {
     wg::Unlocked no(false);
     REQUIRE(locks == 1);
@@ -387,7 +386,8 @@ static void print_times() {
     std::atomic<int> met{0};
     wg::parallel_for(2, [&](wg::index_t) {
       met.fetch_add(1);
-      while (met.load() < 2) {}
+      while (met.load() < 2) {
+      }
     });
   };
   std::printf("  with a meeting of both: %.0f ns\n", best_ns(50, 200, meet));
