@@ -109,16 +109,16 @@ struct pow_op {
 // NaN of either operand propagates.
 WG_BINARY(maximum, a > b || a != a ? a : b)
 WG_BINARY(minimum, a < b || a != a ? a : b)
-// NaN only if both are.
-WG_BINARY(fmax, a > b || b != b ? a : b)
-WG_BINARY(fmin, a < b || b != b ? a : b)
+// NaN only if both are; of equal zeros the first.
+WG_BINARY(fmax, a >= b || b != b ? a : b)
+WG_BINARY(fmin, a <= b || b != b ? a : b)
 WG_BINARY(atan2, vm::atan2(a, b))
 WG_BINARY(hypot, vm::hypot(a, b))
 WG_BINARY(copysign, vm::copysign(a, b))
 WG_BINARY(nextafter, vm::nextafter(a, b))
 WG_BINARY(logaddexp, vm::logaddexp(a, b))
 // a log b, 0 where a is 0, NaN where b is NaN.
-WG_BINARY(xlogy, b != b ? b : a == T(0) ? T(0) : a * vm::log(b))
+WG_BINARY(xlogy, vm::select((a == T(0)) & (b == b), T(0), a * vm::log(b)))
 
 WG_BINARY(bitwise_and, static_cast<T>(a & b))
 WG_BINARY(bitwise_or, static_cast<T>(a | b))

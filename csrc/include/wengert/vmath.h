@@ -51,6 +51,17 @@ WG_INLINE double trunc(double x) { return __builtin_trunc(x); }
 WG_INLINE float round_even(float x) { return __builtin_rintf(x); }
 WG_INLINE double round_even(double x) { return __builtin_rint(x); }
 
+// c ? a : b by masks. Where b is costly the compiler turns a plain choice into a branch around it, and a loop with a
+// branch does not vectorise.
+WG_INLINE float select(bool c, float a, float b) {
+  std::int32_t mask = -static_cast<std::int32_t>(c);
+  return from_bits((bits(a) & mask) | (bits(b) & ~mask));
+}
+WG_INLINE double select(bool c, double a, double b) {
+  std::int64_t mask = -static_cast<std::int64_t>(c);
+  return from_bits((bits(a) & mask) | (bits(b) & ~mask));
+}
+
 // NaN passes; bounds are numbers.
 template <class T>
 WG_INLINE T clamp(T x, T lo, T hi) {

@@ -30,7 +30,7 @@ WG_INLINE double times_sigmoid(double x, double u) {
   return x == -kInf ? kNan : y;
 }
 
-// x sigmoid(x). SILUULP ulp.
+// x sigmoid(x). 3.1 ulp in float32, 2.5 in float64.
 template <class T>
 WG_INLINE T silu(T x) { return times_sigmoid(x, x); }
 
