@@ -51,8 +51,8 @@ WG_INLINE double trunc(double x) { return __builtin_trunc(x); }
 WG_INLINE float round_even(float x) { return __builtin_rintf(x); }
 WG_INLINE double round_even(double x) { return __builtin_rint(x); }
 
-// c ? a : b by masks. Where b is costly the compiler turns a plain choice into a branch around it, and a loop with a
-// branch does not vectorise.
+// c ? a : b by masks. Where b is costly the compiler turns a plain choice into a branch around it, and a loop with
+// a branch does not vectorise.
 WG_INLINE float select(bool c, float a, float b) {
   std::int32_t mask = -static_cast<std::int32_t>(c);
   return from_bits((bits(a) & mask) | (bits(b) & ~mask));
@@ -82,7 +82,7 @@ WG_INLINE T poly(T x, const T (&c)[N]) {
 }  // namespace WG_NS
 }  // namespace wg
 
-#include "wengert/vmath_f64.h"
-#include "wengert/vmath_f32.h"
-#include "wengert/vmath_special.h"
 #include "wengert/vmath_activation.h"
+#include "wengert/vmath_f32.h"
+#include "wengert/vmath_f64.h"
+#include "wengert/vmath_special.h"

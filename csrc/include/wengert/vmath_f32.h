@@ -48,7 +48,7 @@ WG_INLINE float log(float x) {
   std::int32_t e = (bits(scaled) - 0x3f3504f3) >> 23;
   float f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
   float n = static_cast<float>(e) + shift;
-  constexpr float c[] = {0.33333313f,  -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,
+  constexpr float c[] = {0.33333313f, -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,
                          -0.1240551f, 0.118882105f, -0.116760515f, 0.067469776f};
   float s = f * f;
   float low = fma(n, kLn2LoF, poly(f, c) * f * s);
@@ -57,8 +57,8 @@ WG_INLINE float log(float x) {
   return x > 0.0f && x < kInfF ? y : special;
 }
 
-// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Below 0.55 it is a plus a small correction, which keeps the digits
-// of a: a + (g - a u) / (u + 2), where g = u - 2a is put together without rounding u. tanh(+-0) = +-0,
+// tanh a = u / (u + 2), u = exp(2a) - 1, a = |x|. Below 0.55 it is a plus a small correction, which keeps the
+// digits of a: a + (g - a u) / (u + 2), where g = u - 2a is put together without rounding u. tanh(+-0) = +-0,
 // tanh(+-inf) = +-1. 1.5 ulp.
 WG_INLINE float tanh(float x) {
   float a = abs(x);
@@ -78,7 +78,8 @@ WG_INLINE float sigmoid(float x) {
   return (x < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-// Below this magnitude f(x) = x + O(x**2 or x**3) is x to float32's precision; above it float64 has digits to spare.
+// Below this magnitude f(x) = x + O(x**2 or x**3) is x to float32's precision; above it float64 has digits to
+// spare.
 constexpr float kTinyF = 2.98023223876953125e-8f;  // 2**-25
 
 // The next functions go through float64, whose exp and log vectorise too: at most 0.51 ulp.
@@ -123,20 +124,20 @@ WG_INLINE float atanh(float x) {
   float y = static_cast<float>(0.5 * log((1.0 + a) / (1.0 - a)));
   return abs(x) < kTinyF ? x : y;
 }
-// x**y = exp(y log|x|) with C's special cases: 1 for y = 0 or x = 1 whatever the other is, the sign of an odd whole y,
-// NaN for a negative finite x with a fractional y.
+// x**y = exp(y log|x|) with C's special cases: 1 for y = 0 or x = 1 whatever the other is, the sign of an odd whole
+// y, NaN for a negative finite x with a fractional y. 0.51 ulp.
 WG_INLINE float pow(float x, float y) {
   float a = abs(x), size = abs(y);
   // From 2**24 on every float is an even whole number.
   float capped = size < 16777216.0f ? size : 16777216.0f;
   std::int32_t whole = static_cast<std::int32_t>(capped);
-  bool is_whole = static_cast<float>(whole) == capped;
-  // & and | rather than && and ||: a branch would keep the loop from vectorising.
-  bool odd = is_whole & ((whole & 1) != 0);
+  // All ones if y has a fraction: the difference is +0 or negative.
+  std::int32_t fractional = bits(static_cast<float>(whole) - capped) >> 31;
+  std::int32_t odd_sign = static_cast<std::int32_t>(static_cast<std::uint32_t>(whole) << 31) & ~fractional;
   float r = static_cast<float>(exp(static_cast<double>(y) * log(static_cast<double>(a))));
   r = select((a == 1.0f) & (size == kInfF), 1.0f, r);
-  r = select(odd, copysign(r, x), r);
-  r = select((x < 0.0f) & (a < kInfF) & !is_whole, kNanF, r);
+  r = from_bits(bits(r) | (odd_sign & bits(x)));
+  r = select((x < 0.0f) & (a < kInfF) & (fractional != 0), kNanF, r);
   r = select((x != x) | (y != y), x + y, r);
   return select((x == 1.0f) | (y == 0.0f), 1.0f, r);
 }
@@ -165,7 +166,7 @@ WG_INLINE float erf(float x) {
 // (t - 2) / (t + 2) over 1 + 2t, own minimax (2**-25.8).
 WG_INLINE float tail(float t) {
   float w = (t - 2.0f) / (t + 2.0f);
-  constexpr float c[] = {1.2769784f,    -0.092764005f, -0.16603164f, 0.1640558f,    -0.054201774f,
+  constexpr float c[] = {1.2769784f,    -0.092764005f, -0.16603164f,  0.1640558f,    -0.054201774f,
                          -0.008061329f, 0.008622234f,  0.0013119883f, -0.001218683f, -0.00039391225f};
   return poly(w, c) / fma(t, 2.0f, 1.0f);
 }
@@ -184,8 +185,9 @@ WG_INLINE float erfc(float x) {
   y = t < 0.5f ? 1.0f - erf_near(t) : y;
   return x < 0.0f ? 2.0f - y : y;
 }
-// x Phi(x), Phi the normal distribution function. |x| < 0.7: x (1 + erf(x / sqrt 2)) / 2; beyond max(x, 0) - t Phi(-t),
-// t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2. 3.9 ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf, gelu(+-0) = +-0.
+// x Phi(x), Phi the normal distribution function. |x| < 0.7: x (1 + erf(x / sqrt 2)) / 2; beyond max(x, 0) - t
+// Phi(-t), t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2. 3.9 ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf,
+// gelu(+-0) = +-0.
 WG_INLINE float gelu(float x) {
   float t = abs(x);
   t = t > 14.6f ? 14.6f : t;
@@ -211,7 +213,8 @@ WG_INLINE TrigParts trig_parts(float x) {
   double r = fma(n, -0x1.0b4611a626331p-34, fma(n, -0x1.921fb544p+0, d));
   return {r, static_cast<std::int32_t>(bits(t))};
 }
-// sin for even n, cos for odd, on |r| <= pi/4, own minimax polynomials (2**-37 and 2**-33), the sign from bit 1 of n.
+// sin for even n, cos for odd, on |r| <= pi/4, own minimax polynomials (2**-37 and 2**-33), the sign from bit 1 of
+// n.
 WG_INLINE float trig_value(float r, std::int32_t quadrant) {
   float z = r * r;
   constexpr float cs[] = {-0.16666667f, 0.008333329f, -0.00019839325f, 2.718214e-06f};
@@ -233,8 +236,8 @@ WG_INLINE float cos(float x) {
 // sin / cos or -cos / sin of the reduced argument, in float64.
 WG_INLINE float tan(float x) {
   TrigParts p = trig_parts(x);
-  constexpr double cs[] = {-0x1.5555555552334p-3, 0x1.1111110c9623ep-7, -0x1.a019f94a9a7e2p-13, 0x1.71d774c31bfacp-19,
-                           -0x1.a963f6307814dp-26};
+  constexpr double cs[] = {-0x1.5555555552334p-3, 0x1.1111110c9623ep-7, -0x1.a019f94a9a7e2p-13,
+                           0x1.71d774c31bfacp-19, -0x1.a963f6307814dp-26};
   constexpr double cc[] = {0x1.5555554f4413bp-5, -0x1.6c16b88dbd001p-10, 0x1.a01118bac01f2p-16,
                            -0x1.24294562ed505p-22};
   double z = p.r * p.r;
