@@ -1,6 +1,8 @@
 // Activation and other composed functions, for both float types. Include vmath.h, not this file.
 #pragma once
-#include "wengert/vmath.h"
+#include "wengert/vmath_bits.h"
+#include "wengert/vmath_f32.h"
+#include "wengert/vmath_f64.h"
 
 namespace wg {
 namespace WG_NS {

@@ -3,7 +3,7 @@
 // exp, log, tanh and sigmoid are our own and vectorise; the float32 functions that need more digits use them too.
 // The others call the C library (errors below 2 ulp with glibc 2.36).
 #pragma once
-#include "wengert/vmath.h"
+#include "wengert/vmath_bits.h"
 
 namespace wg {
 namespace WG_NS {

@@ -1,6 +1,7 @@
 // Rare special functions, one element at a time in float64. Include vmath.h, not this file.
 #pragma once
-#include "wengert/vmath.h"
+#include "wengert/vmath_bits.h"
+#include "wengert/vmath_f64.h"
 
 namespace wg {
 namespace WG_NS {
