@@ -9,31 +9,37 @@ namespace wg {
 namespace WG_NS {
 namespace {
 
-#define WG_BINARY(name, expr)                          \
-  struct name##_op {                                   \
-    template <class T>                                 \
-    static WG_INLINE auto at(T a, T b) { return expr; } \
+#define WG_BINARY(name, expr)            \
+  struct name##_op {                     \
+    template <class T>                   \
+    static WG_INLINE auto at(T a, T b) { \
+      return expr;                       \
+    }                                    \
   };
 // An arithmetic operator: integers in their unsigned type, bool by its own expression.
-#define WG_ARITHMETIC(name, op, on_bool)                                                \
-  struct name##_op {                                                                    \
-    template <class T>                                                                  \
-    static WG_INLINE T at(T a, T b) {                                                   \
-      if constexpr (is_floating<T>) return a op b;                                      \
-      else return static_cast<T>(static_cast<Wrap<T>>(a) op static_cast<Wrap<T>>(b));   \
-    }                                                                                   \
-    static WG_INLINE bool at(bool a, bool b) { return on_bool; }                        \
+#define WG_ARITHMETIC(name, op, on_bool)                                           \
+  struct name##_op {                                                               \
+    template <class T>                                                             \
+    static WG_INLINE T at(T a, T b) {                                              \
+      if constexpr (is_floating<T>)                                                \
+        return a op b;                                                             \
+      else                                                                         \
+        return static_cast<T>(static_cast<Wrap<T>>(a) op static_cast<Wrap<T>>(b)); \
+    }                                                                              \
+    static WG_INLINE bool at(bool a, bool b) { return on_bool; }                   \
   };
 
 WG_ARITHMETIC(add, +, a | b)
 WG_ARITHMETIC(sub, -, a != b)
-WG_ARITHMETIC(mul, *, a & b)
+WG_ARITHMETIC(mul, *, a& b)
 WG_BINARY(div, a / b)
 
 // The incoming gradient a times a local derivative b: where no gradient comes in, none goes on, whatever b is.
 struct zmul_op {
   template <class T>
-  static WG_INLINE T at(T a, T b) { return a == T(0) ? T(0) : a * b; }
+  static WG_INLINE T at(T a, T b) {
+    return a == T(0) ? T(0) : a * b;
+  }
 };
 
 // Quotient towards zero; 0 for b == 0.
@@ -58,8 +64,10 @@ WG_INLINE T int_fmod(T a, T b) {
 struct fmod_op {
   template <class T>
   static WG_INLINE T at(T a, T b) {
-    if constexpr (is_floating<T>) return vm::fmod(a, b);
-    else return int_fmod(a, b);
+    if constexpr (is_floating<T>)
+      return vm::fmod(a, b);
+    else
+      return int_fmod(a, b);
   }
 };
 // Remainder with the sign of b.
@@ -109,23 +117,24 @@ struct pow_op {
 // NaN of either operand propagates.
 WG_BINARY(maximum, a > b || a != a ? a : b)
 WG_BINARY(minimum, a < b || a != a ? a : b)
-// NaN only if both are.
-WG_BINARY(fmax, a > b || b != b ? a : b)
-WG_BINARY(fmin, a < b || b != b ? a : b)
+// NaN only if both are; of equal zeros the first.
+WG_BINARY(fmax, a >= b || b != b ? a : b)
+WG_BINARY(fmin, a <= b || b != b ? a : b)
 WG_BINARY(atan2, vm::atan2(a, b))
 WG_BINARY(hypot, vm::hypot(a, b))
 WG_BINARY(copysign, vm::copysign(a, b))
 WG_BINARY(nextafter, vm::nextafter(a, b))
 WG_BINARY(logaddexp, vm::logaddexp(a, b))
 // a log b, 0 where a is 0, NaN where b is NaN.
-WG_BINARY(xlogy, b != b ? b : a == T(0) ? T(0) : a * vm::log(b))
+WG_BINARY(xlogy, vm::select((a == T(0)) & (b == b), T(0), a* vm::log(b)))
 
-WG_BINARY(bitwise_and, static_cast<T>(a & b))
+WG_BINARY(bitwise_and, static_cast<T>(a& b))
 WG_BINARY(bitwise_or, static_cast<T>(a | b))
 WG_BINARY(bitwise_xor, static_cast<T>(a ^ b))
 // Shifts by a negative amount or by the width or more give what an endless shift would: 0, or -1 for a negative
 // number shifted right.
-template <class T> constexpr unsigned kBits = 8 * sizeof(T);
+template <class T>
+constexpr unsigned kBits = 8 * sizeof(T);
 struct bitwise_left_shift_op {
   template <class T>
   static WG_INLINE T at(T a, T b) {
@@ -170,36 +179,35 @@ bool any_zero(const void* p, index_t n) {
 #define WG_TEST(name, T) WG_BINARY_ENTRY(name, T, bool)
 #define WG_FLOATS(name) WG_SAME(name, float), WG_SAME(name, double)
 #define WG_TEST_FLOATS(name) WG_TEST(name, float), WG_TEST(name, double)
-#define WG_INTS(name) \
+#define WG_INTS(name)                                                                   \
   WG_SAME(name, std::uint8_t), WG_SAME(name, std::int8_t), WG_SAME(name, std::int16_t), \
-  WG_SAME(name, std::int32_t), WG_SAME(name, std::int64_t)
-#define WG_TEST_INTS(name) \
+      WG_SAME(name, std::int32_t), WG_SAME(name, std::int64_t)
+#define WG_TEST_INTS(name)                                                                                   \
   WG_TEST(name, bool), WG_TEST(name, std::uint8_t), WG_TEST(name, std::int8_t), WG_TEST(name, std::int16_t), \
-  WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
+      WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 #define WG_BOOL_INTS(name) WG_SAME(name, bool), WG_INTS(name)
-#define WG_ANY_ZERO(T) \
-  {"any_zero", kOtherKernel, DTypeOf<T>::value, kBool, reinterpret_cast<void*>(any_zero<T>)}
+#define WG_ANY_ZERO(T) {"any_zero", kOtherKernel, DTypeOf<T>::value, kBool, reinterpret_cast<void*>(any_zero<T>)}
 
 // Functions that vectorise: worth a copy for each instruction set.
-#define WG_FAST \
-  WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum), \
-  WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter), \
-  WG_FLOATS(xlogy), WG_SAME(pow, float), WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne), WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), \
-  WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), WG_TEST_FLOATS(logical_or), \
-  WG_TEST_FLOATS(logical_xor)
+#define WG_FAST                                                                                                    \
+  WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum),             \
+      WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter),             \
+      WG_FLOATS(xlogy), WG_SAME(pow, float), WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne),    \
+      WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), \
+      WG_TEST_FLOATS(logical_or), WG_TEST_FLOATS(logical_xor)
 // Functions that call the C library for each element.
-#define WG_SLOW \
+#define WG_SLOW                                                                                           \
   WG_FLOATS(floor_divide), WG_FLOATS(remainder), WG_FLOATS(fmod), WG_SAME(pow, double), WG_FLOATS(atan2), \
-  WG_FLOATS(hypot), WG_SAME(logaddexp, double)
+      WG_FLOATS(hypot), WG_SAME(logaddexp, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(binary, WG_FAST)
 #else
 WG_UNIT(binary, WG_FAST, WG_SLOW, WG_BOOL_INTS(add), WG_INTS(sub), WG_BOOL_INTS(mul), WG_INTS(floor_divide),
         WG_INTS(remainder), WG_INTS(fmod), WG_INTS(pow), WG_BOOL_INTS(maximum), WG_BOOL_INTS(minimum),
-        WG_INTS(fmax), WG_INTS(fmin), WG_BOOL_INTS(bitwise_and), WG_BOOL_INTS(bitwise_or), WG_BOOL_INTS(bitwise_xor),
-        WG_INTS(bitwise_left_shift), WG_INTS(bitwise_right_shift), WG_TEST_INTS(eq), WG_TEST_INTS(ne),
-        WG_TEST_INTS(lt), WG_TEST_INTS(le), WG_TEST_INTS(gt), WG_TEST_INTS(ge), WG_TEST_INTS(logical_and),
-        WG_TEST_INTS(logical_or), WG_TEST_INTS(logical_xor), WG_ANY_ZERO(std::uint8_t), WG_ANY_ZERO(std::int8_t),
-        WG_ANY_ZERO(std::int16_t), WG_ANY_ZERO(std::int32_t), WG_ANY_ZERO(std::int64_t))
+        WG_INTS(fmax), WG_INTS(fmin), WG_BOOL_INTS(bitwise_and), WG_BOOL_INTS(bitwise_or),
+        WG_BOOL_INTS(bitwise_xor), WG_INTS(bitwise_left_shift), WG_INTS(bitwise_right_shift), WG_TEST_INTS(eq),
+        WG_TEST_INTS(ne), WG_TEST_INTS(lt), WG_TEST_INTS(le), WG_TEST_INTS(gt), WG_TEST_INTS(ge),
+        WG_TEST_INTS(logical_and), WG_TEST_INTS(logical_or), WG_TEST_INTS(logical_xor), WG_ANY_ZERO(std::uint8_t),
+        WG_ANY_ZERO(std::int8_t), WG_ANY_ZERO(std::int16_t), WG_ANY_ZERO(std::int32_t), WG_ANY_ZERO(std::int64_t))
 #endif

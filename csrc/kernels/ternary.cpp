@@ -25,13 +25,17 @@ WG_INLINE void run(A a, B b, C c, R* y, index_t n) {
 }
 template <class Op, class R, class A, class B, class T>
 WG_INLINE void run_last(A a, B b, const T* c, R* y, index_t n, bool single) {
-  if (single) run<Op>(a, b, Single<T>{*c}, y, n);
-  else run<Op>(a, b, Array<T>{c}, y, n);
+  if (single)
+    run<Op>(a, b, Single<T>{*c}, y, n);
+  else
+    run<Op>(a, b, Array<T>{c}, y, n);
 }
 template <class Op, class A, class T>
 WG_INLINE void run_tail(A a, const T* b, const T* c, T* y, index_t n, int scalars) {
-  if (scalars & 2) run_last<Op>(a, Single<T>{*b}, c, y, n, scalars & 4);
-  else run_last<Op>(a, Array<T>{b}, c, y, n, scalars & 4);
+  if (scalars & 2)
+    run_last<Op>(a, Single<T>{*b}, c, y, n, scalars & 4);
+  else
+    run_last<Op>(a, Array<T>{b}, c, y, n, scalars & 4);
 }
 
 // M is the type of the first operand, T that of the others and of the result.
@@ -46,13 +50,17 @@ void ternary_loop(const void* a, const void* b, const void* c, void* out, index_
     return;
   }
   if (n == 0) return;
-  if (scalars & 1) run_tail<Op>(Single<M>{*x}, v, w, y, n, scalars);
-  else run_tail<Op>(Array<M>{x}, v, w, y, n, scalars);
+  if (scalars & 1)
+    run_tail<Op>(Single<M>{*x}, v, w, y, n, scalars);
+  else
+    run_tail<Op>(Array<M>{x}, v, w, y, n, scalars);
 }
 
 struct where_op {
   template <class T>
-  static WG_INLINE T at(bool mask, T b, T c) { return mask ? b : c; }
+  static WG_INLINE T at(bool mask, T b, T c) {
+    return mask ? b : c;
+  }
 };
 // min(max(x, lo), hi): hi wins over lo, NaN of any of the three propagates.
 struct clamp_op {
@@ -75,14 +83,14 @@ struct lerp_op {
 }  // namespace WG_NS
 }  // namespace wg
 
-#define WG_TERNARY_ENTRY(name, M, T)                                   \
-  {#name, kTernaryKernel, DTypeOf<T>::value, DTypeOf<T>::value,        \
+#define WG_TERNARY_ENTRY(name, M, T)                            \
+  {#name, kTernaryKernel, DTypeOf<T>::value, DTypeOf<T>::value, \
    reinterpret_cast<void*>(static_cast<TernaryFn>(ternary_loop<name##_op, M, T>))}
 #define WG_WHERE(T) WG_TERNARY_ENTRY(where, bool, T)
 #define WG_SAME(name, T) WG_TERNARY_ENTRY(name, T, T)
-#define WG_FLOATS \
+#define WG_FLOATS                                                                                         \
   WG_WHERE(float), WG_WHERE(double), WG_SAME(clamp, float), WG_SAME(clamp, double), WG_SAME(lerp, float), \
-  WG_SAME(lerp, double)
+      WG_SAME(lerp, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(ternary, WG_FLOATS)

@@ -6,37 +6,48 @@ namespace wg {
 namespace WG_NS {
 namespace {
 
-#define WG_UNARY(name, expr)                      \
-  struct name##_op {                              \
-    template <class T>                            \
-    static WG_INLINE auto at(T x) { return expr; } \
+#define WG_UNARY(name, expr)        \
+  struct name##_op {                \
+    template <class T>              \
+    static WG_INLINE auto at(T x) { \
+      return expr;                  \
+    }                               \
   };
 
 struct neg_op {
   template <class T>
   static WG_INLINE T at(T x) {
-    if constexpr (is_floating<T>) return -x;
-    else return static_cast<T>(Wrap<T>(0) - static_cast<Wrap<T>>(x));
+    if constexpr (is_floating<T>)
+      return -x;
+    else
+      return static_cast<T>(Wrap<T>(0) - static_cast<Wrap<T>>(x));
   }
 };
 struct abs_op {
   template <class T>
   static WG_INLINE T at(T x) {
-    if constexpr (is_floating<T>) return vm::abs(x);
-    else if constexpr (is_signed_type<T>) return x < 0 ? neg_op::at(x) : x;
-    else return x;
+    if constexpr (is_floating<T>)
+      return vm::abs(x);
+    else if constexpr (is_signed_type<T>)
+      return x < 0 ? neg_op::at(x) : x;
+    else
+      return x;
   }
 };
 struct square_op {
   template <class T>
   static WG_INLINE T at(T x) {
-    if constexpr (is_floating<T>) return x * x;
-    else return static_cast<T>(static_cast<Wrap<T>>(x) * static_cast<Wrap<T>>(x));
+    if constexpr (is_floating<T>)
+      return x * x;
+    else
+      return static_cast<T>(static_cast<Wrap<T>>(x) * static_cast<Wrap<T>>(x));
   }
 };
 struct bitwise_not_op {
   template <class T>
-  static WG_INLINE T at(T x) { return static_cast<T>(~x); }
+  static WG_INLINE T at(T x) {
+    return static_cast<T>(~x);
+  }
   static WG_INLINE bool at(bool x) { return !x; }
 };
 // sign(NaN) and sign(-0) are 0, as in PyTorch.
@@ -80,50 +91,60 @@ WG_UNARY(silu, vm::silu(x))
 WG_UNARY(gelu, vm::gelu(x))
 WG_UNARY(gelu_tanh, vm::gelu_tanh(x))
 WG_UNARY(softplus, vm::softplus(x))
-WG_UNARY(logsigmoid, -vm::softplus(-x))
+// 0 - y rather than -y: the limit at infinity is +0.
+WG_UNARY(logsigmoid, T(0) - vm::softplus(-x))
 WG_UNARY(mish, vm::mish(x))
 WG_UNARY(hardsigmoid, vm::clamp(x + T(3), T(0), T(6)) / T(6))
-WG_UNARY(hardswish, x * vm::clamp(x + T(3), T(0), T(6)) / T(6))
+WG_UNARY(hardswish, x* vm::clamp(x + T(3), T(0), T(6)) / T(6))
 
 WG_UNARY(logical_not, x == T(0))
 struct isnan_op {
   template <class T>
-  static WG_INLINE bool at(T x) { return x != x; }
+  static WG_INLINE bool at(T x) {
+    return x != x;
+  }
 };
 struct isinf_op {
   template <class T>
   static WG_INLINE bool at(T x) {
-    if constexpr (is_floating<T>) return vm::abs(x) == T(__builtin_inf());
-    else return false;
+    if constexpr (is_floating<T>)
+      return vm::abs(x) == T(__builtin_inf());
+    else
+      return false;
   }
 };
 struct isfinite_op {
   template <class T>
   static WG_INLINE bool at(T x) {
-    if constexpr (is_floating<T>) return vm::abs(x) < T(__builtin_inf());
-    else return true;
+    if constexpr (is_floating<T>)
+      return vm::abs(x) < T(__builtin_inf());
+    else
+      return true;
   }
 };
 struct signbit_op {
   template <class T>
   static WG_INLINE bool at(T x) {
-    if constexpr (is_floating<T>) return vm::signbit(x);
-    else return x < T(0);
+    if constexpr (is_floating<T>)
+      return vm::signbit(x);
+    else
+      return x < T(0);
   }
 };
 #undef WG_UNARY
 
 // Note [Two paths of sin, cos and tan]
-// float32 arguments below kTrigBound are reduced in float64 and vectorise; the others need the digits of pi that the
-// C library carries. Each element chooses by its own size alone, but a block without a large one runs the plain loop.
-#define WG_TRIG(name)                                                                                      \
-  struct name##_op {                                                                                       \
-    static WG_INLINE float near_zero(float x) { return vm::name(x); }                                      \
-    static WG_INLINE float at(float x) {                                                                   \
-      if (WG_LIKELY(vm::abs(x) < vm::kTrigBound)) return vm::name(x);                                      \
-      return static_cast<float>(vm::name(static_cast<double>(x)));                                         \
-    }                                                                                                      \
-    static WG_INLINE double at(double x) { return vm::name(x); }                                           \
+// float32 arguments below kTrigBound are reduced in float64 and vectorise; the others need the digits of pi that
+// the C library carries. Each element chooses by its own size alone, but a block without a large one runs the plain
+// loop.
+#define WG_TRIG(name)                                                 \
+  struct name##_op {                                                  \
+    static WG_INLINE float near_zero(float x) { return vm::name(x); } \
+    static WG_INLINE float at(float x) {                              \
+      if (WG_LIKELY(vm::abs(x) < vm::kTrigBound)) return vm::name(x); \
+      return static_cast<float>(vm::name(static_cast<double>(x)));    \
+    }                                                                 \
+    static WG_INLINE double at(double x) { return vm::name(x); }      \
   };
 WG_TRIG(sin)
 WG_TRIG(cos)
@@ -162,35 +183,35 @@ void trig_loop(const void* a, void* out, index_t n) {
 #define WG_TEST(name, T) WG_UNARY_ENTRY(name, T, bool)
 #define WG_FLOATS(name) WG_SAME(name, float), WG_SAME(name, double)
 #define WG_TEST_FLOATS(name) WG_TEST(name, float), WG_TEST(name, double)
-#define WG_INTS(name) \
+#define WG_INTS(name)                                                                   \
   WG_SAME(name, std::uint8_t), WG_SAME(name, std::int8_t), WG_SAME(name, std::int16_t), \
-  WG_SAME(name, std::int32_t), WG_SAME(name, std::int64_t)
-#define WG_TEST_INTS(name) \
+      WG_SAME(name, std::int32_t), WG_SAME(name, std::int64_t)
+#define WG_TEST_INTS(name)                                                                                   \
   WG_TEST(name, bool), WG_TEST(name, std::uint8_t), WG_TEST(name, std::int8_t), WG_TEST(name, std::int16_t), \
-  WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
+      WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 
 #define WG_TRIG_ENTRY(name) \
   {#name, kUnaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(static_cast<UnaryFn>(trig_loop<name##_op>))}
 // Functions that vectorise: worth a copy for each instruction set.
-#define WG_FAST \
-  WG_FLOATS(neg), WG_FLOATS(abs), WG_FLOATS(sign), WG_FLOATS(square), WG_FLOATS(floor), WG_FLOATS(ceil), \
-  WG_FLOATS(trunc), WG_FLOATS(round), WG_FLOATS(frac), WG_FLOATS(sqrt), WG_FLOATS(rsqrt), \
-  WG_FLOATS(reciprocal), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), WG_FLOATS(relu), \
-  WG_FLOATS(silu), WG_FLOATS(gelu_tanh), WG_FLOATS(mish), WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), \
-  WG_SAME(exp2, float), WG_SAME(expm1, float), WG_SAME(log2, float), WG_SAME(log10, float), WG_SAME(log1p, float), \
-  WG_SAME(sinh, float), WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float), \
-  WG_SAME(erf, float), WG_SAME(erfc, float), WG_SAME(gelu, float), WG_SAME(softplus, float), \
-  WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin), WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), \
-  WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan), WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), \
-  WG_TEST_FLOATS(signbit)
+#define WG_FAST                                                                                                    \
+  WG_FLOATS(neg), WG_FLOATS(abs), WG_FLOATS(sign), WG_FLOATS(square), WG_FLOATS(floor), WG_FLOATS(ceil),           \
+      WG_FLOATS(trunc), WG_FLOATS(round), WG_FLOATS(frac), WG_FLOATS(sqrt), WG_FLOATS(rsqrt),                      \
+      WG_FLOATS(reciprocal), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), WG_FLOATS(relu), \
+      WG_FLOATS(silu), WG_FLOATS(gelu_tanh), WG_FLOATS(mish), WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish),        \
+      WG_SAME(exp2, float), WG_SAME(expm1, float), WG_SAME(log2, float), WG_SAME(log10, float),                    \
+      WG_SAME(log1p, float), WG_SAME(sinh, float), WG_SAME(cosh, float), WG_SAME(asinh, float),                    \
+      WG_SAME(acosh, float), WG_SAME(atanh, float), WG_SAME(erf, float), WG_SAME(erfc, float),                     \
+      WG_SAME(gelu, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin),              \
+      WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan),                  \
+      WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit)
 // Functions that call the C library for each element.
-#define WG_SLOW \
-  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double), \
-  WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin), \
-  WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double), \
-  WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_SAME(erfc, double), WG_FLOATS(erfinv), \
-  WG_FLOATS(lgamma), WG_FLOATS(digamma), WG_SAME(softplus, double), WG_SAME(logsigmoid, double), \
-  WG_SAME(gelu, double)
+#define WG_SLOW                                                                                                  \
+  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),                  \
+      WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin), \
+      WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double),    \
+      WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_SAME(erfc, double),               \
+      WG_FLOATS(erfinv), WG_FLOATS(lgamma), WG_FLOATS(digamma), WG_SAME(softplus, double),                       \
+      WG_SAME(logsigmoid, double), WG_SAME(gelu, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)

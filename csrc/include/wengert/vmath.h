@@ -8,70 +8,8 @@
 // Errors in the head comments are in ulp of the result against a reference of higher precision: float32 over
 // every 257th bit pattern of all floats, float64 over random samples (tests/native/elementwise_check.cpp).
 #pragma once
-#include "wengert/config.h"
-
-namespace wg {
-namespace WG_NS {
-namespace vm {
-
-template <class To, class From>
-WG_INLINE To bit_cast(From x) {
-  static_assert(sizeof(To) == sizeof(From), "bit_cast keeps the size");
-  To y;
-  __builtin_memcpy(&y, &x, sizeof y);
-  return y;
-}
-WG_INLINE std::int32_t bits(float x) { return bit_cast<std::int32_t>(x); }
-WG_INLINE std::int64_t bits(double x) { return bit_cast<std::int64_t>(x); }
-WG_INLINE float from_bits(std::int32_t i) { return bit_cast<float>(i); }
-WG_INLINE double from_bits(std::int64_t i) { return bit_cast<double>(i); }
-
-constexpr std::int32_t kSign32 = INT32_MIN;
-constexpr std::int64_t kSign64 = INT64_MIN;
-
-WG_INLINE float abs(float x) { return from_bits(bits(x) & ~kSign32); }
-WG_INLINE double abs(double x) { return from_bits(bits(x) & ~kSign64); }
-WG_INLINE float copysign(float x, float s) { return from_bits((bits(x) & ~kSign32) | (bits(s) & kSign32)); }
-WG_INLINE double copysign(double x, double s) { return from_bits((bits(x) & ~kSign64) | (bits(s) & kSign64)); }
-WG_INLINE bool signbit(float x) { return bits(x) < 0; }
-WG_INLINE bool signbit(double x) { return bits(x) < 0; }
-WG_INLINE bool isfinite(float x) { return (bits(x) & 0x7f800000) != 0x7f800000; }
-WG_INLINE bool isfinite(double x) { return abs(x) < __builtin_inf(); }
-
-WG_INLINE float fma(float a, float b, float c) { return WG_FMAF(a, b, c); }
-WG_INLINE double fma(double a, double b, double c) { return WG_FMA(a, b, c); }
-WG_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
-WG_INLINE double sqrt(double x) { return __builtin_sqrt(x); }
-WG_INLINE float floor(float x) { return __builtin_floorf(x); }
-WG_INLINE double floor(double x) { return __builtin_floor(x); }
-WG_INLINE float ceil(float x) { return __builtin_ceilf(x); }
-WG_INLINE double ceil(double x) { return __builtin_ceil(x); }
-WG_INLINE float trunc(float x) { return __builtin_truncf(x); }
-WG_INLINE double trunc(double x) { return __builtin_trunc(x); }
-WG_INLINE float round_even(float x) { return __builtin_rintf(x); }
-WG_INLINE double round_even(double x) { return __builtin_rint(x); }
-
-// NaN passes; bounds are numbers.
-template <class T>
-WG_INLINE T clamp(T x, T lo, T hi) {
-  T y = x < lo ? lo : x;
-  return y > hi ? hi : y;
-}
-
-// c[0] + c[1] x + ..., by Horner's rule; `c` must be a constant expression for the loop to unroll.
-template <class T, int N>
-WG_INLINE T poly(T x, const T (&c)[N]) {
-  T p = c[N - 1];
-#pragma GCC unroll 32
-  for (int i = N - 2; i >= 0; --i) p = fma(p, x, c[i]);
-  return p;
-}
-
-}  // namespace vm
-}  // namespace WG_NS
-}  // namespace wg
-
-#include "wengert/vmath_f64.h"
-#include "wengert/vmath_f32.h"
-#include "wengert/vmath_special.h"
 #include "wengert/vmath_activation.h"
+#include "wengert/vmath_bits.h"
+#include "wengert/vmath_f32.h"
+#include "wengert/vmath_f64.h"
+#include "wengert/vmath_special.h"

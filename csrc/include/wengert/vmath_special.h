@@ -1,6 +1,7 @@
 // Rare special functions, one element at a time in float64. Include vmath.h, not this file.
 #pragma once
-#include "wengert/vmath.h"
+#include "wengert/vmath_bits.h"
+#include "wengert/vmath_f64.h"
 
 namespace wg {
 namespace WG_NS {
@@ -11,7 +12,7 @@ WG_INLINE double lgamma(double x) { return __builtin_lgamma(x); }
 WG_INLINE float lgamma(float x) { return static_cast<float>(__builtin_lgamma(static_cast<double>(x))); }
 
 // psi(x) = d/dx log gamma(x). Negative x by reflection psi(1-x) - pi/tan(pi x), x < 10 by the recurrence
-// psi(x) = psi(x+1) - 1/x, then the asymptotic series (DLMF 5.11.2) to x**-14. Error < 1e-14 (relative, or absolute
+// psi(x) = psi(x+1) - 1/x, then the asymptotic series (DLMF 5.11.2) to x**-14. Error < 1e-13 (relative, or absolute
 // near a zero). psi(+-0) = -+inf, psi(-n) = NaN, psi(-inf) = NaN, psi(inf) = inf.
 static WG_NOINLINE double digamma(double x) {
   constexpr double kPi = 3.14159265358979323846;
