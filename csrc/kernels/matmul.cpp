@@ -215,11 +215,15 @@ template <class T>
 static void multiply_narrow(const Product<T>& g, index_t w, T* turned, index_t width) {
   constexpr index_t L = Simd<T>::kLanes;
   const index_t chunk = chunk_length<T>(g.k);
-  const index_t step = g.n <= 2 && w >= 2 * L ? 2 * L : L;
+  // Two vectors of rows while registers last, for more independent chains.
+  constexpr index_t kTwice = kTileRows > 6 ? kNarrowCols : 2;
+  const index_t step = g.n <= kTwice && w >= 2 * L ? 2 * L : L;
   using Fn = void (*)(index_t, const T*, index_t, const T*, index_t, index_t, T*, index_t, bool);
   static constexpr Fn kOne[kNarrowCols] = {narrow_tile<T, 1, 1>, narrow_tile<T, 2, 1>, narrow_tile<T, 3, 1>,
                                            narrow_tile<T, 4, 1>};
-  const Fn fn = step == L ? kOne[g.n - 1] : g.n == 1 ? narrow_tile<T, 1, 2> : narrow_tile<T, 2, 2>;
+  static constexpr Fn kTwo[kNarrowCols] = {narrow_tile<T, 1, 2>, narrow_tile<T, 2, 2>, narrow_tile<T, 3, 2>,
+                                           narrow_tile<T, 4, 2>};
+  const Fn fn = (step == L ? kOne : kTwo)[g.n - 1];
   for (index_t at = 0; at < w; at += step) {
     const index_t i = smaller(at, w - step);  // the last block goes back over rows already done
     index_t pc = 0;
@@ -232,24 +236,48 @@ static void multiply_narrow(const Product<T>& g, index_t w, T* turned, index_t w
 }
 
 // Few columns: compute C transposed, so that the rows of A fill the lanes, and turn it while storing.
+constexpr index_t kTurnedWidth = 256;
+
 template <class T>
 static void multiply_turned(const Product<T>& g) {
-  constexpr index_t kWidth = 256, L = Simd<T>::kLanes;
-  alignas(64) T turned[L * kWidth];
-  for (index_t i0 = 0; i0 < g.m; i0 += kWidth) {
-    const index_t w = smaller(kWidth, g.m - i0);
+  constexpr index_t L = Simd<T>::kLanes;
+  alignas(64) T turned[L * kTurnedWidth];
+  for (index_t i0 = 0; i0 < g.m; i0 += kTurnedWidth) {
+    const index_t w = smaller(kTurnedWidth, g.m - i0);
     const T* a = g.a + i0 * g.a_row;
     if (g.n <= kNarrowCols && g.a_col == 1 && w >= L)
-      multiply_narrow<T>({w, g.n, g.k, a, g.a_row, 1, g.b, g.b_row, g.b_col, {}}, w, turned, kWidth);
+      multiply_narrow<T>({w, g.n, g.k, a, g.a_row, 1, g.b, g.b_row, g.b_col, {}}, w, turned, kTurnedWidth);
     else
       multiply_rows<T>({g.n, w, g.k, g.b, g.b_col, g.b_row, a, g.a_col, g.a_row,
-                        {turned, kWidth, nullptr, 0, nullptr, false}});
+                        {turned, kTurnedWidth, nullptr, 0, nullptr, false}});
     for (index_t i = 0; i < w; ++i) {
       T* c = g.dest.c + (i0 + i) * g.dest.c_row;
       for (index_t j = 0; j < g.n; ++j) {
-        T v = turned[j * kWidth + i];
+        T v = turned[j * kTurnedWidth + i];
         if (g.dest.bias) v += g.dest.bias[j];
         c[j] = g.dest.add ? c[j] + v : v;
+      }
+    }
+  }
+}
+
+// Few rows and a transposed B: the columns of B, contiguous over k, are the rows that fill the lanes.
+template <class T>
+static void multiply_few_rows(const Product<T>& g) {
+  constexpr index_t L = Simd<T>::kLanes;
+  alignas(64) T found[kNarrowCols * kTurnedWidth];
+  index_t w;
+  for (index_t j0 = 0; j0 < g.n; j0 += w) {
+    w = g.n - j0 < kTurnedWidth + L ? g.n - j0 : kTurnedWidth;
+    if (w > kTurnedWidth) w -= L;
+    multiply_narrow<T>({w, g.m, g.k, g.b + j0 * g.b_col, g.b_col, 1, g.a, g.a_col, g.a_row, {}}, w, found,
+                       kTurnedWidth);
+    for (index_t i = 0; i < g.m; ++i) {
+      const Dest<T> dest = g.dest.at(i, j0);
+      for (index_t j = 0; j < w; ++j) {
+        T v = found[i * kTurnedWidth + j];
+        if (dest.bias) v += dest.bias[j];
+        dest.c[j] = dest.add ? dest.c[j] + v : v;
       }
     }
   }
@@ -304,6 +332,8 @@ static void multiply(const Product<T>& g) {
   if (g.m == 0 || g.n == 0) return;
   if (g.m == 1 && g.n == 1)
     multiply_single(g);
+  else if (g.m <= kNarrowCols && g.b_row == 1 && g.b_col != 1 && g.n >= Simd<T>::kLanes)
+    multiply_few_rows(g);
   else if (better_turned(g))
     multiply_turned(g);
   else
