@@ -8,7 +8,7 @@
 
 #include "wengert/config.h"
 #include "wengert/gemm.h"
-#if defined(__FMA__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -145,11 +145,11 @@ WG_NOINLINE void run_tile(index_t k, const T* a, index_t a_row, index_t a_col, c
   V r[M][W];
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int j = 0; j < W; ++j) r[i][j] = V{};
   for (index_t p = 0; p < k; ++p) {
     V bv[W];
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int j = 0; j < W; ++j)
       bv[j] = Tail && kMaskedLoads && j == W - 1 ? load_lanes(b + j * L, mask) : S::load(b + j * L);
     // Three rows share a base pointer: [base], [base + a_row], [base + 2 a_row] are addresses the machine knows.
@@ -157,31 +157,37 @@ WG_NOINLINE void run_tile(index_t k, const T* a, index_t a_row, index_t a_col, c
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
       V av = S::splat(base[(i % 3) * a_row]);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
       for (int j = 0; j < W; ++j) r[i][j] = fma(av, bv[j], r[i][j]);
       if (i % 3 == 2) base += 3 * a_row;
     }
     a += a_col;
     b += b_row;
   }
+  // Whole passes over the registers: one branch each instead of one for every vector.
+  const auto each = [&](auto&& body) __attribute__((always_inline)) {
 #pragma GCC unroll 16
-  for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
-    for (int j = 0; j < W; ++j) {
-      const bool narrow = Tail && j == W - 1;
-      V v = r[i][j];
-      T* c = dest.c + i * dest.c_row + j * L;
-      if (dest.part) {
-        const T* q = dest.part + i * dest.part_row + j * L;
-        v = (narrow ? load_lanes(q, mask) : S::load(q)) + v;
-      }
-      if (dest.bias) v = v + (narrow ? load_lanes(dest.bias + j * L, mask) : S::load(dest.bias + j * L));
-      if (dest.add) v = (narrow ? load_lanes(c, mask) : S::load(c)) + v;
-      if (narrow)
-        store_lanes(c, v, mask);
-      else
-        S::store(c, v);
-    }
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < W; ++j) body(i, j, Tail && j == W - 1);
+  };
+  const auto read = [&](const T* p, bool narrow) __attribute__((always_inline)) { return narrow ? load_lanes(p, mask) : S::load(p); };
+  if (dest.part) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
+    r[i][j] = read(dest.part + i * dest.part_row + j * L, narrow) + r[i][j];
+  });
+  if (dest.bias) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
+    r[i][j] = r[i][j] + read(dest.bias + j * L, narrow);
+  });
+  if (dest.add) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
+    r[i][j] = read(dest.c + i * dest.c_row + j * L, narrow) + r[i][j];
+  });
+  each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
+    T* c = dest.c + i * dest.c_row + j * L;
+    if (narrow)
+      store_lanes(c, r[i][j], mask);
+    else
+      S::store(c, r[i][j]);
+  });
 }
 
 template <class T>
@@ -214,94 +220,148 @@ WG_INLINE void tile(index_t h, index_t w, index_t k, const T* a, index_t a_row, 
     row.one(k, a, a_row, a_col, b, b_row, dest, static_cast<int>(w));
 }
 
+// Tiles of one or two rows are wider, for enough independent chains and long runs of B.
+template <class T>
+WG_INLINE index_t wide_tile_cols(index_t h) {
+  return h == 1 ? 8 * Simd<T>::kLanes : h == 2 ? 4 * Simd<T>::kLanes : kTileCols<T>;
+}
+template <class T>
+WG_INLINE void wide_tile(index_t h, index_t k, const T* a, index_t a_row, index_t a_col, const T* b, index_t b_row,
+                         const Dest<T>& dest) {
+  if (h == 1)
+    run_tile<T, 1, 8, false>(k, a, a_row, a_col, b, b_row, dest, Simd<T>::kLanes);
+  else
+    run_tile<T, 2, 4, false>(k, a, a_row, a_col, b, b_row, dest, Simd<T>::kLanes);
+}
+
 // ---- packing ------------------------------------------------------------------------------------------
 
-// Lane i of one of the two results of exchanging blocks of H lanes between x (lanes 0..L-1) and y (L..2L-1).
-constexpr int exchanged_lane(int i, int H, int L, bool high) {
-  return high ? (i & H ? L + i : i + H) : (i & H ? L + i - H : i);
+// Elements of 128 bits: shuffles stay inside such a quarter, where every machine does them in one operation.
+template <class T>
+constexpr int kQuad = 16 / static_cast<int>(sizeof(T));
+
+// The 128 bits at p, p + step, p + 2 step, ...
+#if defined(WG_ISA_V4)
+WG_INLINE Simd<float>::V load_quads(const float* p, index_t step) {
+  __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+  v = _mm512_mask_broadcast_f32x4(v, 0x00f0, _mm_loadu_ps(p + step));
+  v = _mm512_mask_broadcast_f32x4(v, 0x0f00, _mm_loadu_ps(p + 2 * step));
+  return (Simd<float>::V)_mm512_mask_broadcast_f32x4(v, 0xf000, _mm_loadu_ps(p + 3 * step));
 }
-template <class T, int H, bool High, int... I>
-WG_INLINE typename Simd<T>::V exchange(typename Simd<T>::V x, typename Simd<T>::V y,
-                                       std::integer_sequence<int, I...>) {
-  constexpr int L = Simd<T>::kLanes;
+WG_INLINE Simd<double>::V load_quads(const double* p, index_t step) {
+  __m512d v = _mm512_castpd128_pd512(_mm_loadu_pd(p));
+  v = _mm512_mask_broadcast_f64x2(v, 0x0c, _mm_loadu_pd(p + step));
+  v = _mm512_mask_broadcast_f64x2(v, 0x30, _mm_loadu_pd(p + 2 * step));
+  return (Simd<double>::V)_mm512_mask_broadcast_f64x2(v, 0xc0, _mm_loadu_pd(p + 3 * step));
+}
+#elif defined(WG_ISA_V3)
+WG_INLINE Simd<float>::V load_quads(const float* p, index_t step) {
+  return (Simd<float>::V)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+}
+WG_INLINE Simd<double>::V load_quads(const double* p, index_t step) {
+  return (Simd<double>::V)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd(p + step), 1);
+}
+#else
+template <class T>
+WG_INLINE typename Simd<T>::V load_quads(const T* p, index_t) {
+  return Simd<T>::load(p);
+}
+#endif
+
+// Within each 128 bits: take the low or high halves of x and y, element by element or (float32) in pairs.
+enum Mix { kLowEach, kHighEach, kLowPairs, kHighPairs };
+constexpr int mixed_lane(int i, Mix mix, int quad, int lanes) {
+  const int base = i - i % quad, at = i % quad, half = quad / 2;
+  const int high = mix == kHighEach || mix == kHighPairs ? half : 0;
+  return mix < kLowPairs ? base + high + at / 2 + (at % 2 ? lanes : 0)
+                         : base + high + at % half + (at >= half ? lanes : 0);
+}
+template <class T, Mix mix, int... I>
+WG_INLINE typename Simd<T>::V mixed(typename Simd<T>::V x, typename Simd<T>::V y, std::integer_sequence<int, I...>) {
 #if defined(__clang__) || __GNUC__ >= 12
-  return __builtin_shufflevector(x, y, exchanged_lane(I, H, L, High)...);
+  return __builtin_shufflevector(x, y, mixed_lane(I, mix, kQuad<T>, Simd<T>::kLanes)...);
 #else
   using Index = typename std::conditional<sizeof(T) == 4, std::int32_t, std::int64_t>::type;
-  typedef Index IV __attribute__((vector_size(WG_VECTOR_BYTES)));
-  return __builtin_shuffle(x, y, IV{exchanged_lane(I, H, L, High)...});
+  typedef Index Indices __attribute__((vector_size(WG_VECTOR_BYTES)));
+  return __builtin_shuffle(x, y, Indices{mixed_lane(I, mix, kQuad<T>, Simd<T>::kLanes)...});
 #endif
 }
-template <class T, int H>
-WG_INLINE void transpose_step(typename Simd<T>::V* r) {
-  constexpr int L = Simd<T>::kLanes;
-  using Lanes = std::make_integer_sequence<int, L>;
-#pragma GCC unroll 16
-  for (int i = 0; i < L; ++i)
-    if (!(i & H)) {
-      typename Simd<T>::V x = r[i], y = r[i + H];
-      r[i] = exchange<T, H, false>(x, y, Lanes());
-      r[i + H] = exchange<T, H, true>(x, y, Lanes());
-    }
-  if constexpr (H > 1) transpose_step<T, H / 2>(r);
+
+// Read the block of kLanes rows (row_step apart) by kQuad columns at s; column c goes to out[c].
+template <class T>
+WG_INLINE void load_turned(const T* s, index_t row_step, typename Simd<T>::V* out) {
+  using V = typename Simd<T>::V;
+  using Lanes = std::make_integer_sequence<int, Simd<T>::kLanes>;
+  constexpr int Q = kQuad<T>;
+  V x[Q];
+#pragma GCC unroll 4
+  for (int r = 0; r < Q; ++r) x[r] = load_quads(s + r * row_step, Q * row_step);
+  if constexpr (Q == 2) {
+    out[0] = mixed<T, kLowEach>(x[0], x[1], Lanes());
+    out[1] = mixed<T, kHighEach>(x[0], x[1], Lanes());
+  } else {
+    const V a = mixed<T, kLowEach>(x[0], x[1], Lanes()), b = mixed<T, kLowEach>(x[2], x[3], Lanes());
+    const V c = mixed<T, kHighEach>(x[0], x[1], Lanes()), d = mixed<T, kHighEach>(x[2], x[3], Lanes());
+    out[0] = mixed<T, kLowPairs>(a, b, Lanes());
+    out[1] = mixed<T, kHighPairs>(a, b, Lanes());
+    out[2] = mixed<T, kLowPairs>(c, d, Lanes());
+    out[3] = mixed<T, kHighPairs>(c, d, Lanes());
+  }
+}
+
+// Transpose a block of kQuad by kQuad.
+WG_INLINE void turn_quad(const float* s, index_t s_row, float* d, index_t d_row) {
+#if defined(__SSE2__)
+  __m128 a = _mm_loadu_ps(s), b = _mm_loadu_ps(s + s_row), c = _mm_loadu_ps(s + 2 * s_row),
+         e = _mm_loadu_ps(s + 3 * s_row);
+  _MM_TRANSPOSE4_PS(a, b, c, e);
+  _mm_storeu_ps(d, a);
+  _mm_storeu_ps(d + d_row, b);
+  _mm_storeu_ps(d + 2 * d_row, c);
+  _mm_storeu_ps(d + 3 * d_row, e);
+#else
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j) d[j * d_row + i] = s[i * s_row + j];
+#endif
+}
+WG_INLINE void turn_quad(const double* s, index_t s_row, double* d, index_t d_row) {
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j) d[j * d_row + i] = s[i * s_row + j];
 }
 
 // Copy w <= P vectors of length k (vector q, element p at s[q * sq + p * sp]) to d[p * P + q]. Lanes from w to P
-// hold anything finite or not; nothing depends on them. Writes up to one vector past d[k * P].
+// hold anything; nothing depends on them. May write up to one vector past d[k * P].
 template <class T, int P>
 WG_NOINLINE void pack_panel(const T* s, index_t sq, index_t sp, index_t w, index_t k, T* d) {
   using S = Simd<T>;
   using V = typename S::V;
-  constexpr int L = S::kLanes, N = (P + L - 1) / L;
+  constexpr int L = S::kLanes, Q = kQuad<T>;
   if (sq == 1 && (w == P || kMaskedLoads)) {
     // Ascending p: what a store writes past its row is written again by the next row.
-    V v[N];
+    const index_t whole = w / L * L;
+    const int rest = static_cast<int>(w - whole);
     for (index_t p = 0; p < k; ++p) {
-#pragma GCC unroll 8
-      for (int n = 0; n < N; ++n) {
-        const index_t left = w - n * L;
-        if (left <= 0) break;
-        v[n] = left >= L ? S::load(s + p * sp + n * L)
-                         : load_lanes(s + p * sp + n * L, LaneMask(static_cast<int>(left)));
-        S::store(d + p * P + n * L, v[n]);
-      }
+      for (index_t q = 0; q < whole; q += L) S::store(d + p * P + q, S::load(s + p * sp + q));
+      if (rest) S::store(d + p * P + whole, load_lanes(s + p * sp + whole, LaneMask(rest)));
     }
     return;
   }
-  index_t p = 0;
+  index_t done = 0;  // vectors [0, done) are copied for all p below k - k % Q
   if (sp == 1) {
-    for (; p < k; p += L) {
-      const int len = static_cast<int>(k - p < L ? k - p : L);
-      if (!kMaskedLoads && len < L) break;
-      V r[N][L];
-#pragma GCC unroll 8
-      for (int n = 0; n < N; ++n) {
-        if (n * L >= w) break;
-#pragma GCC unroll 16
-        for (int i = 0; i < L; ++i) {
-          if (n * L + i >= P) {
-            r[n][i] = V{};
-            continue;
-          }
-          const index_t q = n * L + i < w ? n * L + i : w - 1;
-          const T* from = s + q * sq + p;
-          r[n][i] = len == L ? S::load(from) : load_lanes(from, LaneMask(len));
-        }
-        transpose_step<T, L / 2>(r[n]);
+    for (; done + L <= w; done += L)
+      for (index_t p = 0; p + Q <= k; p += Q) {
+        V x[Q];
+        load_turned(s + done * sq + p, sq, x);
+#pragma GCC unroll 4
+        for (int i = 0; i < Q; ++i) S::store(d + (p + i) * P + done, x[i]);
       }
-#pragma GCC unroll 16
-      for (int i = 0; i < L; ++i) {
-        if (i >= len) break;
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) {
-          if (n * L >= w) break;
-          S::store(d + (p + i) * P + n * L, r[n][i]);
-        }
-      }
-    }
+    for (; done + Q <= w; done += Q)
+      for (index_t p = 0; p + Q <= k; p += Q) turn_quad(s + done * sq + p, sq, d + p * P + done, P);
+    for (index_t p = k - k % Q; p < k; ++p)
+      for (index_t q = 0; q < done; ++q) d[p * P + q] = s[q * sq + p];
   }
-  for (; p < k; ++p)
-    for (index_t q = 0; q < w; ++q) d[p * P + q] = s[q * sq + p * sp];
+  for (index_t q = done; q < w; ++q)
+    for (index_t p = 0; p < k; ++p) d[p * P + q] = s[q * sq + p * sp];
 }
 
 // The unit's entries (matmul.cpp), for other units of the same instruction set.

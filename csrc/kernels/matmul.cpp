@@ -82,7 +82,7 @@ static void multiply_rows(const Product<T>& g) {
   const bool pack_a = g.n > 2 * P && g.m > kTileRows && g.k > 8;
   const bool panel_at_a_time = g.m <= kRowBlock;
   const index_t rows_held = hold ? 4 * kRowBlock : g.m;
-  const index_t columns = smaller(g.n, kColumns);
+  const index_t columns = smaller(g.n, kColumns), wide = wide_tile_cols<T>(g.m);
 
   T* packed_a = nullptr;
   T* packed_b = nullptr;
@@ -127,9 +127,14 @@ static void multiply_rows(const Product<T>& g) {
             for (index_t i = 0; i < mc; i += kTileRows)
               pack_panel<T, kTileRows>(a_block + i * g.a_row, g.a_row, g.a_col, smaller(kTileRows, mc - i), kc,
                                        packed_a + i * kc);
-          for (index_t j = 0; j < nc; j += P) {
-            const index_t w = smaller(P, nc - j);
+          for (index_t j = 0; j < nc;) {
             const T* b = g.b + pc * g.b_row + (jc + j) * g.b_col;
+            if (mc <= 2 && !pack_b && nc - j >= wide) {
+              wide_tile(mc, kc, a_block, g.a_row, g.a_col, b, g.b_row, dest.at(ic, j));
+              j += wide;
+              continue;
+            }
+            const index_t w = smaller(P, nc - j);
             index_t b_row = g.b_row;
             if (pack_b || (!kMaskedLoads && w % L)) {
               T* panel = packed_b + (panel_at_a_time || !pack_b ? 0 : j * kc);
@@ -150,6 +155,7 @@ static void multiply_rows(const Product<T>& g) {
               else
                 tile(h, w, kc, a_block + i * g.a_row, g.a_row, g.a_col, b, b_row, dest.at(ic + i, j));
             }
+            j += w;
           }
         }
         pc += kc;
@@ -158,19 +164,96 @@ static void multiply_rows(const Product<T>& g) {
   }
 }
 
+// N columns of C for R * kLanes rows of a row-major A, one row to a lane: out[j][lane] (+)= the sum over k.
+template <class T, int N, int R>
+static WG_NOINLINE void narrow_tile(index_t k, const T* a, index_t a_row, const T* b, index_t b_row, index_t b_col,
+                                    T* out, index_t out_row, bool add) {
+  using S = Simd<T>;
+  using V = typename S::V;
+  constexpr int L = S::kLanes, Q = kQuad<T>;
+  V r[N][R];
+#pragma GCC unroll 4
+  for (int j = 0; j < N; ++j)
+#pragma GCC unroll 2
+    for (int i = 0; i < R; ++i) r[j][i] = V{};
+  index_t p = 0;
+  for (; p + Q <= k; p += Q) {
+    V x[R][Q];
+#pragma GCC unroll 2
+    for (int i = 0; i < R; ++i) load_turned(a + i * L * a_row + p, a_row, x[i]);
+#pragma GCC unroll 4
+    for (int q = 0; q < Q; ++q)
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) {
+        const V bv = S::splat(b[(p + q) * b_row + j * b_col]);
+#pragma GCC unroll 2
+        for (int i = 0; i < R; ++i) r[j][i] = fma(x[i][q], bv, r[j][i]);
+      }
+  }
+  for (; p < k; ++p)
+#pragma GCC unroll 2
+    for (int i = 0; i < R; ++i) {
+      T column[L];
+      for (int l = 0; l < L; ++l) column[l] = a[(i * L + l) * a_row + p];
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) r[j][i] = fma(S::load(column), S::splat(b[p * b_row + j * b_col]), r[j][i]);
+    }
+#pragma GCC unroll 4
+  for (int j = 0; j < N; ++j)
+#pragma GCC unroll 2
+    for (int i = 0; i < R; ++i) {
+      T* c = out + j * out_row + i * L;
+      S::store(c, add ? S::load(c) + r[j][i] : r[j][i]);
+    }
+}
+
+// Up to four columns and a whole vector of rows of a row-major A need no packing to be computed transposed.
+constexpr index_t kNarrowCols = 4;
+
+// Fill turned[j * width + i] with C[i][j], without bias, for i < w; w >= kLanes.
+template <class T>
+static void multiply_narrow(const Product<T>& g, index_t w, T* turned, index_t width) {
+  constexpr index_t L = Simd<T>::kLanes;
+  const index_t chunk = chunk_length<T>(g.k);
+  // Two vectors of rows while registers last, for more independent chains.
+  constexpr index_t kTwice = kTileRows > 6 ? kNarrowCols : 2;
+  const index_t step = g.n <= kTwice && w >= 2 * L ? 2 * L : L;
+  using Fn = void (*)(index_t, const T*, index_t, const T*, index_t, index_t, T*, index_t, bool);
+  static constexpr Fn kOne[kNarrowCols] = {narrow_tile<T, 1, 1>, narrow_tile<T, 2, 1>, narrow_tile<T, 3, 1>,
+                                           narrow_tile<T, 4, 1>};
+  static constexpr Fn kTwo[kNarrowCols] = {narrow_tile<T, 1, 2>, narrow_tile<T, 2, 2>, narrow_tile<T, 3, 2>,
+                                           narrow_tile<T, 4, 2>};
+  const Fn fn = (step == L ? kOne : kTwo)[g.n - 1];
+  for (index_t at = 0; at < w; at += step) {
+    const index_t i = smaller(at, w - step);  // the last block goes back over rows already done
+    index_t pc = 0;
+    do {
+      const index_t kc = smaller(chunk, g.k - pc);
+      fn(kc, g.a + i * g.a_row + pc, g.a_row, g.b + pc * g.b_row, g.b_row, g.b_col, turned + i, width, pc > 0);
+      pc += kc;
+    } while (pc < g.k);
+  }
+}
+
 // Few columns: compute C transposed, so that the rows of A fill the lanes, and turn it while storing.
+constexpr index_t kTurnedWidth = 256;
+
 template <class T>
 static void multiply_turned(const Product<T>& g) {
-  constexpr index_t kWidth = 256, kRows = Simd<T>::kLanes;
-  alignas(64) T turned[kRows * kWidth];
-  for (index_t i0 = 0; i0 < g.m; i0 += kWidth) {
-    const index_t w = smaller(kWidth, g.m - i0);
-    const Dest<T> dest = {turned, kWidth, nullptr, 0, nullptr, false};
-    multiply_rows<T>({g.n, w, g.k, g.b, g.b_col, g.b_row, g.a + i0 * g.a_row, g.a_col, g.a_row, dest});
+  constexpr index_t L = Simd<T>::kLanes;
+  alignas(64) T turned[L * kTurnedWidth];
+  for (index_t i0 = 0; i0 < g.m; i0 += kTurnedWidth) {
+    const index_t w = smaller(kTurnedWidth, g.m - i0);
+    const T* a = g.a + i0 * g.a_row;
+    if (g.n <= kNarrowCols && g.a_col == 1 && w >= L)
+      multiply_narrow<T>({w, g.n, g.k, a, g.a_row, 1, g.b, g.b_row, g.b_col, {}}, w, turned, kTurnedWidth);
+    else
+      multiply_rows<T>({g.n, w, g.k, g.b, g.b_col, g.b_row, a, g.a_col, g.a_row,
+                        {turned, kTurnedWidth, nullptr, 0, nullptr, false}});
     for (index_t i = 0; i < w; ++i) {
       T* c = g.dest.c + (i0 + i) * g.dest.c_row;
       for (index_t j = 0; j < g.n; ++j) {
-        T v = turned[j * kWidth + i];
+        T v = turned[j * kTurnedWidth + i];
         if (g.dest.bias) v += g.dest.bias[j];
         c[j] = g.dest.add ? c[j] + v : v;
       }
@@ -178,20 +261,80 @@ static void multiply_turned(const Product<T>& g) {
   }
 }
 
-// Vector operations for each step of k: tiles, plus about 6 for each vector of B that must be transposed.
+// Few rows and a transposed B: the columns of B, contiguous over k, are the rows that fill the lanes.
+template <class T>
+static void multiply_few_rows(const Product<T>& g) {
+  constexpr index_t L = Simd<T>::kLanes;
+  alignas(64) T found[kNarrowCols * kTurnedWidth];
+  index_t w;
+  for (index_t j0 = 0; j0 < g.n; j0 += w) {
+    w = g.n - j0 < kTurnedWidth + L ? g.n - j0 : kTurnedWidth;
+    if (w > kTurnedWidth) w -= L;
+    multiply_narrow<T>({w, g.m, g.k, g.b + j0 * g.b_col, g.b_col, 1, g.a, g.a_col, g.a_row, {}}, w, found,
+                       kTurnedWidth);
+    for (index_t i = 0; i < g.m; ++i) {
+      const Dest<T> dest = g.dest.at(i, j0);
+      for (index_t j = 0; j < w; ++j) {
+        T v = found[i * kTurnedWidth + j];
+        if (dest.bias) v += dest.bias[j];
+        dest.c[j] = dest.add ? dest.c[j] + v : v;
+      }
+    }
+  }
+}
+
+// Vector operations for each step of k: tiles, plus about 3 for each vector that must be transposed.
 template <class T>
 static bool better_turned(const Product<T>& g) {
   constexpr index_t L = Simd<T>::kLanes;
-  if (g.n > L / 2 || g.m < L) return false;
-  const index_t turn = g.a_row == 1 ? 0 : 6, pack = reads_in_place(g) ? 0 : 6;
+  if (g.n >= L || g.m < L) return false;
+  const index_t turn = g.a_row == 1 ? 0 : 3, pack = reads_in_place(g) ? 0 : 3;
   const index_t turned = (g.m + L - 1) / L * (g.n + turn) * g.k + g.m * g.n;
   return turned < (g.m + pack) * g.k;
+}
+
+// One element: its chunks are independent chains, eight of which run side by side.
+template <class T>
+static WG_NOINLINE void multiply_single(const Product<T>& g) {
+  constexpr index_t kChains = 8;
+  const index_t chunk = chunk_length<T>(g.k);
+  T sum = 0;
+  index_t pc = 0;
+  for (; pc + kChains * chunk <= g.k; pc += kChains * chunk) {
+    T part[kChains] = {};
+    const T* a = g.a + pc * g.a_col;
+    const T* b = g.b + pc * g.b_row;
+    for (index_t p = 0; p < chunk; ++p)
+#pragma GCC unroll 8
+      for (index_t c = 0; c < kChains; ++c)
+        part[c] = fused(a[(c * chunk + p) * g.a_col], b[(c * chunk + p) * g.b_row], part[c]);
+    for (index_t c = 0; c < kChains; ++c) sum = pc + c ? sum + part[c] : part[c];
+  }
+  if (pc < g.k) {
+    // What is left, up to eight chunks of which the last may be short: the chains that are still running.
+    T part[kChains] = {};
+    const index_t left = g.k - pc, chains = (left + chunk - 1) / chunk;
+    const T* a = g.a + pc * g.a_col;
+    const T* b = g.b + pc * g.b_row;
+    for (index_t p = 0; p < smaller(chunk, left); ++p) {
+      const index_t running = p < left - (chains - 1) * chunk ? chains : chains - 1;
+      for (index_t c = 0; c < running; ++c)
+        part[c] = fused(a[(c * chunk + p) * g.a_col], b[(c * chunk + p) * g.b_row], part[c]);
+    }
+    for (index_t c = 0; c < chains; ++c) sum = pc + c ? sum + part[c] : part[c];
+  }
+  if (g.dest.bias) sum += g.dest.bias[0];
+  *g.dest.c = g.dest.add ? *g.dest.c + sum : sum;
 }
 
 template <class T>
 static void multiply(const Product<T>& g) {
   if (g.m == 0 || g.n == 0) return;
-  if (better_turned(g))
+  if (g.m == 1 && g.n == 1)
+    multiply_single(g);
+  else if (g.m <= kNarrowCols && g.b_row == 1 && g.b_col != 1 && g.n >= Simd<T>::kLanes)
+    multiply_few_rows(g);
+  else if (better_turned(g))
     multiply_turned(g);
   else
     multiply_rows(g);
