@@ -1,0 +1,31 @@
+// Interfaces of the sorting kernels: every type but the halves. Rows are contiguous, [rows][n]; NaN counts as greater
+// than everything, -0 equals +0, and equal elements keep their order. Functions that return bool return false when
+// scratch memory is exhausted.
+#pragma once
+#include "wengert/config.h"
+
+namespace wg {
+
+// "sort": values and int64 positions, ascending or descending (NaN first then), stable both ways.
+using SortFn = bool (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, bool descending);
+
+// "topk": the k <= n largest (or smallest) of each row, best first; of equal elements the earlier ones.
+using TopkFn = bool (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, index_t k,
+                        bool largest);
+
+// "kthvalue": the element of rank k (from 0, ascending) and the position of its first occurrence.
+// "median": of rank (n - 1) / 2, or the first NaN if there is one. "nanmedian": NaN left out (NaN if all are). Both
+// take no notice of k. n >= 1.
+using SelectFn = void (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, index_t k);
+
+// "searchsorted": for each value, the number of elements of its ascending row that are < it (right: <= it).
+// sorted is [rows][n], or one row for all when one_row; values, out are [rows][m].
+using SearchSortedFn = void (*)(const void* sorted, const void* values, std::int64_t* out, index_t rows, index_t n,
+                                index_t m, bool right, bool one_row);
+
+// "unique_sorted": runs of equal elements in `sorted` (n elements); returns their number. values and counts have one
+// entry per run; inverse[order[i]] is the run of sorted[i]. counts, inverse may be null; order null: i itself.
+using UniqueSortedFn = index_t (*)(const void* sorted, const std::int64_t* order, void* values, std::int64_t* inverse,
+                                   std::int64_t* counts, index_t n);
+
+}  // namespace wg

@@ -1,0 +1,276 @@
+// Sorting and selection on keys: every element is mapped to an unsigned integer in the same order.
+//
+// Integers flip the sign bit. Floats flip all bits when negative, the sign bit otherwise; -0 is first made +0 and NaN
+// maps to the greatest key. Descending order inverts the keys, so a stable ascending sort serves both directions.
+// Short rows: binary-merge sort of runs of 16 (insertion). Long rows: radix sort by bytes, skipping bytes that all
+// keys share. Selection narrows the key byte by byte with histograms: no memory, no bad pivots.
+#include "wengert/sort.h"
+
+#include <type_traits>
+
+#include "wengert/kernels.h"
+#include "wengert/reduction.h"
+
+namespace wg {
+namespace WG_NS {
+namespace {
+
+constexpr index_t kRunLength = 16;     // elements sorted by insertion
+constexpr index_t kRadixLength = 512;  // rows from here on use the radix sort
+
+// Keys of 64-bit types are 64 bits wide, all others 32.
+template <class T>
+using KeyOf = typename std::conditional<sizeof(T) == 8, std::uint64_t, std::uint32_t>::type;
+
+template <class T>
+WG_INLINE KeyOf<T> key_of(T v) {
+  using K = KeyOf<T>;
+  constexpr K top = K(1) << (sizeof(K) * 8 - 1);
+  if constexpr (std::is_floating_point<T>::value) {
+    if (v != v) return ~K(0);
+    v = v + T(0);
+    K bits;
+    __builtin_memcpy(&bits, &v, sizeof v);
+    return bits & top ? ~bits : bits | top;
+  } else if constexpr (std::is_signed<T>::value) {
+    return static_cast<K>(static_cast<typename std::make_signed<K>::type>(v)) ^ top;
+  } else {
+    return static_cast<K>(v);
+  }
+}
+
+// A key and the position of its element. 32-bit keys go with 32-bit positions while rows are short enough.
+template <class K, class P>
+struct Item {
+  K key;
+  P pos;
+};
+
+template <class I>
+void insertion_sort(I* a, index_t n) {
+  for (index_t i = 1; i < n; ++i) {
+    const I v = a[i];
+    index_t j = i;
+    for (; j > 0 && a[j - 1].key > v.key; --j) a[j] = a[j - 1];
+    a[j] = v;
+  }
+}
+
+// Stable; returns the one of a, b that holds the result.
+template <class I>
+I* merge_sort(I* a, I* b, index_t n) {
+  for (index_t s = 0; s < n; s += kRunLength) insertion_sort(a + s, n - s < kRunLength ? n - s : kRunLength);
+  for (index_t width = kRunLength; width < n; width *= 2) {
+    for (index_t s = 0; s < n; s += 2 * width) {
+      const index_t middle = s + width < n ? s + width : n, end = s + 2 * width < n ? s + 2 * width : n;
+      index_t i = s, j = middle;
+      for (index_t k = s; k < end; ++k) {
+        const bool left = j >= end || (i < middle && a[i].key <= a[j].key);
+        b[k] = left ? a[i++] : a[j++];
+      }
+    }
+    I* t = a;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+template <class I>
+I* radix_sort(I* a, I* b, index_t n) {
+  constexpr int bytes = sizeof(a->key);
+  index_t counts[bytes][256] = {};
+  for (index_t i = 0; i < n; ++i) {
+    for (int d = 0; d < bytes; ++d) ++counts[d][a[i].key >> (8 * d) & 255];
+  }
+  for (int d = 0; d < bytes; ++d) {
+    index_t* count = counts[d];
+    if (count[a[0].key >> (8 * d) & 255] == n) continue;
+    index_t start = 0;
+    for (int v = 0; v < 256; ++v) {
+      const index_t c = count[v];
+      count[v] = start;
+      start += c;
+    }
+    for (index_t i = 0; i < n; ++i) b[count[a[i].key >> (8 * d) & 255]++] = a[i];
+    I* t = a;
+    a = b;
+    b = t;
+  }
+  return a;
+}
+
+template <class I>
+I* sort_items(I* a, I* b, index_t n) {
+  return n < kRadixLength ? merge_sort(a, b, n) : radix_sort(a, b, n);
+}
+
+template <class T, class I>
+bool sort_rows(const T* x, T* values, std::int64_t* indices, index_t rows, index_t n, bool descending) {
+  const decltype(I::key) flip = descending ? ~decltype(I::key)(0) : 0;
+  bool ok = true;
+  for_rows(rows, n, [&](index_t r) {
+    I* a = static_cast<I*>(scratch(0, static_cast<std::size_t>(2 * n) * sizeof(I)));
+    if (!a) {
+      __atomic_store_n(&ok, false, __ATOMIC_RELAXED);
+      return;
+    }
+    const T* row = x + r * n;
+    for (index_t i = 0; i < n; ++i) a[i] = {key_of(row[i]) ^ flip, static_cast<decltype(I::pos)>(i)};
+    const I* s = sort_items(a, a + n, n);
+    for (index_t i = 0; i < n; ++i) {
+      const index_t at = static_cast<index_t>(s[i].pos);
+      values[r * n + i] = row[at];
+      indices[r * n + i] = at;
+    }
+  });
+  return ok;
+}
+
+template <class T>
+using ShortItem = Item<KeyOf<T>, typename std::conditional<sizeof(T) == 8, std::int64_t, std::uint32_t>::type>;
+template <class T>
+using LongItem = Item<KeyOf<T>, std::int64_t>;
+constexpr index_t kShortRows = UINT32_MAX;
+
+template <class T>
+bool sort(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, bool descending) {
+  const T* p = static_cast<const T*>(x);
+  T* v = static_cast<T*>(values);
+  return n <= kShortRows ? sort_rows<T, ShortItem<T>>(p, v, indices, rows, n, descending)
+                         : sort_rows<T, LongItem<T>>(p, v, indices, rows, n, descending);
+}
+
+// The key of rank k (from 0) among the n keys key_of(row[i]) ^ flip; `below` is the number of smaller ones.
+template <class T>
+KeyOf<T> select_key(const T* row, index_t n, index_t k, KeyOf<T> flip, index_t* below) {
+  using K = KeyOf<T>;
+  K prefix = 0, mask = 0;
+  index_t less = 0;
+  // Keys of 8- and 16-bit types differ in their low bits (and the sign) only, but their upper bytes are few too.
+  for (int shift = static_cast<int>(sizeof(K)) * 8 - 8; shift >= 0; shift -= 8) {
+    index_t count[256] = {};
+    for (index_t i = 0; i < n; ++i) {
+      const K key = key_of(row[i]) ^ flip;
+      count[key >> shift & 255] += (key & mask) == prefix;
+    }
+    int v = 0;
+    for (; less + count[v] <= k; ++v) less += count[v];
+    prefix |= static_cast<K>(v) << shift;
+    mask |= static_cast<K>(255) << shift;
+  }
+  *below = less;
+  return prefix;
+}
+
+template <class T>
+bool topk(const void* x_, void* values_, std::int64_t* indices, index_t rows, index_t n, index_t k, bool largest) {
+  using K = KeyOf<T>;
+  using I = LongItem<T>;
+  const T* x = static_cast<const T*>(x_);
+  T* values = static_cast<T*>(values_);
+  const K flip = largest ? ~K(0) : 0;
+  if (k == 0) return true;
+  bool ok = true;
+  for_rows(rows, n, [&](index_t r) {
+    I* a = static_cast<I*>(scratch(0, static_cast<std::size_t>(2 * k) * sizeof(I)));
+    if (!a) {
+      __atomic_store_n(&ok, false, __ATOMIC_RELAXED);
+      return;
+    }
+    const T* row = x + r * n;
+    index_t below, found = 0;
+    const K last = select_key(row, n, k - 1, flip, &below);
+    index_t ties = k - below;
+    for (index_t i = 0; found < k; ++i) {
+      const K key = key_of(row[i]) ^ flip;
+      if (key < last || (key == last && ties-- > 0)) a[found++] = {key, i};
+    }
+    const I* s = sort_items(a, a + k, k);
+    for (index_t i = 0; i < k; ++i) {
+      values[r * k + i] = row[s[i].pos];
+      indices[r * k + i] = s[i].pos;
+    }
+  });
+  return ok;
+}
+
+enum class Rank { kGiven, kMedian, kNanMedian };
+
+template <Rank Mode, class T>
+void select(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, index_t k) {
+  for_rows(rows, n, [&](index_t r) {
+    const T* row = static_cast<const T*>(x) + r * n;
+    index_t numbers = n, rank = k, below;
+    if (Mode != Rank::kGiven) {
+      for (index_t i = 0; i < n; ++i) numbers -= row[i] != row[i];
+      rank = Mode == Rank::kMedian && numbers < n ? n - 1 : ((numbers ? numbers : n) - 1) / 2;
+    }
+    const KeyOf<T> key = select_key(row, n, rank, KeyOf<T>(0), &below);
+    index_t at = 0;
+    while (key_of(row[at]) != key) ++at;
+    static_cast<T*>(values)[r] = row[at];
+    indices[r] = at;
+  });
+}
+
+template <class T>
+void searchsorted(const void* sorted, const void* values, std::int64_t* out, index_t rows, index_t n, index_t m,
+                  bool right, bool one_row) {
+  for_rows(rows, m, [&](index_t r) {
+    const T* row = static_cast<const T*>(sorted) + (one_row ? 0 : r * n);
+    for (index_t i = r * m; i < r * m + m; ++i) {
+      const KeyOf<T> key = key_of(static_cast<const T*>(values)[i]);
+      index_t low = 0, high = n;
+      while (low < high) {
+        const index_t middle = low + (high - low) / 2;
+        const KeyOf<T> at = key_of(row[middle]);
+        const bool beyond = right ? at > key : at >= key;
+        high = beyond ? middle : high;
+        low = beyond ? low : middle + 1;
+      }
+      out[i] = low;
+    }
+  });
+}
+
+template <class T>
+index_t unique_sorted(const void* sorted, const std::int64_t* order, void* values, std::int64_t* inverse,
+                      std::int64_t* counts, index_t n) {
+  const T* p = static_cast<const T*>(sorted);
+  T* v = static_cast<T*>(values);
+  index_t runs = 0, start = 0;
+  for (index_t i = 0; i < n; ++i) {
+    if (i == 0 || p[i] != p[i - 1]) {
+      if (counts && runs) counts[runs - 1] = i - start;
+      start = i;
+      v[runs++] = p[i];
+    }
+    if (inverse) inverse[order ? order[i] : i] = runs - 1;
+  }
+  if (counts && runs) counts[runs - 1] = n - start;
+  return runs;
+}
+
+template <class Fn>
+void* entry(Fn* f) {
+  return reinterpret_cast<void*>(f);
+}
+
+}  // namespace
+}  // namespace WG_NS
+}  // namespace wg
+
+#define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
+#define WG_SORT(dt, T)                                                                                              \
+  WG_ROW("sort", dt, sort<T>), WG_ROW("topk", dt, topk<T>), WG_ROW("kthvalue", dt, (select<Rank::kGiven, T>)),      \
+      WG_ROW("median", dt, (select<Rank::kMedian, T>)), WG_ROW("nanmedian", dt, (select<Rank::kNanMedian, T>)),     \
+      WG_ROW("searchsorted", dt, searchsorted<T>), WG_ROW("unique_sorted", dt, unique_sorted<T>)
+
+#if defined(WG_ISA_V3) || defined(WG_ISA_V4)
+WG_UNIT(sort, WG_SORT(kFloat32, float), WG_SORT(kFloat64, double))
+#else
+WG_UNIT(sort, WG_SORT(kFloat32, float), WG_SORT(kFloat64, double), WG_SORT(kBool, std::uint8_t),
+        WG_SORT(kUInt8, std::uint8_t), WG_SORT(kInt8, std::int8_t), WG_SORT(kInt16, std::int16_t),
+        WG_SORT(kInt32, std::int32_t), WG_SORT(kInt64, std::int64_t))
+#endif
