@@ -176,11 +176,11 @@ def set_recorder(recorder):
     return old
 
 
-cdef void* _release_gil() noexcept:
+cdef void* _release_gil() noexcept nogil:
     return <void*> PyEval_SaveThread()
 
 
-cdef void _restore_gil(void* token) noexcept:
+cdef void _restore_gil(void* token) noexcept nogil:
     PyEval_RestoreThread(token)
 
 

@@ -229,7 +229,7 @@ cdef object numpy_dtype_object(object dtype):
     return dtypes[code]
 
 
-cdef void release_owner(void* owner) noexcept:
+cdef void release_owner(void* owner) noexcept with gil:
     Py_DECREF(<object> <PyObject*> owner)
 
 

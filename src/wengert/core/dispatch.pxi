@@ -208,7 +208,7 @@ cdef int mark_view(Tensor o, Tensor x) except -1:
 # ---- operators ------------------------------------------------------------------------------------------------
 
 # The rows that Python's operators stand for; filled by _bind from the rows themselves (row.slot).
-cdef enum Slot:
+cdef enum:
     S_ADD, S_SUB, S_MUL, S_TRUEDIV, S_FLOORDIV, S_MOD, S_POW, S_NEG, S_ABS, S_INVERT, S_AND, S_OR, S_XOR, S_LSHIFT
     S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_COUNT
 
@@ -389,10 +389,7 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
-    cdef public str __doc__
-    cdef public str __name__
-    cdef public str __qualname__
-    cdef public str __module__
+    cdef str _doc
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -408,10 +405,19 @@ cdef class Op:
         self.defaults = tuple(row.defaults)
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
-        self.__doc__ = row.doc
-        self.__name__ = row.name
-        self.__qualname__ = row.name
-        self.__module__ = "wengert"
+        self._doc = row.doc
+
+    @property
+    def __doc__(self):
+        return self._doc
+
+    @property
+    def __name__(self):
+        return self.row.name
+
+    @property
+    def __module__(self):
+        return "wengert"
 
     def __get__(self, instance, owner):
         if instance is None:
