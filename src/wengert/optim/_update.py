@@ -10,8 +10,8 @@ from wengert.optim.optimizer import Optimizer
 class UpdateOptimizer(Optimizer):
     """An optimizer whose step treats every parameter alike.
 
-    A subclass states ``_new_state`` (what to remember about a parameter), ``_update`` (the rule in tensor operations,
-    for one parameter), and may name a compiled pass over whole groups in ``_run_pass``.
+    A subclass states ``_new_state`` (what to remember about a parameter) and ``_update`` (the rule for one
+    parameter, in tensor operations), and may name a compiled pass over whole groups in ``_run_pass``.
     """
 
     _views_complex_as_real = True  # complex parameters are updated as pairs of real numbers
@@ -74,7 +74,7 @@ class UpdateOptimizer(Optimizer):
         return loss
 
     def _states_of(self, index, group, params):
-        """Return the state dicts of ``params``, remembered from the step before while the parameters are the same."""
+        """Return the state dicts of ``params``, kept from the step before while the parameters are the same."""
         batch = self._batches.get(index)
         if batch is not None and len(batch[0]) == len(params) and all(map(operator.is_, batch[0], params)):
             return batch[1]

@@ -17,10 +17,10 @@ from wengert.optim._update import (
 
 
 class Adagrad(UpdateOptimizer):
-    """Adagrad (Duchi et al., 2011): ``sum += grad**2; p -= lr / (1 + (t - 1) * lr_decay) * grad / (sqrt(sum) + eps)``.
+    """Adagrad (Duchi et al., 2011): ``sum += grad**2; p -= rate * grad / (sqrt(sum) + eps)``.
 
-    ``initial_accumulator_value`` is what the sums start from; they exist from construction on. ``foreach`` and ``fused``
-    change nothing.
+    ``rate = lr / (1 + (t - 1) * lr_decay)``. The sums exist from construction on and start from
+    ``initial_accumulator_value``. ``foreach`` and ``fused`` change nothing.
 
     Raises:
         ValueError: an option is out of range.
@@ -172,8 +172,8 @@ class Adadelta(UpdateOptimizer):
 class RMSprop(UpdateOptimizer):
     """RMSprop (Hinton, 2012): divides the gradient by the root of a running mean of its square.
 
-    ``centered`` subtracts the square of the running mean of the gradient (Graves, 2013, arXiv:1308.0850). ``alpha`` is
-    the decay rate of the means. ``foreach`` and ``capturable`` change nothing.
+    ``centered`` subtracts the square of the running mean of the gradient (Graves, 2013, arXiv:1308.0850).
+    ``alpha`` is the decay rate of the means. ``foreach`` and ``capturable`` change nothing.
 
     Raises:
         ValueError: an option is out of range.

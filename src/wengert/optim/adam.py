@@ -20,8 +20,8 @@ from wengert.optim._update import (
 class Adam(UpdateOptimizer):
     """Adam: steps along a running mean of the gradient, divided by the root of a running mean of its square.
 
-    ``p -= lr / (1 - b1**t) * m / (sqrt(v) / sqrt(1 - b2**t) + eps)``. ``amsgrad`` divides by the largest ``v`` so far
-    (Reddi et al., 2018). ``foreach``, ``fused`` and ``capturable`` are accepted and change nothing.
+    ``p -= lr / (1 - b1**t) * m / (sqrt(v) / sqrt(1 - b2**t) + eps)``. ``amsgrad`` divides by the
+    largest ``v`` so far (Reddi et al., 2018). ``foreach``, ``fused`` and ``capturable`` change nothing.
 
     Args:
         params: parameters or groups, see ``Optimizer``.

@@ -160,7 +160,7 @@ class NAdam(UpdateOptimizer):
 
 
 class RAdam(UpdateOptimizer):
-    """Rectified Adam (Liu et al., 2020, arXiv:1908.03265): plain momentum until the variance estimate can be trusted.
+    """Rectified Adam (Liu et al., 2020, arXiv:1908.03265): plain momentum until the variance is known.
 
     Arguments are those of ``Adam``; ``foreach`` and ``capturable`` change nothing.
 

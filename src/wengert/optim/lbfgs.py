@@ -6,7 +6,7 @@ from wengert.optim.optimizer import Optimizer
 
 
 class LBFGS(Optimizer):
-    """L-BFGS: a quasi-Newton method over all parameters as one vector. Its closure is called several times per step.
+    """L-BFGS: a quasi-Newton method over all parameters as one vector. It calls its closure several times per step.
 
     Args:
         params: parameters; one group only.

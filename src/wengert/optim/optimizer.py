@@ -80,7 +80,7 @@ class Optimizer:
     """Base class of all optimizers.
 
     Args:
-        params: an iterable of tensors, of ``(name, tensor)`` pairs, or of dicts with the key ``"params"`` and options.
+        params: an iterable of tensors, of ``(name, tensor)`` pairs, or of dicts with ``"params"`` and options.
         defaults: dict of options; a group that does not name an option gets it from here.
 
     Attributes:
@@ -213,9 +213,9 @@ class Optimizer:
             packed["params"] = [index_of[id(p)] for p in group["params"]]
             start += len(packed["params"])
             packed_groups.append(packed)
-        packed_state = {
-            index_of[id(key)] if isinstance(key, wengert.Tensor) else key: value for key, value in self.state.items()
-        }
+        packed_state = {}
+        for key, value in self.state.items():
+            packed_state[index_of[id(key)] if isinstance(key, wengert.Tensor) else key] = value
         result = {"state": packed_state, "param_groups": packed_groups}
         for hook in self._optimizer_state_dict_post_hooks.values():
             changed = hook(self, result)
@@ -314,7 +314,9 @@ class Optimizer:
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
 
         own = {id(p) for p in params}

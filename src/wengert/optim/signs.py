@@ -7,8 +7,9 @@ from wengert.optim._update import UpdateOptimizer, advance, check_lr, check_not_
 class Rprop(UpdateOptimizer):
     """Resilient backpropagation (Riedmiller and Braun, 1993): only the signs of gradients count.
 
-    A parameter's own step grows by ``etas[1]`` while its gradient keeps its sign and shrinks by ``etas[0]`` when the
-    sign flips (that step is then skipped), within ``step_sizes``. ``foreach`` and ``capturable`` change nothing.
+    A parameter's own step grows by ``etas[1]`` while its gradient keeps its sign and shrinks by ``etas[0]`` when
+    the sign flips (that step is then skipped), within ``step_sizes``.
+    ``foreach`` and ``capturable`` change nothing.
 
     Raises:
         ValueError: ``lr`` is negative or ``etas`` do not enclose 1.
@@ -61,7 +62,7 @@ class Rprop(UpdateOptimizer):
         advance(state)
         sign = grad.mul(previous.clone()).sign()
         flipped = sign.lt(0)
-        factor = wengert.where(sign.gt(0), grow, wengert.where(flipped, shrink, 1.0)).to(p.dtype)
+        factor = wengert.ones_like(sign).masked_fill(sign.gt(0), grow).masked_fill(flipped, shrink)
         size.mul_(factor).clamp_(smallest, largest)
         grad = grad.masked_fill(flipped, 0)
         p.addcmul_(grad.sign(), size.clone(), value=-1)

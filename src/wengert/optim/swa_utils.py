@@ -15,7 +15,7 @@ def _check_decay(decay):
 
 
 def get_ema_avg_fn(decay=0.999):
-    """Return the rule of an exponential moving average, for one parameter: ``decay * mean + (1 - decay) * value``."""
+    """Return the rule ``decay * mean + (1 - decay) * value``, an exponential moving average, for one tensor."""
     _check_decay(decay)
 
     @wengert.no_grad()

@@ -139,8 +139,8 @@ class LRScheduler:
             )
         elif not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order, "
-                "or the first value of the schedule is skipped.",
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite "
+                "order, or the first value of the schedule is skipped.",
                 UserWarning,
                 stacklevel=3,
             )

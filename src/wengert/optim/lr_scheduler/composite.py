@@ -12,7 +12,8 @@ def _check_members(name, schedulers, optimizer):
             raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
         if isinstance(scheduler, ReduceLROnPlateau):
             raise ValueError(
-                f"{name} does not support `ReduceLROnPlateau`, whose `step` needs a metric, but got one at index {i}."
+                f"{name} does not support `ReduceLROnPlateau`, whose `step` needs a metric, but got one "
+                f"at index {i}."
             )
         if scheduler.optimizer is not optimizer:
             raise ValueError(

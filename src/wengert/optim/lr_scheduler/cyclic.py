@@ -42,7 +42,7 @@ class CyclicLR(_MomentumCycle, LRScheduler):
         optimizer: whose rates are set.
         base_lr, max_lr: the ends of the range, numbers or one per group.
         step_size_up, step_size_down: steps of the rising and the falling half.
-        mode: ``"triangular"``, ``"triangular2"`` (the height halves every cycle), ``"exp_range"`` (``gamma**step``).
+        mode: ``"triangular"``, ``"triangular2"`` (the height halves every cycle) or ``"exp_range"``.
         gamma, scale_fn, scale_mode: how the height changes; ``scale_fn`` gets the cycle or the step number.
         cycle_momentum, base_momentum, max_momentum: move the momentum the other way.
         last_epoch: the step to resume from.
@@ -112,7 +112,8 @@ class CyclicLR(_MomentumCycle, LRScheduler):
             bounds = zip(self.base_momentums, self.max_momentums, self.optimizer.param_groups, strict=True)
             for low, high, group in bounds:
                 self._set_momentum(group, high - (high - low) * position * height)
-        return [low + (high - low) * position * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+        ranges = zip(self.base_lrs, self.max_lrs, strict=True)
+        return [low + (high - low) * position * height for low, high in ranges]
 
     def state_dict(self):
         """Return the attributes; of ``scale_fn`` only the attributes of a callable object."""

@@ -146,9 +146,7 @@ class LinearLR(LRScheduler):
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError(
-                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
-            )
+            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
         if end_factor > 1.0 or end_factor < 0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor = start_factor
@@ -211,7 +209,7 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """The rate follows half a cosine from its start to ``eta_min`` in ``T_max`` steps, and back (arXiv:1608.03983)."""
+    """The rate follows half a cosine down to ``eta_min`` in ``T_max`` steps, and back (arXiv:1608.03983)."""
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
         self.T_max = T_max
@@ -229,9 +227,8 @@ class CosineAnnealingLR(LRScheduler):
         groups = self.optimizer.param_groups
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # leaving the minimum: the ratio is 0 / 0
             rise = 1 - math.cos(math.pi / self.T_max)
-            return [
-                group["lr"] + (lr - self.eta_min) * rise / 2 for lr, group in zip(self.base_lrs, groups, strict=True)
-            ]
+            pairs = zip(self.base_lrs, groups, strict=True)
+            return [group["lr"] + (lr - self.eta_min) * rise / 2 for lr, group in pairs]
         height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
         height_before = 1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
         return [height / height_before * (group["lr"] - self.eta_min) + self.eta_min for group in groups]
