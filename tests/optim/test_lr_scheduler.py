@@ -100,6 +100,7 @@ def test_rates_equal_torch(name, kind):
     assert run(*make(wengert, name, kind), 60) == run(*make(torch, name, kind), 60)
 
 
+@pytest.mark.filterwarnings("ignore:The epoch parameter", "ignore:Detected call")
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_resuming_changes_nothing(name):
     optimizer, schedule = make(wengert, name)

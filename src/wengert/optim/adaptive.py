@@ -102,6 +102,8 @@ class NAdam(UpdateOptimizer):
         True
     """
 
+    _kept_dtypes = ("step", "mu_product")
+
     def __init__(
         self,
         params,

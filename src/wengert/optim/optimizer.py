@@ -111,6 +111,8 @@ class Optimizer:
         [0.5, 0.5]
     """
 
+    _kept_dtypes = ("step",)  # entries of the state that loading does not convert to the parameter's dtype
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         step = cls.__dict__.get("step")
@@ -255,7 +257,7 @@ class Optimizer:
         state = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in param_of:
-                state[param_of[key]] = _converted(param_of[key], value)
+                state[param_of[key]] = _converted(param_of[key], value, self._kept_dtypes)
             else:
                 state[key] = value
         for group, saved in zip(groups, saved_groups, strict=True):
@@ -339,14 +341,14 @@ class Optimizer:
         self.param_groups.append(param_group)
 
 
-def _converted(param, value, key=None):
-    """Return saved state with its tensors in the dtype of ``param``; containers are rebuilt, step counts kept."""
+def _converted(param, value, kept_dtypes, key=None):
+    """Return saved state with its tensors in the dtype of ``param``, but for the entries ``kept_dtypes``."""
     if isinstance(value, wengert.Tensor):
-        if key == "step" or not param.is_floating_point():
+        if key in kept_dtypes or not param.is_floating_point():
             return value
         return value.to(dtype=param.dtype)
     if isinstance(value, dict):
-        return {k: _converted(param, v, k) for k, v in value.items()}
+        return {k: _converted(param, v, kept_dtypes, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return type(value)(_converted(param, v) for v in value)
+        return type(value)(_converted(param, v, kept_dtypes) for v in value)
     return value

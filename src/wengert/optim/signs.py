@@ -88,6 +88,8 @@ class ASGD(UpdateOptimizer):
         0.5
     """
 
+    _kept_dtypes = ("step", "eta", "mu")
+
     def __init__(
         self,
         params,
