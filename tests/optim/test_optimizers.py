@@ -259,8 +259,9 @@ def test_tensor_lr_and_differentiable_step():
             p.grad = lib.tensor([0.5, -1.0], dtype=lib.float64)
             optimizer.step()
             (p * p).sum().backward()
-            ends.append((lr.grad.item(), leaf.grad.tolist()) if name == "SGD" else leaf.grad.tolist())
-        assert plain(ends[0], ()) == plain(ends[1], ())
+            ends.append([lr.grad.item(), *leaf.grad.tolist()])
+        # torch divides by corrections of float32 here, wengert by those of a plain step
+        assert ends[0] == pytest.approx(ends[1], rel=1e-5)
     p = wengert.ones(1, requires_grad=True)
     optimizer = wengert.optim.Adam([p], lr=wengert.tensor(0.5))
     p.grad = wengert.ones(1)
