@@ -19,8 +19,8 @@ def save(obj, f):
 
     Args:
         obj: the state.
-        f: a path, or a binary file object. A file at a path is replaced in one step when everything is on the disk:
-            a crash at any moment leaves the old file or the new one.
+        f: a path, or a binary file object. A file at a path is replaced in one step when everything is on the
+            disk: a crash at any moment leaves the old file or the new one.
 
     Raises:
         TypeError: an object of another type; the message gives its place, as in ``state['model']['hook']``.
@@ -76,7 +76,8 @@ def load(f, map_location=None, weights_only=True):
                 "Load it with the program that wrote it and save it again."
             )
         raise FormatError(
-            f"load: expected a file of wengert, torch (zip form) or safetensors, got one that begins with {start!r}."
+            f"load: expected a file of wengert, torch (zip form) or safetensors, got one beginning with {start!r}. "
+            "Check the path."
         )
 
 

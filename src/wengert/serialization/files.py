@@ -11,7 +11,7 @@ class FormatError(RuntimeError):
 
 
 class Source:
-    """A readable file of known size, read by position. Positions count from where the file stood when it was given."""
+    """A readable file of known size, read by position, counted from where the file stood when it was given."""
 
     def __init__(self, f):
         self._owned = isinstance(f, (str, bytes, os.PathLike))
@@ -66,8 +66,8 @@ class Source:
         """Raise FormatError unless the file has ``count`` bytes at ``position``."""
         if position < 0 or count < 0 or position + count > self.size:
             raise FormatError(
-                f"load: expected {what} at bytes {position} to {position + count}, got a file of {self.size} bytes. "
-                "The file is cut off or altered."
+                f"load: expected {what} at bytes {position} to {position + count}, got a file of {self.size} "
+                "bytes. The file is cut off or altered."
             )
 
     def finish(self, position):

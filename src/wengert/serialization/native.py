@@ -118,14 +118,14 @@ class _Encoder:
         finally:
             self._open.discard(id(obj))
         raise TypeError(
-            f"save: expected tensors, numbers, strings and plain containers, got {kind.__module__}.{kind.__qualname__} "
-            f"at {path}. Save its state instead, or leave it out."
+            "save: expected tensors, numbers, strings and plain containers, got "
+            f"{kind.__module__}.{kind.__qualname__} at {path}. Save its state instead, or leave it out."
         )
 
     def _mapping(self, obj, kind, path, depth):
         pairs = []
         for key, entry in obj.items():
-            place = f"{path}[{key!r}]" if isinstance(key, (str, int, float, bool, bytes)) else f"{path}[<{key!s}>]"
+            place = f"{path}[{key!r}]"
             coded_key = self.value(key, f"the key {place}", depth + 1)
             pairs.append([coded_key, self.value(entry, place, depth + 1)])
         if kind is not collections.defaultdict:
@@ -134,8 +134,8 @@ class _Encoder:
             if obj.default_factory is factory:
                 return ["defaultdict", pairs, name]
         raise TypeError(
-            f"save: expected a defaultdict of {', '.join(_FACTORIES)}, got one of {obj.default_factory!r} at {path}. "
-            "Save dict(...) of it instead."
+            f"save: expected a defaultdict of {', '.join(_FACTORIES)}, got one of {obj.default_factory!r} at "
+            f"{path}. Save dict(...) of it instead."
         )
 
     def _buffer(self, data):

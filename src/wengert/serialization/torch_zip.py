@@ -1,7 +1,7 @@
 """Reads the zip files that torch.save writes, by interpreting their pickle without running anything from it.
 
-The interpreter knows the opcodes of plain data and a fixed table of names; any other name ends the reading. It keeps
-its own memo, so that a forged index cannot make it allocate.
+The interpreter knows the opcodes of plain data and a fixed table of names; any other name ends the reading. It
+keeps its own memo, so that a forged index cannot make it allocate.
 """
 
 import collections

@@ -35,7 +35,9 @@ def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, con
     """
     if not wengert.is_grad_enabled():
         return function(*args, **kwargs)
-    first_context, second_context = context_fn() if context_fn else (contextlib.nullcontext(), contextlib.nullcontext())
+    first_context, second_context = (
+        context_fn() if context_fn else (contextlib.nullcontext(), contextlib.nullcontext())
+    )
     random_state = wengert.get_rng_state() if preserve_rng_state else None
     values = _Recomputed(function, args, kwargs, random_state, second_context)
     with first_context, wengert.autograd.graph.saved_tensors_hooks(values.hold, values.give):

@@ -72,7 +72,11 @@ class DataLoader:
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.is_iterable = isinstance(dataset, IterableDataset)
         if self.is_iterable:
-            for name, value in (("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)):
+            for name, value in (
+                ("shuffle", shuffle or None),
+                ("sampler", sampler),
+                ("batch_sampler", batch_sampler),
+            ):
                 if value is not None:
                     raise ValueError(
                         f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
@@ -143,7 +147,9 @@ class DataLoader:
             if batches is not None:
                 return batches
         batched = self.batch_sampler is not None or self.batch_size is not None
-        fetch = make_fetch(self.dataset, self.is_iterable, batched, self.batch_size, self.drop_last, self.collate_fn)
+        fetch = make_fetch(
+            self.dataset, self.is_iterable, batched, self.batch_size, self.drop_last, self.collate_fn
+        )
         return self._counted(fetch) if self.is_iterable else map(fetch, self._index_batches)
 
     def _counted(self, fetch):
@@ -175,9 +181,7 @@ class DataLoader:
 
 def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     if num_workers < 0:
-        raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
-        )
+        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
@@ -197,8 +201,12 @@ def _context(context, num_workers):
     if isinstance(context, str):
         methods = multiprocessing.get_all_start_methods()
         if context not in methods:
-            raise ValueError(f"multiprocessing_context should be a start method among {methods}, but got {context!r}")
+            raise ValueError(
+                f"multiprocessing_context should be a start method among {methods}, but got {context!r}"
+            )
         return multiprocessing.get_context(context)
     if not isinstance(context, multiprocessing.context.BaseContext):
-        raise TypeError(f"multiprocessing_context should be a context or the name of a start method, got {context!r}")
+        raise TypeError(
+            f"multiprocessing_context should be a context or the name of a start method, got {context!r}"
+        )
     return context

@@ -4,6 +4,7 @@ import collections
 import itertools
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.util
 import os
 import sys
 import time
@@ -36,6 +37,7 @@ class WorkerPool:
         self.processes, self.requests, self.results = [], [], []
         self.epoch = 0
         self._finalizer = weakref.finalize(self, _end, self.processes, self.requests, self.results, os.getpid())
+        multiprocessing.util.register_after_fork(self, _close_inherited)
         try:
             for worker_id in range(loader.num_workers):
                 self._start(context, worker_id, job)
@@ -104,6 +106,12 @@ class WorkerPool:
         self.close()
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
         raise RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly, {how}.") from None
+
+
+def _close_inherited(pool):
+    """Close a forked process's copies of the parent's ends, or closing them in the parent would go unnoticed."""
+    for connection in (*pool.requests, *pool.results):
+        connection.close()
 
 
 def _end(processes, requests, results, owner_pid):
