@@ -114,16 +114,22 @@ def _header(source):
 
 
 def _tensors(source, header, data_start):
-    try:
-        rows = sorted((*row["data_offsets"], name, row["dtype"], row["shape"]) for name, row in header.items())
-    except (TypeError, KeyError, ValueError) as error:
-        raise FormatError(f"load: expected dtype, shape and data_offsets for each name, got {error}.") from error
+    rows = []
+    for name, row in header.items():
+        try:
+            begin, end = row["data_offsets"]
+            rows.append((int(begin), int(end), name, str(row["dtype"]), list(row["shape"])))
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise FormatError(
+                f"load: expected dtype, shape and data_offsets of {name!r}, got {row!r:.200}."
+            ) from error
+    rows.sort(key=lambda row: row[:2])
     loaded = {}
     position = 0
     for begin, end, name, code, shape in rows:
-        if not (type(begin) is int and type(end) is int and begin == position <= end):
+        if not begin == position <= end:
             raise FormatError(f"load: expected {name!r} to begin at byte {position}, got {begin!r} to {end!r}.")
-        if code not in _NAMES or not isinstance(shape, list):
+        if code not in _NAMES:
             raise FormatError(f"load: expected a dtype among {', '.join(_NAMES)}, got {code!r} for {name!r}.")
         tensors.check_geometry(shape, [0] * len(shape), 0, 1, repr(name))
         count = math.prod(shape)

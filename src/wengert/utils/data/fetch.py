@@ -32,7 +32,7 @@ def _iterable_fetch(samples, batched, batch_size, drop_last, collate):
 
 
 def _tensors_of(dataset):
-    """Return the tensors whose rows are the samples of ``dataset``, or None; subclasses may define other samples."""
+    """Return the tensors whose rows are the samples, or None; subclasses may have other samples."""
     while type(dataset) is Subset:
         dataset = dataset.dataset
     if type(dataset) is TensorDataset and all(isinstance(tensor, wengert.Tensor) for tensor in dataset.tensors):

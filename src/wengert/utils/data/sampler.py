@@ -82,9 +82,10 @@ class RandomSampler(Sampler[int]):
             yield from wengert.randperm(size, generator=generator).tolist()[:rest]
 
     def permutation(self):
-        """Return a whole pass as one tensor, the same indices that iterating gives; None if it is no permutation."""
-        if self.replacement or self.num_samples != len(self.data_source):
-            return None
+        """Return a whole pass as one tensor: the indices that iterating gives, from the same random numbers.
+
+        Only for passes without replacement over all samples.
+        """
         return wengert.randperm(self.num_samples, generator=self._pass_generator())
 
     def __len__(self):
