@@ -163,7 +163,16 @@ def children():
     if not os.path.exists(path):
         pytest.skip("needs /proc")
     with open(path) as file:
-        return set(file.read().split())
+        return {pid for pid in file.read().split() if not is_resource_tracker(pid)}
+
+
+def is_resource_tracker(pid):
+    """True for the helper that multiprocessing itself starts once for spawned processes, and keeps."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return "resource_tracker" in file.read()
+    except FileNotFoundError:
+        return False
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ def save(obj, f):
     """Save nested state.
 
     Dicts (also ``OrderedDict``, ``Counter``), lists, tuples, sets, shapes, tensors, parameters, NumPy arrays and
-    scalars, numbers, strings, bytes, None, bool, dtypes and devices can be saved. Tensors that share memory share it
-    again after loading, and only the part of the memory that they use is written.
+    scalars, numbers, strings, bytes, None, bool, dtypes and devices can be saved. Tensors that share memory share
+    it again after loading, and only the part of the memory that they use is written.
 
     Args:
         obj: the state.

@@ -67,7 +67,7 @@ def default_collate(batch):
     """Make one batch of a list of samples.
 
     Tensors and arrays are stacked along a new first axis, numbers become tensors (floats of float64), strings stay
-    lists; mappings, tuples and sequences are batched entry by entry, and tuples become lists.
+    as they are; mappings, tuples and sequences are batched entry by entry, and tuples become lists.
 
     Raises:
         TypeError: a sample holds something else.
@@ -76,7 +76,7 @@ def default_collate(batch):
     Example:
         >>> import wengert
         >>> wengert.utils.data.default_collate([(1, "a"), (2, "b")])
-        [tensor([1, 2]), ['a', 'b']]
+        [tensor([1, 2]), ('a', 'b')]
     """
     first = batch[0]
     if isinstance(first, wengert.Tensor):
@@ -100,7 +100,7 @@ def default_collate(batch):
     if isinstance(first, collections.abc.Sequence):
         if any(len(sample) != len(first) for sample in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
-        return _rebuild_sequence(first, [default_collate(list(column)) for column in zip(*batch, strict=True)])
+        return _rebuild_sequence(first, [default_collate(column) for column in zip(*batch, strict=True)])
     raise TypeError(_unknown(type(first)))
 
 
