@@ -534,7 +534,8 @@ def test_safetensors_round_trip(tmp_path):
 
 @pytest.mark.parametrize("header", [
     b"{", b"[]", b"{}x", b'{"a":1}', b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}',
-    b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', b'{"a":{"dtype":"X","shape":[1],"data_offsets":[0,4]}}',
+    b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
+    b'{"a":{"dtype":"X","shape":[1],"data_offsets":[0,4]}}',
     b'{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}',
     b'{"a":{"dtype":"F32","shape":[99999999999],"data_offsets":[0,399999999996]}}',
     b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',

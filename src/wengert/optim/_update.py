@@ -106,9 +106,14 @@ class UpdateOptimizer(Optimizer):
 def run_pass(name, group, *args):
     """Call the core's pass ``name`` when it exists and every option is a plain number."""
     run = _compiled.find_pass(name)
-    if run is None or isinstance(group["lr"], wengert.Tensor) or isinstance(group["weight_decay"], wengert.Tensor):
+    if run is None or _is_tensor(group["lr"]) or _is_tensor(group["weight_decay"]):
         return False
     return run(*args)
+
+
+def _is_tensor(value):
+    """Tell tensors from numbers; the common kinds of numbers without a call."""
+    return type(value) not in (float, int) and isinstance(value, wengert.Tensor)
 
 
 def column(key, states):

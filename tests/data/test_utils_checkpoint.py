@@ -1,4 +1,4 @@
-"""Checkpointing gives the same values and gradients, runs the function again in backward, and replays randomness."""
+"""Checkpointing gives the same values and gradients, and replays the function with its random numbers."""
 
 import pytest
 
