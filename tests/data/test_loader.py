@@ -167,7 +167,7 @@ def children():
 
 
 def is_resource_tracker(pid):
-    """True for the helper that multiprocessing itself starts once for spawned processes, and keeps."""
+    """True for the process that multiprocessing itself starts once for spawned processes, and keeps."""
     try:
         with open(f"/proc/{pid}/cmdline") as file:
             return "resource_tracker" in file.read()
