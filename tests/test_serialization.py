@@ -300,6 +300,7 @@ def forged(header):
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["tensor",-1]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["bytes",0]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["float","zz"]}',
+    '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["float","00"]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["set",[["list",[]]]]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":{"a":1}}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["size",["a"]]}',
@@ -317,6 +318,10 @@ def forged(header):
     '{"buffers":[],"length":0,"storages":[[0,"object"]],"root":null,"tensors":[]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["scalar","|O8","0000000000000000"]}',
     '{"buffers":[],"length":0,"tensors":[],"storages":[],"root":["scalar","<f4","00"]}',
+    '{"buffers":[],"length":0,"storages":[],"root":null,"tensors":[{"dtype":"int32","shape":[0],"stride":[1],'
+    '"offset":0,"storage":null,"requires_grad":true,"parameter":false}]}',
+    '{"buffers":[[0,0,"cae66941d9efbd404e4d88758ea67670"]],"length":0,"tensors":[],"storages":[],"root":'
+    '["array","<U0",[1000000000000],0]}',
 ])  # fmt: skip
 def test_forged_headers_are_refused(header):
     with pytest.raises(FormatError):

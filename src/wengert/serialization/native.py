@@ -17,7 +17,9 @@ VERSION = 1
 _PREFIX = struct.Struct("<8sIIQ16s")  # magic, version, zero, header length, checksum of the above and the header
 _ALIGN = 64
 _MAX_DEPTH = 200
-_ARRAY_DTYPE = re.compile(r"[<|]([bi?u][1248]|b1|f[248]|c8|c16|[SU]\d{1,9}|[mM]8(\[\d*[a-zA-Z]+\])?)")
+_ARRAY_DTYPE = re.compile(r"[<|]([bi?u][1248]|b1|f[248]|c8|c16|[SU][1-9]\d{0,8}|[mM]8(\[\d*[a-zA-Z]+\])?)")
+# What building a state from a forged description can raise; RuntimeError comes from tensor operations.
+_MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError, struct.error)
 _FACTORIES = {"dict": dict, "list": list, "set": set, "int": int, "float": float, "none": None}
 
 
@@ -221,7 +223,7 @@ def decode(source):
         result = decoder.value(decoder.root)
     except FormatError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+    except _MALFORMED as error:
         raise FormatError(f"load: expected a well-formed header, got {type(error).__name__}: {error}.") from error
     source.finish(decoder.end)
     return result
@@ -340,7 +342,7 @@ class _Decoder:
         data = self._bytes(index)
         dtype = _array_dtype(dtype)
         tensors.check_geometry(shape, [0] * len(shape), 0, 1, "an array")
-        return np.frombuffer(data, dtype).reshape(shape) if dtype.itemsize else np.zeros(shape, dtype)
+        return np.frombuffer(data, dtype).reshape(shape)
 
     def _read_size(self, numbers):
         return wengert.Size(numbers)

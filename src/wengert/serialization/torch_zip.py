@@ -6,6 +6,7 @@ keeps its own memo, so that a forged index cannot make it allocate.
 
 import collections
 import pickletools
+import struct
 import zipfile
 import zlib
 from typing import NamedTuple
@@ -58,7 +59,7 @@ def decode(source):
         raise
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise FormatError(f"load: expected a whole zip file of torch, got {error}. The file is altered.") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RuntimeError, struct.error) as error:
         raise FormatError(f"load: expected a state dict of torch, got {type(error).__name__}: {error}.") from error
 
 
