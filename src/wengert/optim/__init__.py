@@ -1,0 +1,28 @@
+"""Optimizers, learning-rate schedules and weight averaging, with PyTorch's names, rules and saved form."""
+
+from wengert.optim import lr_scheduler, swa_utils
+from wengert.optim.accumulated import Adadelta, Adagrad, RMSprop
+from wengert.optim.adam import Adam, AdamW
+from wengert.optim.adaptive import Adamax, NAdam, RAdam
+from wengert.optim.lbfgs import LBFGS
+from wengert.optim.optimizer import Optimizer
+from wengert.optim.sgd import SGD
+from wengert.optim.signs import ASGD, Rprop
+
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+    "swa_utils",
+]

@@ -1,0 +1,112 @@
+"""Stochastic gradient descent."""
+
+import wengert
+from wengert.optim._update import UpdateOptimizer, check_fused, decayed, run_pass, scalar
+
+
+class SGD(UpdateOptimizer):
+    """Stochastic gradient descent with momentum: ``buf = momentum * buf + (1 - dampening) * grad; p -= lr * buf``.
+
+    The first step takes the gradient itself as the buffer. ``nesterov`` steps along ``grad + momentum * buf``.
+    ``foreach`` and ``fused`` are accepted and change nothing.
+
+    Args:
+        params: parameters or groups, see ``Optimizer``.
+        lr: step length, a number or a one-element tensor.
+        momentum, dampening, weight_decay, nesterov, maximize: options of the rule.
+        differentiable: record the update itself, so that it can be differentiated.
+
+    Raises:
+        ValueError: an option is out of range, or ``nesterov`` without momentum or with dampening.
+
+    Example:
+        >>> import wengert
+        >>> w = wengert.ones(1, requires_grad=True)
+        >>> opt = wengert.optim.SGD([w], lr=0.25)
+        >>> (w * w).sum().backward()
+        >>> opt.step()
+        >>> w.item()
+        0.5
+    """
+
+    _views_complex_as_real = False
+    _allows_sparse = True
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
+        if isinstance(lr, wengert.Tensor) and lr.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        check_fused(fused, foreach, differentiable)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
+
+    def _states_of(self, index, group, params):
+        if group["momentum"] == 0:
+            return [None] * len(params)  # no state: state_dict() must stay empty
+        return super()._states_of(index, group, params)
+
+    def _new_state(self, p, group):
+        return {"momentum_buffer": None}
+
+    def _run_pass(self, group, params, grads, states):
+        buffers = [state.get("momentum_buffer") for state in states] if group["momentum"] != 0 else []
+        if any(buffer is None for buffer in buffers):
+            return False
+        return run_pass(
+            "sgd_step",
+            group,
+            params,
+            grads,
+            buffers,
+            group["lr"],
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+        )
+
+    def _update(self, group, p, grad, state):
+        lr, momentum = scalar(group["lr"]), group["momentum"]
+        grad = decayed(group, p, grad)
+        if momentum != 0:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = state["momentum_buffer"] = grad.detach().clone()
+            else:
+                buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
+            grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
+        if isinstance(lr, wengert.Tensor) and lr.requires_grad:
+            p.addcmul_(grad, lr, value=-1)
+        else:
+            p.add_(grad, alpha=-lr)

@@ -1,0 +1,89 @@
+"""Saving and loading nested state: wengert's own format, torch's zip files (reading), safetensors.
+
+The own format is described in ``docs/file-format.md``. No format is read by running code from the file.
+"""
+
+from wengert.serialization import native, safetensors, torch_zip
+from wengert.serialization.files import FormatError, Source, write_atomically
+from wengert.serialization.safetensors import load_safetensors, save_safetensors
+
+__all__ = ["FormatError", "load", "load_safetensors", "save", "save_safetensors"]
+
+
+def save(obj, f):
+    """Save nested state.
+
+    Dicts (also ``OrderedDict``, ``Counter``), lists, tuples, sets, shapes, tensors, parameters, NumPy arrays and
+    scalars, numbers, strings, bytes, None, bool, dtypes and devices can be saved. Tensors that share memory share
+    it again after loading, and only the part of the memory that they use is written.
+
+    Args:
+        obj: the state.
+        f: a path, or a binary file object. A file at a path is replaced in one step when everything is on the
+            disk: a crash at any moment leaves the old file or the new one.
+
+    Raises:
+        TypeError: an object of another type; the message gives its place, as in ``state['model']['hook']``.
+        ValueError: the state contains itself, or is nested deeper than 200.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import io, wengert
+        >>> file = io.BytesIO()
+        >>> wengert.save({"w": wengert.ones(2), "epoch": 3}, file)
+        >>> _ = file.seek(0)
+        >>> wengert.load(file)
+        {'w': tensor([1., 1.]), 'epoch': 3}
+    """
+    write_atomically(f, native.encode(obj))
+
+
+def load(f, map_location=None, weights_only=True):
+    """Load what ``save`` wrote, or a ``.pt``/``.pth`` file of torch (zip form), or a ``.safetensors`` file.
+
+    The format is told by the first bytes. Nothing but the types that ``save`` takes is ever constructed, also with
+    ``weights_only=False``, which is accepted for compatibility.
+
+    Args:
+        f: a path, or a binary file object; an object is left behind the last byte that was read.
+        map_location: None or the CPU.
+        weights_only: has no effect.
+
+    Returns:
+        The state; tensors have memory of their own.
+
+    Raises:
+        FormatError: the file is cut off, altered, of another format, or asks for other types.
+        ValueError: ``map_location`` is not the CPU.
+        OSError: the file cannot be read.
+    """
+    _check_location(map_location)
+    with Source(f) as source:
+        start = source.peek(16)
+        if start.startswith(native.MAGIC):
+            return native.decode(source)
+        if start.startswith(b"PK\x03\x04"):
+            return torch_zip.decode(source)
+        if safetensors.looks_like(start, source.size):
+            return safetensors.decode(source)
+        if not start:
+            raise FormatError("load: expected a saved state, got an empty file.")
+        if native.MAGIC.startswith(start):
+            raise FormatError(f"load: expected a saved state, got a file cut off after {source.size} bytes.")
+        if start.startswith(b"\x80"):
+            raise FormatError(
+                "load: expected a file of wengert, torch (zip form) or safetensors, got a bare pickle. "
+                "Load it with the program that wrote it and save it again."
+            )
+        raise FormatError(
+            f"load: expected a file of wengert, torch (zip form) or safetensors, got one beginning with {start!r}. "
+            "Check the path."
+        )
+
+
+def _check_location(location):
+    if location is None or callable(location):
+        return
+    for place in location.values() if isinstance(location, dict) else [location]:
+        if not str(place).startswith("cpu"):
+            raise ValueError(f"load: expected map_location on the CPU, got {str(place)!r}. Use 'cpu'.")
