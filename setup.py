@@ -126,7 +126,7 @@ def core():
         language="c++",
         include_dirs=["csrc/include", "src/wengert/core"],
         depends=parts + headers,
-        extra_compile_args=[*COMMON, "-Wno-unused-function"],
+        extra_compile_args=[*(f for f in COMMON if f != "-O3"), *([] if DEBUG else ["-O2"]), "-Wno-unused-function"],
         extra_link_args=[f"-fsanitize={SANITIZE}"] if SANITIZE else (["-s"] if not DEBUG and sys.platform == "linux" else []),
     )
     directives = {"boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG,

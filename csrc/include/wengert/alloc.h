@@ -44,7 +44,7 @@ void memory_reset_peak();
 std::size_t memory_trim();
 
 // Scratch memory of the calling thread, valid until its next call with the same slot (0..3); grows, never
-// shrinks except by scratch_trim. Needs no lock. nullptr when memory is exhausted.
+// shrinks. Needs no lock. nullptr when memory is exhausted.
 void* scratch(int slot, std::size_t bytes);
 
 }  // namespace wg

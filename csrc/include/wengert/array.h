@@ -47,17 +47,19 @@ enum ArrayFlag : std::uint8_t {
   kShapeOnly = 2,  // saved for its shape: has no value
 };
 
+union ArrayValue {
+  index_t offset;  // bytes from storage->data
+  double f64;      // or, without a storage, the value itself
+  float f32;
+  std::int64_t i64;
+  char raw[8];
+};
+
 // Plain data: copying an Array does not count references. array_ref and array_unref do.
 struct Array {
   Layout* layout;  // null: no array
   Storage* storage;  // null: the value is inline (layout is then the scalar layout) or absent (kShapeOnly)
-  union {
-    index_t offset;  // bytes from storage->data
-    double f64;
-    float f32;
-    std::int64_t i64;
-    char raw[8];
-  } u;
+  ArrayValue u;
   std::uint32_t version;  // of the storage when the value was saved
   std::uint8_t dtype;
   std::uint8_t flags;

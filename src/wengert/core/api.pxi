@@ -2,27 +2,27 @@
 
 def grad_enabled():
     """Whether operations are recorded on this thread."""
-    return wg_grad_off == 0
+    return wg_grad_off() == 0
 
 
 def set_grad_enabled(on):
     """Switches recording on this thread; returns the old state."""
-    old = wg_grad_off == 0
+    old = wg_grad_off() == 0
     set_grad_off(0 if on else 1)
     return old
 
 
 def set_inference(on):
     """Switches inference mode on this thread; returns the old state."""
-    global wg_inference
-    old = wg_inference != 0
-    wg_inference = 1 if on else 0
+    global wg_own_inference
+    old = wg_own_inference != 0
+    wg_own_inference = 1 if on else 0
     return old
 
 
 def is_inference():
     """Whether this thread is in inference mode."""
-    return wg_inference != 0
+    return wg_own_inference != 0
 
 
 cdef class no_grad_base:
@@ -34,7 +34,7 @@ cdef class no_grad_base:
         self.stack = []
 
     def __enter__(self):
-        self.stack.append(wg_grad_off)
+        self.stack.append(wg_grad_off())
         set_grad_off(self.want)
 
     def __exit__(self, *exception):
@@ -98,9 +98,12 @@ def isa():
 
 def isas():
     """The instruction sets that this machine can run, lowest first."""
-    cdef int n = 0
-    cdef const char** names = isa_available(&n)
-    return [(<bytes> names[k]).decode() for k in range(n)]
+    cdef int k = 0
+    names = []
+    while wg_isa(k) != NULL:
+        names.append((<bytes> wg_isa(k)).decode())
+        k += 1
+    return names
 
 
 cdef cbool _set_parameter(Tensor t, cbool on) except -1:
@@ -168,24 +171,13 @@ def set_recorder(recorder):
     """Makes every op go to slow dispatch, so that a recorder sees it; None ends it. Returns the old one."""
     global active_recorder
     old = None if active_recorder == NULL else <object> active_recorder
-    if recorder is not None:
-        Py_INCREF(recorder)
     if active_recorder != NULL:
         Py_DECREF(<object> active_recorder)
-    active_recorder = NULL if recorder is None else <PyObject*> recorder
+    active_recorder = NULL
+    if recorder is not None:
+        Py_INCREF(recorder)
+        active_recorder = <PyObject*> recorder
     return old
-
-
-cdef void* _release_gil() noexcept nogil:
-    return <void*> PyEval_SaveThread()
-
-
-cdef void _restore_gil(void* token) noexcept nogil:
-    PyEval_RestoreThread(token)
-
-
-gil_release = _release_gil
-gil_restore = _restore_gil
 
 
 cdef int _start() except -1:
@@ -194,6 +186,7 @@ cdef int _start() except -1:
     forced = os.environ.get("WENGERT_ISA", "")
     if not isa_select(forced.encode()):
         raise ImportError(f"WENGERT_ISA: expected one of {isas()}, got {forced!r}. Unset it to use the best.")
+    wg_unlocking()
     global wg_op_call
     wg_op_call = op_vectorcall
     wg_open_op_type(<PyTypeObject*> Op, op_call_offset())

@@ -314,7 +314,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
         i = (<Tensor> r).c.node
         starts.push_back(i)
         n_refs[i] += 1   # the graph stays while the pass runs
-    saved_mode = wg_grad_off
+    saved_mode = wg_grad_off()
     try:
         order_make(&o, starts.data(), <int> starts.size())
         restamp_if_needed(&o)
@@ -420,8 +420,7 @@ cdef void forget_order() noexcept:
 
 
 cdef int set_grad_off(int off) noexcept:
-    global wg_grad_off
-    wg_grad_off = off
+    wg_set_grad_off(off)
     return 0
 
 

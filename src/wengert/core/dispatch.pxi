@@ -11,16 +11,20 @@ cdef enum TensorFlag:
 
 cdef extern from *:
     """
-    #if defined(__GLIBC__)
-    #define WG_TLS __attribute__((tls_model("initial-exec")))
-    #else
-    #define WG_TLS
-    #endif
-    static thread_local int wg_grad_off WG_TLS = 0;
-    static thread_local int wg_inference WG_TLS = 0;
+    // Grad mode is a thread's own. The hot question is answered by one plain load while no thread has switched it off
+    // (thread-local storage of a shared library costs a call).
+    static thread_local int wg_own_grad_off = 0;
+    static thread_local int wg_own_inference = 0;
+    static int wg_threads_off = 0;   // changed with the interpreter lock only
+    static inline int wg_grad_off() { return WG_UNLIKELY(wg_threads_off != 0) ? wg_own_grad_off : 0; }
+    static inline void wg_set_grad_off(int off) {
+      wg_threads_off += off - wg_own_grad_off;
+      wg_own_grad_off = off;
+    }
     """
-    int wg_grad_off      # 1 inside no_grad, of this thread
-    int wg_inference
+    int wg_grad_off()
+    void wg_set_grad_off(int)
+    int wg_own_inference
 
 # The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
 cdef PyObject* active_recorder = NULL
@@ -75,7 +79,7 @@ cdef int foreign_operand(object v, Array* a, str op) except -1:
 
 
 cdef inline cbool grad_wanted(Array* out) noexcept:
-    return not wg_grad_off and is_float(out.dtype)
+    return not wg_grad_off() and is_float(out.dtype)
 
 
 cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
@@ -307,7 +311,7 @@ cdef object binary(int slot, object left, object right):
                 o = Tensor.__new__(Tensor)
                 fast_result(o, a, e.info.out_dtype[dt])
                 (<wg_binary_fn> fn)(a.data(), b.data(), o.c.array.data(), a.layout.numel, 0)
-                if (x.c.node & y.c.node) >= 0 and not wg_grad_off and e.differentiable:   # not both are -1
+                if (x.c.node & y.c.node) >= 0 and not wg_grad_off() and e.differentiable:   # not both are -1
                     record_pair(e, o, a, x.c.node, b, y.c.node)
                 return o
         return apply_op(e, [left, right], NULL)
@@ -331,7 +335,7 @@ cdef object binary(int slot, object left, object right):
                     (<wg_binary_fn> fn)(a.data(), &f, o.c.array.data(), a.layout.numel, 2)
                 else:
                     (<wg_binary_fn> fn)(a.data(), &weak.u.f64, o.c.array.data(), a.layout.numel, 2)
-                if x.c.node >= 0 and not wg_grad_off and e.differentiable:
+                if x.c.node >= 0 and not wg_grad_off() and e.differentiable:
                     record_pair(e, o, a, x.c.node, &weak, -1)
                 return o
         return apply_op(e, [left, right], NULL)
@@ -363,7 +367,7 @@ cdef object unary(Entry e, object v):
                 o = Tensor.__new__(Tensor)
                 fast_result(o, a, e.info.out_dtype[a.dtype])
                 (<wg_unary_fn> fn)(a.data(), o.c.array.data(), a.layout.numel)
-                if x.c.node >= 0 and not wg_grad_off and e.differentiable:
+                if x.c.node >= 0 and not wg_grad_off() and e.differentiable:
                     nodes[0] = x.c.node
                     o.c.node = record(e, a, nodes, 1, NULL, &o.c.array)
                 return o

@@ -16,8 +16,6 @@ from libcpp cimport bool as cbool
 cdef extern from "Python.h":
     double PyLong_AsDouble(object) except? -1.0
     int64_t PyLong_AsLongLong(object) except? -1
-    void* PyEval_SaveThread() nogil
-    void PyEval_RestoreThread(void*) nogil
     ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject* const*, size_t, PyObject*) noexcept
 
 cdef extern from "wengert/array.h" namespace "wg" nogil:
@@ -80,7 +78,7 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
     void layout_incref(Layout*)
     void layout_decref(Layout*)
     cbool same_shape(const Layout*, const Layout*)
-    union ArrayValue "decltype(wg::Array::u)":
+    union ArrayValue "wg::ArrayValue":
         int64_t offset
         double f64
         float f32
@@ -161,6 +159,17 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
     int add_into(const Array&, const Array&)
     int sum_to_layout(const Array&, Layout*, Array*)
 
+cdef extern from "wengert/kernels.h" namespace "wg" nogil:
+    cppclass KernelEntry:
+        const char* name
+        uint8_t dtype
+    const char* isa_name()
+    cbool isa_select(const char*)
+
+cdef extern from "wengert/parallel.h" namespace "wg" nogil:
+    int num_threads()
+    void set_num_threads(int)
+
 cdef extern from *:
     """
     static inline int wg_forward(const wg::OpInfo* op, wg::Array* in, int nin, const wg::Attr* attr, wg::Array* out,
@@ -177,9 +186,28 @@ cdef extern from *:
       for (int i = 0; i < nout; ++i) out[i] = wg::Array{};
       return op->forward(c);
     }
+    // The k-th kernel of the table, and the k-th instruction set; null behind the last.
+    static inline const wg::KernelEntry* wg_kernel(int k) {
+      int n;
+      const wg::KernelEntry* const* all = wg::all_kernels(&n);
+      return k < n ? all[k] : nullptr;
+    }
+    static inline const char* wg_isa(int k) {
+      int n;
+      const char* const* all = wg::isa_available(&n);
+      return k < n ? all[k] : nullptr;
+    }
+    // Lets the runtime release the interpreter lock around large kernels.
+    static inline void wg_unlocking() {
+      wg::gil_release = []() -> void* { return PyEval_SaveThread(); };
+      wg::gil_restore = [](void* token) { PyEval_RestoreThread(static_cast<PyThreadState*>(token)); };
+    }
     typedef void (*wg_binary_fn)(const void*, const void*, void*, int64_t, int);
     typedef void (*wg_unary_fn)(const void*, void*, int64_t);
     """
+    const KernelEntry* wg_kernel(int)
+    const char* wg_isa(int)
+    void wg_unlocking()
     int wg_forward(const OpInfo*, Array*, int, const Attr*, Array*, int, Array*) nogil
     int wg_forward_dry(const OpInfo*, Array*, int, const Attr*, Array*, int) nogil
     ctypedef void (*wg_binary_fn)(const void*, const void*, void*, int64_t, int) noexcept nogil
@@ -215,21 +243,6 @@ cdef extern from "wengert/program.h" namespace "wg" nogil:
     void program_decref(Program*)
     int program_run(Program*, const Array*, const Attr*, Layout*, Array*, Array**, cbool*)
     Attr* instr_attr(const Instr&, const OpInfo*, const Attr*)
-
-cdef extern from "wengert/kernels.h" namespace "wg" nogil:
-    cppclass KernelEntry:
-        const char* name
-        uint8_t dtype
-    const KernelEntry** all_kernels(int*)
-    const char* isa_name()
-    const char** isa_available(int*)
-    cbool isa_select(const char*)
-
-cdef extern from "wengert/parallel.h" namespace "wg" nogil:
-    int num_threads()
-    void set_num_threads(int)
-    void* (*gil_release)() noexcept
-    void (*gil_restore)(void*) noexcept
 
 cdef extern from "tensor_type.h":
     cppclass TensorBody:

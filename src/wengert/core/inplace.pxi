@@ -11,10 +11,10 @@ cdef int check_writable(Tensor x, str op) except -1:
     cdef int d
     if x.c.flags & T_VIEW:
         refresh_view(x)
-    if not wg_grad_off and x.c.node >= 0 and n_flags[x.c.node] & N_LEAF:
+    if not wg_grad_off() and x.c.node >= 0 and n_flags[x.c.node] & N_LEAF:
         raise RuntimeError(f"{op}: expected a tensor that may be changed, got a leaf that requires grad. Write inside "
                            "wengert.no_grad(), or to a copy made with .clone().")
-    if not wg_grad_off and x.c.flags & T_VIEW:
+    if not wg_grad_off() and x.c.flags & T_VIEW:
         base = <Tensor> x.c.base
         if base.c.node >= 0 and n_flags[base.c.node] & N_LEAF:
             raise RuntimeError(f"{op}: expected a tensor that may be changed, got a view of a leaf that requires grad. "
@@ -57,7 +57,7 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
         for k in range(nin):
             if operand(operands[k], &ins[k], &nodes[k], e.name) == 0 and nodes[k] >= 0:
                 mask |= <int64_t> 1 << k
-        if mask and not wg_grad_off and e.differentiable:
+        if mask and not wg_grad_off() and e.differentiable:
             # The old value is kept where the rule needs it.
             p = find_program(e, mask, attr, ins, nin, outs)
             for k in range(<int> p.saves.size()):
@@ -69,13 +69,13 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
         if status < 0:
             raise_last()
         wrote(x, &outs[0])
-        if mask and not wg_grad_off and e.differentiable and is_float(x.c.array.dtype):
+        if mask and not wg_grad_off() and e.differentiable and is_float(x.c.array.dtype):
             if kept.layout != NULL:
                 ins[0] = kept
             node = record(e, ins, nodes, nin, attr, outs)
         for k in range(e.info.nout):
             array_unref(outs[k])
-        if not wg_grad_off:
+        if not wg_grad_off():
             rebase(x, node)
         return x
     finally:
@@ -212,7 +212,7 @@ cdef object write_out(str op, object result, object out):
         raise TypeError(f"{op}: expected a Tensor for out, got {type(out).__name__}.")
     o = <Tensor> out
     r = <Tensor> result
-    if not wg_grad_off and (r.c.node >= 0 or o.c.node >= 0):
+    if not wg_grad_off() and (r.c.node >= 0 or o.c.node >= 0):
         raise RuntimeError(f"{op}: expected arguments without gradients together with out=, got one that requires "
                            "grad. Use the form that returns its result, or wengert.no_grad().")
     if not same_shape(o.c.array.layout, r.c.array.layout):

@@ -111,15 +111,17 @@ cdef int64_t attr_int(object v, str op, str field) except? -1:
 
 
 cdef int push_attr(vector[int64_t]& words, str kind, object v, str op, str field) except -1:
-    cdef int64_t at
+    cdef int64_t word
     if kind == "i":
         words.push_back(attr_int(v, op, field))
     elif kind == "b":
-        words.push_back(1 if v else 0)
+        word = 1 if v else 0
+        words.push_back(word)
     elif kind == "f":
         words.push_back(float_bits(float(v)))
     elif kind == "d":
-        words.push_back((<DTypeObject> v).code if isinstance(v, DTypeObject) else attr_int(v, op, field))
+        word = (<DTypeObject> v).code if isinstance(v, DTypeObject) else attr_int(v, op, field)
+        words.push_back(word)
     elif kind == "I":
         if v is None:
             words.push_back(-1)
@@ -131,11 +133,13 @@ cdef int push_attr(vector[int64_t]& words, str kind, object v, str op, str field
             words.push_back(1)
             words.push_back(attr_int(v, op, field))
     elif kind == "j":
-        words.push_back(0 if v is None else 1)
+        word = 0 if v is None else 1
+        words.push_back(word)
         if v is not None:
             words.push_back(attr_int(v, op, field))
     else:
-        words.push_back(0 if v is None else 1)
+        word = 0 if v is None else 1
+        words.push_back(word)
         if v is not None:
             words.push_back(float_bits(float(v)))
     return 0
@@ -280,6 +284,9 @@ def op_names():
 
 def kernel_names():
     """Names of all kernels of the chosen instruction set's table."""
-    cdef int n = 0
-    cdef const KernelEntry** list_ = all_kernels(&n)
-    return sorted({(<bytes> list_[i].name).decode() for i in range(n)})
+    cdef int k = 0
+    names = set()
+    while wg_kernel(k) != NULL:
+        names.add((<bytes> wg_kernel(k).name).decode())
+        k += 1
+    return sorted(names)

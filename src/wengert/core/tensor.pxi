@@ -443,7 +443,7 @@ cdef object to_list(Tensor t):
     for d in range(ndim - 2, 0, -1):
         size = a.layout.shape()[d]
         level = [level[k:k + size] for k in range(0, len(level), size)]
-    return level
+    return level if ndim > 1 else level[0]
 
 
 # ---- history ---------------------------------------------------------------------------------------------------
