@@ -1,7 +1,7 @@
 // Optimizer updates in one pass over parameter, gradient and state.
 //
-// Each expression rounds where the usual chain of tensor operations rounds: products and sums separately, in the order
-// of the published update rules as PyTorch's single-tensor optimizers write them:
+// Each expression rounds where the usual chain of tensor operations rounds: products and sums separately, in the
+// order of the published update rules as PyTorch's single-tensor optimizers write them:
 //   lerp(a, b, w) = a + w * (b - a) for w < 0.5, else b - (b - a) * (1 - w)
 //   addcmul, addcdiv: a + (value * b) * c, a + (value * b) / c
 #include "wengert/optim.h"
@@ -193,8 +193,8 @@ void sumsq_many(const void* const* data, const index_t* count, index_t tensors, 
     T* out = static_cast<T*>(sums) + t;
     *out = 0;
     if (count[t] > 0) {
-      reduce_rows<T>(1, count[t], [=](index_t) { return SquareLoad<T>{p}; }, AddOp<T>(),
-                     [=](index_t, T v) { *out = v; });
+      reduce_rows<T>(
+          1, count[t], [=](index_t) { return SquareLoad<T>{p}; }, AddOp<T>(), [=](index_t, T v) { *out = v; });
     }
   }
 }
@@ -218,9 +218,9 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_OPTIM(dt, T)                                                                            \
-  WG_ROW("sgd", dt, sgd<T>), WG_ROW("adam", dt, adam<T>), WG_ROW("rmsprop", dt, rmsprop<T>),       \
-      WG_ROW("adagrad", dt, adagrad<T>), WG_ROW("sumsq_many", dt, sumsq_many<T>),                  \
+#define WG_OPTIM(dt, T)                                                                      \
+  WG_ROW("sgd", dt, sgd<T>), WG_ROW("adam", dt, adam<T>), WG_ROW("rmsprop", dt, rmsprop<T>), \
+      WG_ROW("adagrad", dt, adagrad<T>), WG_ROW("sumsq_many", dt, sumsq_many<T>),            \
       WG_ROW("scale_many", dt, scale_many<T>)
 
 WG_UNIT(optim, WG_OPTIM(kFloat32, float), WG_OPTIM(kFloat64, double))

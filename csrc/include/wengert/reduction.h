@@ -293,7 +293,8 @@ inline void reduce_outer(index_t outer, index_t n, index_t inner, LoadOf load_of
     for (index_t q = 0; q < outer * tiles; ++q) {
       index_t c = q % tiles * kTile;
       reduce_columns<A>(load_of(q / tiles), s * inner + c, inner, m,
-                        static_cast<int>(inner - c < kTile ? inner - c : kTile), part + (q * blocks + b) * kTile, op);
+                        static_cast<int>(inner - c < kTile ? inner - c : kTile), part + (q * blocks + b) * kTile,
+                        op);
     }
   });
   for_tiles(outer, blocks, inner, [&](index_t o, index_t c, int w) {
