@@ -7,10 +7,7 @@
 #include "wengert/optim.h"
 
 #include "wengert/kernels.h"
-#include "wengert/reduction.h"
-#include "wengert/vmath.h"
-
-#define WG_IVDEP _Pragma("GCC ivdep")
+#include "wengert/rows.h"
 
 namespace wg {
 namespace WG_NS {
@@ -181,12 +178,6 @@ void adagrad(const ParamList& a, const Adagrad& o) {
 }
 
 template <class T>
-struct SquareLoad {
-  const T* p;
-  WG_INLINE T operator()(index_t i) const { return p[i] * p[i]; }
-};
-
-template <class T>
 void sumsq_many(const void* const* data, const index_t* count, index_t tensors, void* sums) {
   for (index_t t = 0; t < tensors; ++t) {
     const T* p = static_cast<const T*>(data[t]);
@@ -194,7 +185,8 @@ void sumsq_many(const void* const* data, const index_t* count, index_t tensors, 
     *out = 0;
     if (count[t] > 0) {
       reduce_rows<T>(
-          1, count[t], [=](index_t) { return SquareLoad<T>{p}; }, AddOp<T>(), [=](index_t, T v) { *out = v; });
+          1, count[t], [=](index_t) { return SquareLoad<T>{p, nullptr, T(0)}; }, AddOp<T>(),
+          [=](index_t, T v) { *out = v; });
     }
   }
 }
