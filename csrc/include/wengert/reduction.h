@@ -88,6 +88,11 @@ struct MinOp {
 //
 // `Load` is a small struct: load(i) is element i of a row as an A. `Op` combines two of them.
 
+// Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order, nor
+// halves.
+template <class A, class Load>
+constexpr bool kUnrolls = !std::is_integral<A>::value && sizeof(*Load::p) >= 4;
+
 // Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
 template <class A, class Load, class Op>
 WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
@@ -112,11 +117,14 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
     }
   } else {
     for (int l = 0; l < kLanes; ++l) acc[l] = load(i + l);
-    for (i += kLanes; i + 8 * kLanes <= end; i += 8 * kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        A a = acc[l];
-        for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
-        acc[l] = a;
+    i += kLanes;
+    if constexpr (kUnrolls<A, Load>) {
+      for (; i + 8 * kLanes <= end; i += 8 * kLanes) {
+        for (int l = 0; l < kLanes; ++l) {
+          A a = acc[l];
+          for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
+          acc[l] = a;
+        }
       }
     }
     for (; i + kLanes <= end; i += kLanes) {
@@ -214,7 +222,7 @@ WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_
     for (int l = 0; l < w; ++l) v[l] = load(pos + l, l);
     pos += stride;
     --left;
-    if constexpr (!std::is_integral<A>::value) {
+    if constexpr (kUnrolls<A, Load>) {
       for (; left >= 4; left -= 4, pos += 4 * stride) {
         for (int l = 0; l < w; ++l) {
           A a = op(v[l], load(pos + l, l));
