@@ -86,7 +86,8 @@ struct MinOp {
 
 // ---- rows ---------------------------------------------------------------------------------------------
 //
-// `Load` is a small struct with a pointer p to its elements: load(i) is element i of a row as an A. `Op` combines two.
+// `Load` is a small struct with a pointer p to its elements: load(i) is element i of a row as an A. `Op` combines
+// two.
 
 // Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order, nor
 // halves.
