@@ -1,100 +1,21 @@
 // Softmax, cross entropy and normalisations in one pass over rows that stay in cache.
 //
-// Sums and extremes: Note [Order of a reduction] in reduction.h. Sums over rows (the gradients of weights and biases)
-// add blocks of 64 rows in ascending order and combine the blocks as columns are combined there. Statistics take two
-// passes (mean, then squared deviations). Exponentials are shifted by the row's maximum, so they never overflow.
+// Sums and extremes: Note [Order of a reduction] in reduction.h. Sums over rows (the gradients of weights and
+// biases) add blocks of 64 rows in ascending order and combine the blocks as columns are combined there. Statistics
+// take two passes (mean, then squared deviations). Exponentials are shifted by the row's maximum, so they never
+// overflow.
 #include "wengert/fused.h"
 
 #include "wengert/kernels.h"
-#include "wengert/reduction.h"
+#include "wengert/rows.h"
 #include "wengert/vmath.h"
-
-// The loop that follows may run in vectors: its output is either apart from its inputs or exactly one of them.
-#define WG_IVDEP _Pragma("GCC ivdep")
 
 namespace wg {
 namespace WG_NS {
 namespace {
 
-constexpr index_t kNormRows = 64;   // rows of one block of a parameter gradient
-constexpr index_t kShortRow = 64;   // rows below this are exponentiated together
-constexpr index_t kBlockElements = 1024;
-
-// Elements of rows, and of columns with what differs by column in aux.
-template <class T>
-struct ValueLoad {
-  const T* p;
-  const T* aux;
-  WG_INLINE T operator()(index_t i) const { return p[i]; }
-  WG_INLINE T operator()(index_t i, int) const { return p[i]; }
-};
-template <class T>
-struct SquareLoad {
-  const T* p;
-  const T* aux;
-  T center;
-  WG_INLINE T operator()(index_t i) const { return (p[i] - center) * (p[i] - center); }
-  WG_INLINE T operator()(index_t i, int l) const { return (p[i] - aux[l]) * (p[i] - aux[l]); }
-};
-// p * (q - center)
-template <class T>
-struct ProductLoad {
-  const T* p;
-  const T* q;
-  const T* aux;
-  T center;
-  WG_INLINE T operator()(index_t i) const { return p[i] * (q[i] - center); }
-  WG_INLINE T operator()(index_t i, int l) const { return p[i] * (q[i] - aux[l]); }
-};
-// p * q * (r - center)
-template <class T>
-struct TripleLoad {
-  const T* p;
-  const T* q;
-  const T* r;
-  T center;
-  WG_INLINE T operator()(index_t i) const { return p[i] * q[i] * (r[i] - center); }
-};
-template <class T>
-struct ExpLoad {
-  const T* p;
-  T shift;
-  WG_INLINE T operator()(index_t i) const { return vm::exp(p[i] - shift); }
-};
-
-template <class T>
-T row_sum(const T* p, index_t n) {
-  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, AddOp<T>());
-}
-template <class T>
-T row_max(const T* p, index_t n) {
-  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, MaxOp<T>());
-}
-template <class T>
-T row_dot(const T* p, const T* q, T center, index_t n) {
-  return reduce_row<T>(ProductLoad<T>{p, q, nullptr, center}, 0, n, AddOp<T>());
-}
-template <class T>
-T row_squares(const T* p, T center, index_t n) {
-  return reduce_row<T>(SquareLoad<T>{p, nullptr, center}, 0, n, AddOp<T>());
-}
-template <class T>
-T rstd_of(T var, double eps) {
-  return T(1) / vm::sqrt(var + static_cast<T>(eps));
-}
-
-// Blocks of rows: body(first, end) with at least one row and at most kBlockElements elements; parts of about
-// kPartElements run in parallel.
-template <class Body>
-void for_row_blocks(index_t rows, index_t n, Body body) {
-  if (rows <= 0 || n <= 0) return;
-  const index_t block = n >= kBlockElements ? 1 : kBlockElements / n;
-  const index_t part = (kPartElements / n + block) / block * block;
-  parallel_for((rows + part - 1) / part, [&](index_t p) {
-    const index_t stop = (p + 1) * part < rows ? (p + 1) * part : rows;
-    for (index_t r = p * part; r < stop; r += block) body(r, r + block < stop ? r + block : stop);
-  });
-}
+constexpr index_t kNormRows = 64;  // rows of one block of a parameter gradient
+constexpr index_t kShortRow = 64;  // rows below this are exponentiated together
 
 // ---- softmax -------------------------------------------------------------------------------------------
 
@@ -347,10 +268,11 @@ void norm_params(const T* g, const T* x, const T* mean, const T* rstd, index_t f
 // out[i] = sum over blocks of part[b * stride + i].
 template <class T>
 void sum_blocks(const T* part, index_t blocks, index_t stride, index_t n, T* out) {
-  reduce_outer<T>(1, blocks, stride, [=](index_t) { return ValueLoad<T>{part, nullptr}; }, AddOp<T>(),
-                  [=](index_t, index_t c0, int w, const T* v) {
-                    for (int l = 0; l < w && c0 + l < n; ++l) out[c0 + l] = v[l];
-                  });
+  reduce_outer<T>(
+      1, blocks, stride, [=](index_t) { return ValueLoad<T>{part, nullptr}; }, AddOp<T>(),
+      [=](index_t, index_t c0, int w, const T* v) {
+        for (int l = 0; l < w && c0 + l < n; ++l) out[c0 + l] = v[l];
+      });
 }
 
 // gx = rstd * (gw - mean(gw) - xhat * mean(gw * xhat)) of one row with gw = g * weight, xhat = (x - mean) * rstd;
@@ -374,7 +296,8 @@ void input_gradient(const T* g, const T* x, const T* weight, T* gx, index_t n, T
 
 template <class T, bool Centered>
 bool row_norm_backward(const RowNormBackward& a) {
-  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x), *weight = static_cast<const T*>(a.weight);
+  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x),
+          *weight = static_cast<const T*>(a.weight);
   const T *mean = Centered ? static_cast<const T*>(a.mean) : nullptr, *rstd = static_cast<const T*>(a.rstd);
   T *gx = static_cast<T*>(a.gx), *gweight = static_cast<T*>(a.gweight), *gbias = static_cast<T*>(a.gbias);
   const index_t n = a.n, blocks = (a.rows + kNormRows - 1) / kNormRows;
@@ -415,7 +338,8 @@ bool row_norm_backward(const RowNormBackward& a) {
 // ---- normalisation of channels -------------------------------------------------------------------------
 
 // The sum over batch and space of load, for every channel of [batch][channels][space]: out[c]. `at` gives the Load
-// of channel c (rows of space elements); `columns` the Load of tiles, for space == 1, whose aux starts at channel 0.
+// of channel c (rows of space elements); `columns` the Load of tiles, for space == 1, whose aux starts at channel
+// 0.
 template <class T, class At, class Columns>
 void channel_sums(index_t batch, index_t channels, index_t space, T* out, At at, Columns columns) {
   if (space == 1) {
@@ -478,7 +402,8 @@ void batch_norm_train(const ChannelNorm& a) {
   for (index_t c = 0; c < channels; ++c) mean[c] /= count;
   channel_sums<T>(
       a.batch, channels, space, var,
-      [=](index_t b, index_t c) { return SquareLoad<T>{row(b, c), nullptr, mean[c]}; }, SquareLoad<T>{x, mean, T(0)});
+      [=](index_t b, index_t c) { return SquareLoad<T>{row(b, c), nullptr, mean[c]}; },
+      SquareLoad<T>{x, mean, T(0)});
   for (index_t c = 0; c < channels; ++c) {
     var[c] /= count;
     rstd[c] = rstd_of(var[c], a.eps);
@@ -496,7 +421,8 @@ void batch_norm_eval(const ChannelNorm& a) {
 
 template <class T, bool Train>
 bool batch_norm_backward(const ChannelNormBackward& a) {
-  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x), *weight = static_cast<const T*>(a.weight);
+  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x),
+          *weight = static_cast<const T*>(a.weight);
   const T *mean = static_cast<const T*>(a.mean), *rstd = static_cast<const T*>(a.rstd);
   T *gx = static_cast<T*>(a.gx), *gweight = static_cast<T*>(a.gweight), *gbias = static_cast<T*>(a.gbias);
   const index_t channels = a.channels, space = a.space;
@@ -571,7 +497,8 @@ void group_norm(const ChannelNorm& a) {
 
 template <class T>
 bool group_norm_backward(const ChannelNormBackward& a) {
-  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x), *weight = static_cast<const T*>(a.weight);
+  const T *g = static_cast<const T*>(a.g), *x = static_cast<const T*>(a.x),
+          *weight = static_cast<const T*>(a.weight);
   const T *mean = static_cast<const T*>(a.mean), *rstd = static_cast<const T*>(a.rstd);
   T *gx = static_cast<T*>(a.gx), *gweight = static_cast<T*>(a.gweight), *gbias = static_cast<T*>(a.gbias);
   const index_t channels = a.channels, space = a.space, width = a.groups ? channels / a.groups : 0;
@@ -627,18 +554,18 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_FUSED(dt, T)                                                                                      \
-  WG_ROW("softmax", dt, softmax<T>), WG_ROW("softmax_backward", dt, softmax_backward<T>),                    \
+#define WG_FUSED(dt, T)                                                                                       \
+  WG_ROW("softmax", dt, softmax<T>), WG_ROW("softmax_backward", dt, softmax_backward<T>),                     \
       WG_ROW("log_softmax", dt, log_softmax<T>), WG_ROW("log_softmax_backward", dt, log_softmax_backward<T>), \
-      WG_ROW("cross_entropy", dt, cross_entropy<T>),                                                         \
-      WG_ROW("cross_entropy_backward", dt, cross_entropy_backward<T>), WG_ROW("nll", dt, nll<T>),            \
-      WG_ROW("nll_backward", dt, nll_backward<T>), WG_ROW("layer_norm", dt, (row_norm<T, true>)),            \
-      WG_ROW("layer_norm_backward", dt, (row_norm_backward<T, true>)),                                       \
-      WG_ROW("rms_norm", dt, (row_norm<T, false>)),                                                          \
-      WG_ROW("rms_norm_backward", dt, (row_norm_backward<T, false>)),                                        \
+      WG_ROW("cross_entropy", dt, cross_entropy<T>),                                                          \
+      WG_ROW("cross_entropy_backward", dt, cross_entropy_backward<T>), WG_ROW("nll", dt, nll<T>),             \
+      WG_ROW("nll_backward", dt, nll_backward<T>), WG_ROW("layer_norm", dt, (row_norm<T, true>)),             \
+      WG_ROW("layer_norm_backward", dt, (row_norm_backward<T, true>)),                                        \
+      WG_ROW("rms_norm", dt, (row_norm<T, false>)),                                                           \
+      WG_ROW("rms_norm_backward", dt, (row_norm_backward<T, false>)),                                         \
       WG_ROW("batch_norm_train", dt, batch_norm_train<T>), WG_ROW("batch_norm_eval", dt, batch_norm_eval<T>), \
-      WG_ROW("batch_norm_train_backward", dt, (batch_norm_backward<T, true>)),                               \
-      WG_ROW("batch_norm_eval_backward", dt, (batch_norm_backward<T, false>)),                               \
+      WG_ROW("batch_norm_train_backward", dt, (batch_norm_backward<T, true>)),                                \
+      WG_ROW("batch_norm_eval_backward", dt, (batch_norm_backward<T, false>)),                                \
       WG_ROW("group_norm", dt, group_norm<T>), WG_ROW("group_norm_backward", dt, group_norm_backward<T>)
 
 WG_UNIT(fused, WG_FUSED(kFloat32, float), WG_FUSED(kFloat64, double))

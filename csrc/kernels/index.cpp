@@ -1,7 +1,7 @@
 // Taking and placing rows and elements by index.
 //
-// Order: what is combined at one place is combined in ascending order of the source position. Threads split the parts
-// and columns, never the positions, so they cannot change it.
+// Order: what is combined at one place is combined in ascending order of the source position. Threads split the
+// parts and columns, never the positions, so they cannot change it.
 #include "wengert/index.h"
 
 #include <type_traits>
@@ -26,11 +26,20 @@ index_t check_index(const std::int64_t* index, std::int64_t* out, index_t m, ind
 
 WG_INLINE void copy_bytes(char* to, const char* from, index_t bytes) {
   switch (bytes) {
-    case 1: *to = *from; break;
-    case 2: __builtin_memcpy(to, from, 2); break;
-    case 4: __builtin_memcpy(to, from, 4); break;
-    case 8: __builtin_memcpy(to, from, 8); break;
-    default: __builtin_memcpy(to, from, static_cast<std::size_t>(bytes));
+    case 1:
+      *to = *from;
+      break;
+    case 2:
+      __builtin_memcpy(to, from, 2);
+      break;
+    case 4:
+      __builtin_memcpy(to, from, 4);
+      break;
+    case 8:
+      __builtin_memcpy(to, from, 8);
+      break;
+    default:
+      __builtin_memcpy(to, from, static_cast<std::size_t>(bytes));
   }
 }
 
@@ -81,19 +90,27 @@ void scatter_words(const ElementIndex& a) {
 
 void gather(const ElementIndex& a) {
   switch (a.item) {
-    case 1: return gather_words<std::uint8_t>(a);
-    case 2: return gather_words<std::uint16_t>(a);
-    case 4: return gather_words<std::uint32_t>(a);
-    default: return gather_words<std::uint64_t>(a);
+    case 1:
+      return gather_words<std::uint8_t>(a);
+    case 2:
+      return gather_words<std::uint16_t>(a);
+    case 4:
+      return gather_words<std::uint32_t>(a);
+    default:
+      return gather_words<std::uint64_t>(a);
   }
 }
 
 void scatter(const ElementIndex& a) {
   switch (a.item) {
-    case 1: return scatter_words<std::uint8_t>(a);
-    case 2: return scatter_words<std::uint16_t>(a);
-    case 4: return scatter_words<std::uint32_t>(a);
-    default: return scatter_words<std::uint64_t>(a);
+    case 1:
+      return scatter_words<std::uint8_t>(a);
+    case 2:
+      return scatter_words<std::uint16_t>(a);
+    case 4:
+      return scatter_words<std::uint32_t>(a);
+    default:
+      return scatter_words<std::uint64_t>(a);
   }
 }
 
@@ -204,9 +221,9 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_TYPED(dt, T)                                                                                    \
+#define WG_TYPED(dt, T)                                                                                      \
   WG_ROW("scatter_add_rows", dt, scatter_add_rows<T>), WG_ROW("scatter_add", dt, (scatter_combine<Add, T>)), \
-      WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>)),                                               \
+      WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>)),                                                 \
       WG_ROW("scatter_amax", dt, (scatter_combine<Max, T>)), WG_ROW("scatter_amin", dt, (scatter_combine<Min, T>))
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)

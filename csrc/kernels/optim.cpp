@@ -1,16 +1,13 @@
 // Optimizer updates in one pass over parameter, gradient and state.
 //
-// Each expression rounds where the usual chain of tensor operations rounds: products and sums separately, in the order
-// of the published update rules as PyTorch's single-tensor optimizers write them:
+// Each expression rounds where the usual chain of tensor operations rounds: products and sums separately, in the
+// order of the published update rules as PyTorch's single-tensor optimizers write them:
 //   lerp(a, b, w) = a + w * (b - a) for w < 0.5, else b - (b - a) * (1 - w)
 //   addcmul, addcdiv: a + (value * b) * c, a + (value * b) / c
 #include "wengert/optim.h"
 
 #include "wengert/kernels.h"
-#include "wengert/reduction.h"
-#include "wengert/vmath.h"
-
-#define WG_IVDEP _Pragma("GCC ivdep")
+#include "wengert/rows.h"
 
 namespace wg {
 namespace WG_NS {
@@ -181,20 +178,15 @@ void adagrad(const ParamList& a, const Adagrad& o) {
 }
 
 template <class T>
-struct SquareLoad {
-  const T* p;
-  WG_INLINE T operator()(index_t i) const { return p[i] * p[i]; }
-};
-
-template <class T>
 void sumsq_many(const void* const* data, const index_t* count, index_t tensors, void* sums) {
   for (index_t t = 0; t < tensors; ++t) {
     const T* p = static_cast<const T*>(data[t]);
     T* out = static_cast<T*>(sums) + t;
     *out = 0;
     if (count[t] > 0) {
-      reduce_rows<T>(1, count[t], [=](index_t) { return SquareLoad<T>{p}; }, AddOp<T>(),
-                     [=](index_t, T v) { *out = v; });
+      reduce_rows<T>(
+          1, count[t], [=](index_t) { return SquareLoad<T>{p, nullptr, T(0)}; }, AddOp<T>(),
+          [=](index_t, T v) { *out = v; });
     }
   }
 }
@@ -218,9 +210,9 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_OPTIM(dt, T)                                                                            \
-  WG_ROW("sgd", dt, sgd<T>), WG_ROW("adam", dt, adam<T>), WG_ROW("rmsprop", dt, rmsprop<T>),       \
-      WG_ROW("adagrad", dt, adagrad<T>), WG_ROW("sumsq_many", dt, sumsq_many<T>),                  \
+#define WG_OPTIM(dt, T)                                                                      \
+  WG_ROW("sgd", dt, sgd<T>), WG_ROW("adam", dt, adam<T>), WG_ROW("rmsprop", dt, rmsprop<T>), \
+      WG_ROW("adagrad", dt, adagrad<T>), WG_ROW("sumsq_many", dt, sumsq_many<T>),            \
       WG_ROW("scale_many", dt, scale_many<T>)
 
 WG_UNIT(optim, WG_OPTIM(kFloat32, float), WG_OPTIM(kFloat64, double))

@@ -17,8 +17,9 @@ constexpr bool kIsFloat = !std::is_integral<T>::value;
 
 // Float for halves and float32, double for float64, uint64 (two's complement sums of int64) for integers.
 template <class T>
-using SumOf = typename std::conditional<std::is_integral<T>::value, std::uint64_t,
-                                        typename std::conditional<std::is_same<T, double>::value, double, float>::type>::type;
+using SumOf =
+    typename std::conditional<std::is_integral<T>::value, std::uint64_t,
+                              typename std::conditional<std::is_same<T, double>::value, double, float>::type>::type;
 template <class T>
 using SumOut = typename std::conditional<std::is_integral<T>::value, std::int64_t, T>::type;
 // What extremes are compared in.
@@ -107,8 +108,7 @@ void inner(const void* x, void* out, index_t rows, index_t n) {
     for (index_t r = 0; r < rows; ++r) store(r, S::empty());
     return;
   }
-  reduce_rows<Acc>(
-      rows, n, [=](index_t r) { return MapLoad<S>{p + r * n, nullptr}; }, typename S::Op(), store);
+  reduce_rows<Acc>(rows, n, [=](index_t r) { return MapLoad<S>{p + r * n, nullptr}; }, typename S::Op(), store);
 }
 
 template <class S>
@@ -376,25 +376,22 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 }  // namespace WG_NS
 }  // namespace wg
 
-#define WG_PAIR(name, in, out, fn_inner, fn_outer)                 \
-  {name "_inner", kOtherKernel, in, out, entry(fn_inner)},         \
-      {name "_outer", kOtherKernel, in, out, entry(fn_outer)}
+#define WG_PAIR(name, in, out, fn_inner, fn_outer) \
+  {name "_inner", kOtherKernel, in, out, entry(fn_inner)}, { name "_outer", kOtherKernel, in, out, entry(fn_outer) }
 #define WG_SPEC(name, in, out, spec) WG_PAIR(name, in, out, (inner<spec>), (outer<spec>))
 // For every type: `sum` is the type of sums.
-#define WG_ALL(dt, T, sum)                                                                                  \
-  WG_SPEC("sum", dt, sum, SumSpec<T>), WG_SPEC("prod", dt, sum, ProdSpec<T>),                               \
-      WG_SPEC("max", dt, dt, MaxSpec<T>), WG_SPEC("min", dt, dt, MinSpec<T>),                               \
-      WG_SPEC("any", dt, kBool, AnySpec<T>), WG_SPEC("all", dt, kBool, AllSpec<T>),                         \
-      WG_SPEC("count_nonzero", dt, kInt64, CountSpec<T>),                                                   \
-      WG_PAIR("argmax", dt, kInt64, (arg_inner<true, T>), (arg_outer<true, T>)),                            \
-      WG_PAIR("argmin", dt, kInt64, (arg_inner<false, T>), (arg_outer<false, T>)),                          \
-      WG_PAIR("max_with_index", dt, dt, (extreme_inner<true, T>), (extreme_outer<true, T>)),                \
-      WG_PAIR("min_with_index", dt, dt, (extreme_inner<false, T>), (extreme_outer<false, T>)),              \
-      WG_PAIR("cumsum", dt, sum, (scan_inner<AddOp, T>), (scan_outer<AddOp, T>)),                           \
+#define WG_ALL(dt, T, sum)                                                                                        \
+  WG_SPEC("sum", dt, sum, SumSpec<T>), WG_SPEC("prod", dt, sum, ProdSpec<T>), WG_SPEC("max", dt, dt, MaxSpec<T>), \
+      WG_SPEC("min", dt, dt, MinSpec<T>), WG_SPEC("any", dt, kBool, AnySpec<T>),                                  \
+      WG_SPEC("all", dt, kBool, AllSpec<T>), WG_SPEC("count_nonzero", dt, kInt64, CountSpec<T>),                  \
+      WG_PAIR("argmax", dt, kInt64, (arg_inner<true, T>), (arg_outer<true, T>)),                                  \
+      WG_PAIR("argmin", dt, kInt64, (arg_inner<false, T>), (arg_outer<false, T>)),                                \
+      WG_PAIR("max_with_index", dt, dt, (extreme_inner<true, T>), (extreme_outer<true, T>)),                      \
+      WG_PAIR("min_with_index", dt, dt, (extreme_inner<false, T>), (extreme_outer<false, T>)),                    \
+      WG_PAIR("cumsum", dt, sum, (scan_inner<AddOp, T>), (scan_outer<AddOp, T>)),                                 \
       WG_PAIR("cumprod", dt, sum, (scan_inner<MulOp, T>), (scan_outer<MulOp, T>))
-#define WG_FLOAT(dt, T)                                                                                 \
-  WG_ALL(dt, T, dt), WG_SPEC("sumsq", dt, dt, SumSqSpec<T>),                                            \
-      WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>),                                               \
+#define WG_FLOAT(dt, T)                                                                                          \
+  WG_ALL(dt, T, dt), WG_SPEC("sumsq", dt, dt, SumSqSpec<T>), WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>), \
       WG_PAIR("logsumexp", dt, dt, logsumexp_inner<T>, logsumexp_outer<T>)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)

@@ -1,9 +1,9 @@
 // Sorting and selection on keys: every element is mapped to an unsigned integer in the same order.
 //
-// Integers flip the sign bit. Floats flip all bits when negative, the sign bit otherwise; -0 is first made +0 and NaN
-// maps to the greatest key. Descending order inverts the keys, so a stable ascending sort serves both directions.
-// Short rows: binary-merge sort of runs of 16 (insertion). Long rows: radix sort by bytes, skipping bytes that all
-// keys share. Selection narrows the key byte by byte with histograms: no memory, no bad pivots.
+// Integers flip the sign bit. Floats flip all bits when negative, the sign bit otherwise; -0 is first made +0 and
+// NaN maps to the greatest key. Descending order inverts the keys, so a stable ascending sort serves both
+// directions. Short rows: merge sort of runs of 16 (insertion). Long rows: radix sort by bytes, skipping
+// bytes that all keys share. Selection narrows the key byte by byte with histograms: no memory, no bad pivots.
 #include "wengert/sort.h"
 
 #include <type_traits>
@@ -147,7 +147,6 @@ KeyOf<T> select_key(const T* row, index_t n, index_t k, KeyOf<T> flip, index_t* 
   using K = KeyOf<T>;
   K prefix = 0, mask = 0;
   index_t less = 0;
-  // Keys of 8- and 16-bit types differ in their low bits (and the sign) only, but their upper bytes are few too.
   for (int shift = static_cast<int>(sizeof(K)) * 8 - 8; shift >= 0; shift -= 8) {
     index_t count[256] = {};
     for (index_t i = 0; i < n; ++i) {
@@ -262,9 +261,9 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_SORT(dt, T)                                                                                              \
-  WG_ROW("sort", dt, sort<T>), WG_ROW("topk", dt, topk<T>), WG_ROW("kthvalue", dt, (select<Rank::kGiven, T>)),      \
-      WG_ROW("median", dt, (select<Rank::kMedian, T>)), WG_ROW("nanmedian", dt, (select<Rank::kNanMedian, T>)),     \
+#define WG_SORT(dt, T)                                                                                          \
+  WG_ROW("sort", dt, sort<T>), WG_ROW("topk", dt, topk<T>), WG_ROW("kthvalue", dt, (select<Rank::kGiven, T>)),  \
+      WG_ROW("median", dt, (select<Rank::kMedian, T>)), WG_ROW("nanmedian", dt, (select<Rank::kNanMedian, T>)), \
       WG_ROW("searchsorted", dt, searchsorted<T>), WG_ROW("unique_sorted", dt, unique_sorted<T>)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)

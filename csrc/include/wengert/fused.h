@@ -31,7 +31,7 @@ using CrossEntropyFn = index_t (*)(const CrossEntropy&);
 
 // "cross_entropy_backward", "nll_backward": gx = scale[row] * dloss[row] / dx.
 struct CrossEntropyBackward {
-  const void* x;    // unused by "nll_backward"
+  const void* x;  // unused by "nll_backward"
   const std::int64_t* target;
   const void* weight;  // null: all 1
   const void* lse;     // unused by "nll_backward"
@@ -44,8 +44,8 @@ struct CrossEntropyBackward {
 };
 using CrossEntropyBackwardFn = void (*)(const CrossEntropyBackward&);
 
-// "layer_norm": y = (x - mean) * rstd * weight + bias for each row; variance over n. "rms_norm": mean and bias are not
-// used, rstd = 1 / sqrt(mean(x**2) + eps).
+// "layer_norm": y = (x - mean) * rstd * weight + bias for each row; variance over n. "rms_norm": mean and bias are
+// not used, rstd = 1 / sqrt(mean(x**2) + eps).
 struct RowNorm {
   const void* x;       // [rows][n]
   const void* weight;  // [n]; null: 1

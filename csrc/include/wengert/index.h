@@ -1,12 +1,13 @@
-// Interfaces of the indexing kernels. Everything is contiguous; indices are int64 in [0, n), as "check_index" leaves
-// them. Entries that only move bytes take the item size and are registered once, under kInt64 (the type of the index).
+// Interfaces of the indexing kernels. Everything is contiguous; indices are int64 in [0, n), as "check_index"
+// leaves them. Entries that only move bytes take the item size and are registered once, under kInt64 (the type of
+// the index).
 #pragma once
 #include "wengert/config.h"
 
 namespace wg {
 
-// "check_index": out[i] = index[i], plus n where negative; out may be index. Returns -1, or the first position whose
-// value is outside [-n, n); what is written from there on is undefined.
+// "check_index": out[i] = index[i], plus n where negative; out may be index. Returns -1, or the first position
+// whose value is outside [-n, n); what is written from there on is undefined.
 using CheckIndexFn = index_t (*)(const std::int64_t* index, std::int64_t* out, index_t m, index_t n);
 
 // "gather_rows": out [outer][m][inner] = rows index[m] of x [outer][n][inner].
@@ -19,13 +20,14 @@ struct RowIndex {
 };
 using RowIndexFn = void (*)(const RowIndex&);
 
-// "scatter_add_rows" (float32, float64 and integers): out += src at rows index[m], in ascending order of m. `item` is
-// not used.
+// "scatter_add_rows" (float32, float64 and integers): out += src at rows index[m], in ascending order of m. `item`
+// is not used.
 
 // "gather": out[o][j][i] = src[o][index[o][j][i]][i], with src [outer][n][inner] and index, out [outer][m][inner].
 // "scatter": out[o][index[o][j][i]][i] = src[o][j][i] with out [outer][n][inner]; of equal indices the last wins.
-// "scatter_add", "scatter_prod", "scatter_amax", "scatter_amin" (float32, float64 and integers) combine with what is
-// there in ascending order of j; NaN wins an extreme. With one_value, src is a single element (scatter forms only).
+// "scatter_add", "scatter_prod", "scatter_amax", "scatter_amin" (float32, float64 and integers) combine with what
+// is there in ascending order of j; NaN wins an extreme. With one_value, src is a single element (scatter forms
+// only).
 struct ElementIndex {
   const void* src;
   const std::int64_t* index;  // [outer][m][inner]

@@ -38,8 +38,9 @@ template <class T>
 WG_INLINE T widen(T v) {
   return v;
 }
-WG_INLINE float widen(half_t v) { return half_to_float(v); }
-WG_INLINE float widen(bfloat_t v) { return bfloat_to_float(v); }
+// Out of line: the conversions inlined into every unrolled loop were half of the baseline unit.
+inline WG_NOINLINE float widen(half_t v) { return half_to_float(v); }
+inline WG_NOINLINE float widen(bfloat_t v) { return bfloat_to_float(v); }
 
 template <class T>
 struct Narrow {
@@ -85,7 +86,13 @@ struct MinOp {
 
 // ---- rows ---------------------------------------------------------------------------------------------
 //
-// `Load` is a small struct: load(i) is element i of a row as an A. `Op` combines two of them.
+// `Load` is a small struct with a pointer p to its elements: load(i) is element i of a row as an A. `Op` combines
+// two.
+
+// Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order, nor
+// halves.
+template <class A, class Load>
+constexpr bool kUnrolls = !std::is_integral<A>::value && sizeof(*Load::p) >= 4;
 
 // Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
 template <class A, class Load, class Op>
@@ -111,11 +118,14 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
     }
   } else {
     for (int l = 0; l < kLanes; ++l) acc[l] = load(i + l);
-    for (i += kLanes; i + 8 * kLanes <= end; i += 8 * kLanes) {
-      for (int l = 0; l < kLanes; ++l) {
-        A a = acc[l];
-        for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
-        acc[l] = a;
+    i += kLanes;
+    if constexpr (kUnrolls<A, Load>) {
+      for (; i + 8 * kLanes <= end; i += 8 * kLanes) {
+        for (int l = 0; l < kLanes; ++l) {
+          A a = acc[l];
+          for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
+          acc[l] = a;
+        }
       }
     }
     for (; i + kLanes <= end; i += kLanes) {
@@ -160,6 +170,14 @@ WG_INLINE A reduce_row(Load load, index_t start, index_t n, Op op) {
   return tree.result(op);
 }
 
+// The tree over the results of whole blocks, `stride` apart.
+template <class A, class Op>
+WG_NOINLINE A combine_blocks(const A* part, index_t blocks, index_t stride, Op op) {
+  Tree<A, Op> tree;
+  for (index_t b = 0; b < blocks; ++b) tree.push(part[b * stride], op);
+  return tree.result(op);
+}
+
 // Rows in parallel: body(row) for every row of n elements, in groups of about kPartElements.
 template <class Body>
 inline void for_rows(index_t rows, index_t n, Body body) {
@@ -177,19 +195,15 @@ inline void reduce_rows(index_t rows, index_t n, LoadOf load_of, Op op, Store st
   if (rows <= 0) return;
   index_t blocks = (n + kRowBlock - 1) / kRowBlock;
   A* part = blocks > 1 ? static_cast<A*>(scratch(0, static_cast<std::size_t>(rows * blocks) * sizeof(A))) : nullptr;
-  if (!part) {
-    for_rows(rows, n, [&](index_t r) { store(r, reduce_row<A>(load_of(r), 0, n, op)); });
-    return;
+  if (part) {
+    parallel_for(rows * blocks, [&](index_t p) {
+      index_t s = p % blocks * kRowBlock;
+      part[p] = reduce_row<A>(load_of(p / blocks), s, n - s < kRowBlock ? n - s : kRowBlock, op);
+    });
   }
-  parallel_for(rows * blocks, [&](index_t p) {
-    index_t s = p % blocks * kRowBlock;
-    part[p] = reduce_row<A>(load_of(p / blocks), s, n - s < kRowBlock ? n - s : kRowBlock, op);
+  for_rows(rows, part ? blocks : n, [&](index_t r) {
+    store(r, part ? combine_blocks(part + r * blocks, blocks, 1, op) : reduce_row<A>(load_of(r), 0, n, op));
   });
-  for (index_t r = 0; r < rows; ++r) {
-    Tree<A, Op> tree;
-    for (index_t b = 0; b < blocks; ++b) tree.push(part[r * blocks + b], op);
-    store(r, tree.result(op));
-  }
 }
 
 // ---- columns ------------------------------------------------------------------------------------------
@@ -208,12 +222,15 @@ WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_
     A* v = level[top];
     for (int l = 0; l < w; ++l) v[l] = load(pos + l, l);
     pos += stride;
-    for (--left; left >= 4; left -= 4, pos += 4 * stride) {
-      for (int l = 0; l < w; ++l) {
-        A a = op(v[l], load(pos + l, l));
-        a = op(a, load(pos + stride + l, l));
-        a = op(a, load(pos + 2 * stride + l, l));
-        v[l] = op(a, load(pos + 3 * stride + l, l));
+    --left;
+    if constexpr (kUnrolls<A, Load>) {
+      for (; left >= 4; left -= 4, pos += 4 * stride) {
+        for (int l = 0; l < w; ++l) {
+          A a = op(v[l], load(pos + l, l));
+          a = op(a, load(pos + stride + l, l));
+          a = op(a, load(pos + 2 * stride + l, l));
+          v[l] = op(a, load(pos + 3 * stride + l, l));
+        }
       }
     }
     for (; left > 0; --left, pos += stride) {
@@ -238,7 +255,7 @@ inline index_t column_group(index_t n, index_t inner) {
 
 // acc[l] = column c0 + l of rows first .. first + n of [..][inner], for w columns; load.aux holds w values.
 template <class A, class Load, class Op>
-inline void reduce_tile(Load load, index_t first, index_t n, index_t inner, index_t c0, int w, A* acc, Op op) {
+WG_NOINLINE void reduce_tile(Load load, index_t first, index_t n, index_t inner, index_t c0, int w, A* acc, Op op) {
   index_t g = column_group(n, inner);
   if (g == 1) {
     reduce_columns<A>(load, first * inner + c0, inner, n, w, acc, op);
@@ -280,29 +297,24 @@ inline void reduce_outer(index_t outer, index_t n, index_t inner, LoadOf load_of
   A* part = blocks > 1 && outer * tiles > 0
                 ? static_cast<A*>(scratch(0, static_cast<std::size_t>(blocks * outer * tiles * kTile) * sizeof(A)))
                 : nullptr;
-  if (!part) {
-    for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
-      A acc[kTile];
-      reduce_tile<A>(load_of(o), 0, n, inner, c, w, acc, op);
-      store(o, c, w, acc);
+  if (part) {
+    parallel_for(blocks, [&](index_t b) {
+      index_t s = b * kRunBlock, m = n - s < kRunBlock ? n - s : kRunBlock;
+      for (index_t q = 0; q < outer * tiles; ++q) {
+        index_t c = q % tiles * kTile;
+        reduce_columns<A>(load_of(q / tiles), s * inner + c, inner, m,
+                          static_cast<int>(inner - c < kTile ? inner - c : kTile), part + (q * blocks + b) * kTile,
+                          op);
+      }
     });
-    return;
   }
-  parallel_for(blocks, [&](index_t b) {
-    index_t s = b * kRunBlock, m = n - s < kRunBlock ? n - s : kRunBlock;
-    for (index_t q = 0; q < outer * tiles; ++q) {
-      index_t c = q % tiles * kTile;
-      reduce_columns<A>(load_of(q / tiles), s * inner + c, inner, m,
-                        static_cast<int>(inner - c < kTile ? inner - c : kTile), part + (q * blocks + b) * kTile, op);
-    }
-  });
-  for_tiles(outer, blocks, inner, [&](index_t o, index_t c, int w) {
-    const A* values = part + (o * tiles + c / kTile) * blocks * kTile;
+  for_tiles(outer, part ? blocks : n, inner, [&](index_t o, index_t c, int w) {
     A acc[kTile];
-    for (int l = 0; l < w; ++l) {
-      Tree<A, Op> tree;
-      for (index_t b = 0; b < blocks; ++b) tree.push(values[b * kTile + l], op);
-      acc[l] = tree.result(op);
+    if (part) {
+      const A* values = part + (o * tiles + c / kTile) * blocks * kTile;
+      for (int l = 0; l < w; ++l) acc[l] = combine_blocks(values + l, blocks, kTile, op);
+    } else {
+      reduce_tile<A>(load_of(o), 0, n, inner, c, w, acc, op);
     }
     store(o, c, w, acc);
   });

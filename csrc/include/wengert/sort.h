@@ -1,13 +1,14 @@
-// Interfaces of the sorting kernels: every type but the halves. Rows are contiguous, [rows][n]; NaN counts as greater
-// than everything, -0 equals +0, and equal elements keep their order. Functions that return bool return false when
-// scratch memory is exhausted.
+// Interfaces of the sorting kernels: every type but the halves. Rows are contiguous, [rows][n]; NaN counts as
+// greater than everything, -0 equals +0, and equal elements keep their order. Functions that return bool return
+// false when scratch memory is exhausted.
 #pragma once
 #include "wengert/config.h"
 
 namespace wg {
 
 // "sort": values and int64 positions, ascending or descending (NaN first then), stable both ways.
-using SortFn = bool (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, bool descending);
+using SortFn = bool (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n,
+                        bool descending);
 
 // "topk": the k <= n largest (or smallest) of each row, best first; of equal elements the earlier ones.
 using TopkFn = bool (*)(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, index_t k,
@@ -23,9 +24,9 @@ using SelectFn = void (*)(const void* x, void* values, std::int64_t* indices, in
 using SearchSortedFn = void (*)(const void* sorted, const void* values, std::int64_t* out, index_t rows, index_t n,
                                 index_t m, bool right, bool one_row);
 
-// "unique_sorted": runs of equal elements in `sorted` (n elements); returns their number. values and counts have one
-// entry per run; inverse[order[i]] is the run of sorted[i]. counts, inverse may be null; order null: i itself.
-using UniqueSortedFn = index_t (*)(const void* sorted, const std::int64_t* order, void* values, std::int64_t* inverse,
-                                   std::int64_t* counts, index_t n);
+// "unique_sorted": runs of equal elements in `sorted` (n elements); returns their number. values and counts have
+// one entry per run; inverse[order[i]] is the run of sorted[i]. counts, inverse may be null; order null: i itself.
+using UniqueSortedFn = index_t (*)(const void* sorted, const std::int64_t* order, void* values,
+                                   std::int64_t* inverse, std::int64_t* counts, index_t n);
 
 }  // namespace wg
