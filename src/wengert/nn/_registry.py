@@ -12,7 +12,10 @@ _ABSENT = object()
 
 
 class Registry(dict):
-    """A dict whose entries are also attributes of the module that owns it (held weakly, so no reference cycle arises)."""
+    """A dict whose entries are also attributes of the module that owns it (held weakly, so no reference cycle arises).
+
+    A name that the owner's class defines keeps the meaning that the class gives it.
+    """
 
     __slots__ = ("_owner",)
 
@@ -23,7 +26,7 @@ class Registry(dict):
     def __setitem__(self, key, value):
         dict.__setitem__(self, key, value)
         owner = self._owner()
-        if owner is not None:
+        if owner is not None and not hasattr(type(owner), key):
             owner.__dict__[key] = value
 
     def __delitem__(self, key):

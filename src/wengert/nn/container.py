@@ -322,14 +322,12 @@ class ParameterDict(Module):
 
     def __init__(self, parameters=None):
         super().__init__()
-        self._keys = {}
+        self._keys = {}  # in insertion order; the value itself where it is not a parameter
         if parameters is not None:
             self.update(parameters)
 
     def __getitem__(self, key):
-        if key not in self._keys:
-            raise KeyError(key)
-        return self.__dict__[key]
+        return self._parameters[key] if key in self._parameters else self._keys[key]
 
     def __setitem__(self, key, value):
         if not isinstance(key, str):
@@ -340,15 +338,14 @@ class ParameterDict(Module):
         # Written past __setattr__: a key may be the name of a method ("values", "type") and is still a good key.
         if isinstance(value, Parameter):
             self._parameters[key] = value
+            value = None
         else:
             self._parameters.pop(key, None)
-            self.__dict__[key] = value
-        self._keys[key] = None
+        self._keys[key] = value
 
     def __delitem__(self, key):
         del self._keys[key]
-        if self._parameters.pop(key, None) is None:
-            del self.__dict__[key]
+        self._parameters.pop(key, None)
 
     def __len__(self):
         return len(self._keys)

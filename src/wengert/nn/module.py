@@ -119,11 +119,7 @@ class Module(HookProtocol, StateProtocol):
             d.pop(name, None)
 
     def __getattr__(self, name):
-        d = self.__dict__
-        # Reached when the instance dictionary lacks the name: a property of the class failed, or the name is unknown.
-        for registry in NAMES:
-            if name in d.get(registry, ()):
-                return d[registry][name]
+        # The registries repeat their entries in the instance dictionary, so what is not there does not exist.
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name):
