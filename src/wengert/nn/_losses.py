@@ -89,7 +89,8 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
         raise RuntimeError(f"huber_loss: expected delta > 0, got {delta}. Pass a positive number.")
     distance = (input - target).abs()
     loss = wengert.where(distance <= delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
-    return _weighted(loss, weight, reduction)
+    # Unlike the other weighted losses, the mean is over the elements and not over the weights.
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
