@@ -2,8 +2,9 @@
 
 import math
 
-import wengert
 from wengert._functional import dropout, linear, pad, scaled_dot_product_attention, softmax
+
+import wengert
 
 
 def as_float_mask(mask, dtype):
@@ -57,7 +58,8 @@ def multi_head_attention_forward(
     """Attention of queries (L, N, E) to keys and values (S, N, ...), or without the batch axis N.
 
     Returns:
-        The output (L, N, E) and the weights, (N, L, S) averaged over heads or (N, heads, L, S), or None without `need_weights`.
+        The output (L, N, E) and the weights, (N, L, S) averaged over heads or (N, heads, L, S), or None without
+        `need_weights`.
 
     Raises:
         RuntimeError: a mask has the wrong shape, or `is_causal` comes without a mask.
@@ -78,7 +80,8 @@ def multi_head_attention_forward(
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if key_padding_mask is not None and tuple(key_padding_mask.shape) != (batch, sources):
         raise RuntimeError(
-            f"key_padding_mask: expected shape {(batch, sources)}, got {tuple(key_padding_mask.shape)}. Mask the keys."
+            f"key_padding_mask: expected shape {(batch, sources)}, got {tuple(key_padding_mask.shape)}. Mask the"
+            " keys."
         )
     head = width // num_heads
     if is_causal and key_padding_mask is None and not need_weights:

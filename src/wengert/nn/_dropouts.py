@@ -3,8 +3,9 @@
 import math
 import warnings
 
-import wengert
 from wengert._functional import dropout, softmax
+
+import wengert
 
 # The value to which SELU saturates for x -> -inf: -scale * alpha (Klambauer et al., 2017).
 _SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
@@ -52,17 +53,20 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, H, W) with probability p; three axes are read as (N, C, L)."""
     if input.dim() not in (3, 4):
         warnings.warn(
-            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result in an error in a future release.",
+            f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result in an"
+            " error in a future release.",
             stacklevel=2,
         )
     return _drop_channels(input, p, training, inplace)
 
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability p; scale the others by 1 / (1 - p)."""
+    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability p; scale the others by 1 / (1 - p).
+    """
     if input.dim() not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an error in a future release.",
+            f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an"
+            " error in a future release.",
             stacklevel=2,
         )
         return _drop_channels(input, p, training, inplace)

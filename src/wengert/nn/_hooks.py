@@ -11,7 +11,10 @@ _next_id = itertools.count()
 
 
 class ModuleHooks:
-    """All hooks of one module. It exists only while the module has, or once had, a hook: `Module.__call__` tests for that alone."""
+    """All hooks of one module.
+
+    It exists only while the module has, or once had, a hook: `Module.__call__` tests for that alone.
+    """
 
     __slots__ = ("forward", "forward_pre", "backward", "backward_pre", "with_kwargs", "always_call")
 
@@ -42,7 +45,9 @@ class ModuleHooks:
 
 
 class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook away; as a context manager it does so at the end of the block."""
+    """What registering a hook returns: `remove()` takes the hook away; as a context manager it does so at the end
+    of the block.
+    """
 
     def __init__(self, entries, owner=None):
         self.id = next(_next_id)
@@ -88,9 +93,11 @@ def _gate():
     """The gate's class, made at first use: `wengert.autograd` need not be loaded before `wengert.nn`."""
 
     class Gate(wengert.autograd.Function):
-        """Identity on a group of tensors. In backward it waits for all their gradients and passes them through a function.
+        """Identity on a group of tensors. In backward it waits for all their gradients and passes them through a
+        function.
 
-        One node for the whole group is what makes a hook see, and replace, several gradients at once; hooks on single tensors cannot.
+        One node for the whole group is what makes a hook see, and replace, several gradients at once; hooks on
+        single tensors cannot.
         """
 
         @staticmethod
@@ -119,9 +126,7 @@ class BackwardWatch:
     @staticmethod
     def _pass_gate(values, on_grads):
         """`values` with its differentiable tensors sent through one gate, and their positions."""
-        slots = [
-            i for i, v in enumerate(values) if isinstance(v, wengert.Tensor) and v.requires_grad
-        ]
+        slots = [i for i, v in enumerate(values) if isinstance(v, wengert.Tensor) and v.requires_grad]
         if not slots or not wengert.is_grad_enabled():
             return values, None
         values = list(values)
@@ -171,7 +176,8 @@ class BackwardWatch:
         self._grad_outputs = full
         if self._hooks and self._input_slots is None:
             warnings.warn(
-                "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs"
+                "Full backward hook is firing when gradients are computed with respect to module outputs since"
+                " no inputs"
                 " require gradients.",
                 stacklevel=2,
             )
@@ -192,7 +198,9 @@ class BackwardWatch:
     @staticmethod
     def _checked(grads, expected, what):
         if len(grads) != expected:
-            raise RuntimeError(f"{what}: expected {expected} gradients, got {len(grads)}. Return one per tensor, or None.")
+            raise RuntimeError(
+                f"{what}: expected {expected} gradients, got {len(grads)}. Return one per tensor, or None."
+            )
         return grads
 
 
@@ -224,7 +232,8 @@ class HookProtocol:
         """Call `hook(module, args)` before forward; what it returns, if not None, replaces the arguments.
 
         Args:
-            hook: the function. With `with_kwargs` it is called as `hook(module, args, kwargs)` and returns `(args, kwargs)` or None.
+            hook: the function. With `with_kwargs` it is called as `hook(module, args, kwargs)` and returns `(args,
+                kwargs)` or None.
             prepend: run it before the hooks already there.
             with_kwargs: hand the keyword arguments over too.
 
@@ -258,7 +267,9 @@ class HookProtocol:
         return handle
 
     def register_full_backward_pre_hook(self, hook, prepend=False):
-        """Call `hook(module, grad_output)` when the gradients of the module's outputs are known; it may return replacements."""
+        """Call `hook(module, grad_output)` when the gradients of the module's outputs are known; it may return
+        replacements.
+        """
         return add_hook(self._own_hooks().backward_pre, hook, self, prepend)
 
     def register_full_backward_hook(self, hook, prepend=False):
@@ -291,7 +302,8 @@ class HookProtocol:
                 if replaced is not None:
                     if not (isinstance(replaced, tuple) and len(replaced) == 2):
                         raise RuntimeError(
-                            f"forward pre-hook: expected None or a tuple of (args, kwargs), got {replaced!r}. Return one of these."
+                            f"forward pre-hook: expected None or a tuple of (args, kwargs), got {replaced!r}."
+                            " Return one of these."
                         )
                     args, kwargs = replaced
             else:
@@ -318,4 +330,6 @@ class HookProtocol:
             else:
                 hook(self, args, None)
         except Exception as error:
-            warnings.warn(f"module forward hook with ``always_call=True`` raised {error!r}, which was silenced", stacklevel=3)
+            warnings.warn(
+                f"module forward hook with ``always_call=True`` raised {error!r}, which was silenced", stacklevel=3
+            )

@@ -3,8 +3,9 @@
 import math
 import warnings
 
-import wengert
 from wengert._functional import logsigmoid
+
+import wengert
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -18,7 +19,8 @@ def chosen_reduction(reduction, size_average=None, reduce=None):
     else:
         reduction = "sum" if size_average is False else "mean"
     warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+        f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+        stacklevel=3,
     )
     return reduction
 
@@ -38,7 +40,8 @@ def _warn_if_shapes_differ(input, target):
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape})."
-            " This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            " This will likely lead to incorrect results due to broadcasting. Please ensure they have the same"
+            " size.",
             stacklevel=3,
         )
 
@@ -94,10 +97,12 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100, so the loss stays finite."""
+    """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100, so the loss stays finite.
+    """
     if input.shape != target.shape:
         raise ValueError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated."
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"
+            " deprecated."
             " Please ensure they have the same size."
         )
     log_yes = input.log().clamp(min=-100.0)
@@ -124,7 +129,9 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
-    """t (log t - x) for log-probabilities x; "batchmean" divides the sum by the batch size, as the definition wants."""
+    """t (log t - x) for log-probabilities x; "batchmean" divides the sum by the batch size, as the definition
+    wants.
+    """
     reduction = chosen_reduction(reduction, size_average, reduce)
     if reduction == "mean":
         warnings.warn(
@@ -187,9 +194,7 @@ def _padded_targets(targets, target_lengths, longest):
     return padded
 
 
-def ctc_loss(
-    log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False
-):
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """Connectionist temporal classification (Graves et al., 2006), by the forward recursion in log space.
 
     Args:

@@ -1,31 +1,32 @@
 """Losses that ask for a margin between scores or distances, composed of tensor operations."""
 
-import wengert
 from wengert._functional import logsigmoid, pairwise_distance
+
+import wengert
 
 from ._losses import chosen_reduction, reduced
 
 
 def _target_dim_error(op, *tensors):
     shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
-    return RuntimeError(f"{op}: expected all inputs to have the same number of axes, got shapes {shapes}. Reshape one.")
+    return RuntimeError(
+        f"{op}: expected all inputs to have the same number of axes, got shapes {shapes}. Reshape one."
+    )
 
 
-def cosine_embedding_loss(
-    input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
-):
+def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos(x1, x2) where t = 1, max(0, cos(x1, x2) - margin) where t = -1, along the last axis."""
     eps = 1e-12  # keeps the cosine of a zero vector finite
     dot = (input1 * input2).sum(-1)
     squares = ((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)
     cosine = dot / squares.sqrt()
-    loss = wengert.where(target == 1, 1 - cosine, 0.0) + wengert.where(target == -1, (cosine - margin).clamp(min=0), 0.0)
+    loss = wengert.where(target == 1, 1 - cosine, 0.0) + wengert.where(
+        target == -1, (cosine - margin).clamp(min=0), 0.0
+    )
     return reduced(loss, chosen_reduction(reduction, size_average, reduce))
 
 
-def margin_ranking_loss(
-    input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
-):
+def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """max(0, -t (x1 - x2) + margin): t = 1 asks x1 to be the larger, t = -1 the smaller."""
     if not input1.dim() == input2.dim() == target.dim():
         raise _target_dim_error("margin_ranking_loss", input1, input2, target)
@@ -41,7 +42,16 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 
 
 def triplet_margin_loss(
-    anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"
+    anchor,
+    positive,
+    negative,
+    margin=1.0,
+    p=2,
+    eps=1e-6,
+    swap=False,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
 ):
     """max(0, d(a, p) - d(a, n) + margin), d the p-norm; `swap` takes the nearer of d(a, n) and d(p, n)."""
     if margin <= 0:
@@ -127,9 +137,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return reduced(loss.reshape(input.shape[:-1]), reduction)
 
 
-def multilabel_soft_margin_loss(
-    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
-):
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes (last axis) of the binary cross entropy of sigmoid(x)."""
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:

@@ -1,7 +1,9 @@
 """The dictionaries behind a module's parameters, buffers and children.
 
-A plain `module.weight` must be found in the instance dictionary: a miss there followed by `Module.__getattr__` costs ten times as much,
-on every forward pass. So each registry repeats its entries in the owner's instance dictionary, whoever writes to it and however.
+A plain `module.weight` must be found in the instance dictionary: a miss there followed by `Module.__getattr__`
+costs ten times as much,
+on every forward pass. So each registry repeats its entries in the owner's instance dictionary, whoever writes to it
+and however.
 """
 
 import weakref
@@ -12,7 +14,8 @@ _ABSENT = object()
 
 
 class Registry(dict):
-    """A dict whose entries are also attributes of the module that owns it (held weakly, so no reference cycle arises).
+    """A dict whose entries are also attributes of the module that owns it (held weakly, so no reference cycle
+    arises).
 
     A name that the owner's class defines keeps the meaning that the class gives it.
     """

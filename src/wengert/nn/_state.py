@@ -13,7 +13,8 @@ EXTRA_STATE_KEY = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` reports: keys that the module wanted and did not get, and keys that it did not want."""
+    """What `load_state_dict` reports: keys that the module wanted and did not get, and keys that it did not want.
+    """
 
     missing_keys: list
     unexpected_keys: list
@@ -33,11 +34,15 @@ class StateProtocol:
 
     def get_extra_state(self):
         """State beside tensors to be saved with the module. Override together with `set_extra_state`."""
-        raise RuntimeError(f"get_extra_state: expected {type(self).__name__} to override it. Define it and set_extra_state.")
+        raise RuntimeError(
+            f"get_extra_state: expected {type(self).__name__} to override it. Define it and set_extra_state."
+        )
 
     def set_extra_state(self, state):
         """Take back what `get_extra_state` returned."""
-        raise RuntimeError(f"set_extra_state: expected {type(self).__name__} to override it. Define it and get_extra_state.")
+        raise RuntimeError(
+            f"set_extra_state: expected {type(self).__name__} to override it. Define it and get_extra_state."
+        )
 
     def _has_own(self, name):
         return getattr(type(self), name) is not getattr(StateProtocol, name)
@@ -63,7 +68,8 @@ class StateProtocol:
         Args:
             destination: a dict to fill; a new OrderedDict by default.
             prefix: put before every name.
-            keep_vars: keep the tensors themselves (they require gradients) instead of detached ones that share their memory.
+            keep_vars: keep the tensors themselves (they require gradients) instead of detached ones that share
+                their memory.
 
         Returns:
             The dict; its `_metadata` holds the version of each module.
@@ -99,13 +105,17 @@ class StateProtocol:
         return add_hook(self._state_hooks("pre_save"), hook)
 
     def register_state_dict_post_hook(self, hook):
-        """Call `hook(module, state_dict, prefix, local_metadata)` after the state is gathered; it changes the dict in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after the state is gathered; it changes the dict
+        in place.
+        """
         return add_hook(self._state_hooks("post_save"), hook)
 
     _register_state_dict_hook = register_state_dict_post_hook
 
     def register_load_state_dict_pre_hook(self, hook):
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)` before loading."""
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+        error_msgs)` before loading.
+        """
         return add_hook(self._state_hooks("pre_load"), lambda *args: hook(self, *args))
 
     def _register_load_state_dict_pre_hook(self, hook, with_module=False):
@@ -143,7 +153,8 @@ class StateProtocol:
         """Load one tensor. Returns what went wrong, or None."""
         if not isinstance(new, wengert.Tensor):
             return (
-                f'While copying the parameter named "{key}", expected a Tensor or Tensor-like object from checkpoint'
+                f'While copying the parameter named "{key}", expected a Tensor or Tensor-like object from'
+                ' checkpoint'
                 f" but received {type(new)}"
             )
         if old.dim() == 0 and tuple(new.shape) == (1,):
@@ -164,7 +175,8 @@ class StateProtocol:
                 setattr(self, name, new)
         except Exception as error:
             return (
-                f'While copying the parameter named "{key}", whose dimensions in the model are {old.shape} and whose'
+                f'While copying the parameter named "{key}", whose dimensions in the model are {old.shape} and'
+                ' whose'
                 f" dimensions in the checkpoint are {new.shape}, an exception occurred : {error.args}."
             )
         return None

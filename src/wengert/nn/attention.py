@@ -36,7 +36,8 @@ class MultiheadAttention(Module):
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
-                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and num_heads={num_heads} instead"
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and"
+                f" num_heads={num_heads} instead"
             )
         if embed_dim % num_heads != 0:
             raise AssertionError("embed_dim must be divisible by num_heads")
@@ -81,7 +82,8 @@ class MultiheadAttention(Module):
     ):  # fmt: skip
         """Attend from queries to keys; returns the output and the attention weights (None without `need_weights`).
 
-        Masks are boolean (True hides) or added to the scores: `key_padding_mask` (N, S), `attn_mask` (L, S) or (N * heads, L, S).
+        Masks are boolean (True hides) or added to the scores: `key_padding_mask` (N, S), `attn_mask` (L, S) or (N *
+        heads, L, S).
         """
         flip = self.batch_first and query.dim() == 3
         if flip:

@@ -117,7 +117,9 @@ class Sequential(_ModuleRow):
 
     def __add__(self, other):
         if not isinstance(other, Sequential):
-            raise ValueError(f"Sequential.__add__: expected a Sequential, got {type(other).__name__}. Wrap it in one.")
+            raise ValueError(
+                f"Sequential.__add__: expected a Sequential, got {type(other).__name__}. Wrap it in one."
+            )
         return Sequential(*self, *other)
 
     def __mul__(self, times):
@@ -233,12 +235,15 @@ class ModuleDict(Module):
         """Add the modules of a mapping, or of an iterable of pairs."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}"
+                f"ModuleDict.update should be called with an iterable of key/value pairs, but got"
+                f" {type(modules).__name__}"
             )
         pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else modules
         for pair in pairs:
             if len(pair) != 2:
-                raise ValueError(f"ModuleDict.update: expected pairs, got an element of length {len(pair)}. Pass (key, module).")
+                raise ValueError(
+                    f"ModuleDict.update: expected pairs, got an element of length {len(pair)}. Pass (key, module)."
+                )
             self[pair[0]] = pair[1]
 
 
@@ -298,7 +303,9 @@ class ParameterList(Module):
     def extend(self, values):
         """Add every value of an iterable; return self."""
         if not isinstance(values, Iterable) or isinstance(values, wengert.Tensor):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError(
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}"
+            )
         for value in list(values):
             self.append(value)
         return self
@@ -332,7 +339,8 @@ class ParameterDict(Module):
     def __setitem__(self, key, value):
         if not isinstance(key, str):
             raise TypeError(
-                f"Index given to ParameterDict cannot be used as a key as it is not a string (type is '{type(key).__name__}')."
+                f"Index given to ParameterDict cannot be used as a key as it is not a string (type is"
+                f" '{type(key).__name__}')."
             )
         value = _as_entry(value)
         # Written past __setattr__: a key may be the name of a method ("values", "type") and is still a good key.
@@ -423,7 +431,8 @@ class ParameterDict(Module):
         """Add the values of a mapping, or of an iterable of pairs."""
         if not isinstance(parameters, Iterable):
             raise TypeError(
-                f"ParametersDict.update should be called with an iterable of key/value pairs, but got {type(parameters).__name__}"
+                f"ParametersDict.update should be called with an iterable of key/value pairs, but got"
+                f" {type(parameters).__name__}"
             )
         pairs = parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
         for key, value in list(pairs):

@@ -33,11 +33,15 @@ class _ConvNd(Module):
             raise ValueError("out_channels must be divisible by groups")
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
-                raise ValueError(f"{op}: expected padding 'valid', 'same' or numbers, got {padding!r}. Pass one of these.")
+                raise ValueError(
+                    f"{op}: expected padding 'valid', 'same' or numbers, got {padding!r}. Pass one of these."
+                )
             if padding == "same" and any(s != 1 for s in ntuple(stride, n)):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'")
+            raise ValueError(
+                f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'"
+            )
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = ntuple(kernel_size, n)
@@ -181,7 +185,8 @@ class _ConvTransposeNd(_ConvNd):
             output_size = output_size[-n:]
         if len(output_size) != n:
             raise ValueError(
-                f"{type(self).__name__}: expected output_size with {n} or {input.dim()} elements, got {len(output_size)}."
+                f"{type(self).__name__}: expected output_size with {n} or {input.dim()} elements, got"
+                f" {len(output_size)}."
                 " Pass the spatial sizes."
             )
         extra = []

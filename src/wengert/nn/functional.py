@@ -1,6 +1,5 @@
 """The functions behind the layers: compiled ops of the core, and functions composed of tensor operations."""
 
-import wengert
 from wengert._functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -69,6 +68,8 @@ from wengert._functional import (
     threshold,
     unfold,
 )
+
+import wengert
 
 from ._attention import multi_head_attention_forward
 from ._dropouts import (
@@ -165,7 +166,9 @@ def channel_shuffle(input, groups):
     """Interleave `groups` groups of the channels (axis 1) of (N, C, ...)."""
     batch, channels, *spatial = input.shape
     if channels % groups != 0:
-        raise ValueError(f"channel_shuffle: expected channels divisible by groups, got {channels} and {groups}. Change one.")
+        raise ValueError(
+            f"channel_shuffle: expected channels divisible by groups, got {channels} and {groups}. Change one."
+        )
     parts = input.reshape(batch, groups, channels // groups, *spatial)
     return parts.transpose(1, 2).reshape(input.shape)
 

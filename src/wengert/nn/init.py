@@ -50,14 +50,16 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Fill with draws from N(mean, std^2) restricted to [a, b] (bounds in absolute terms, not in units of std)."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be"
+            " incorrect.",
             stacklevel=2,
         )
 
     def cdf(x):
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
-    # Inverse transform: uniform over the distribution function's values at the bounds, then its inverse, erfinv up to scale.
+    # Inverse transform: uniform over the distribution function's values at the bounds, then its inverse, erfinv up
+    # to scale.
     low, high = cdf((a - mean) / std), cdf((b - mean) / std)
     with wengert.no_grad():
         tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)

@@ -85,7 +85,9 @@ class Bilinear(Module):
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features
-        self.weight = Parameter(wengert.empty((out_features, in1_features, in2_features), device=device, dtype=dtype))
+        self.weight = Parameter(
+            wengert.empty((out_features, in1_features, in2_features), device=device, dtype=dtype)
+        )
         if bias:
             self.bias = Parameter(wengert.empty(out_features, device=device, dtype=dtype))
         else:
@@ -140,9 +142,13 @@ class Unflatten(Module):
     def __init__(self, dim, unflattened_size):
         super().__init__()
         if not isinstance(dim, int):
-            raise TypeError(f"Unflatten: expected dim to be an int, got {type(dim).__name__}. Name the axis by its position.")
+            raise TypeError(
+                f"Unflatten: expected dim to be an int, got {type(dim).__name__}. Name the axis by its position."
+            )
         if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(n, int) for n in unflattened_size):
-            raise TypeError(f"Unflatten: expected unflattened_size to be a tuple of ints, got {unflattened_size!r}. Pass sizes.")
+            raise TypeError(
+                f"Unflatten: expected unflattened_size to be a tuple of ints, got {unflattened_size!r}. Pass sizes."
+            )
         self.dim = dim
         self.unflattened_size = unflattened_size
 

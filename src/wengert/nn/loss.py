@@ -1,4 +1,7 @@
-"""Losses as modules. Each is the function of the same meaning in `wengert.nn.functional`, with its settings kept."""
+"""Losses as modules.
+
+Each is the function of the same meaning in `wengert.nn.functional`, with its settings kept.
+"""
 
 from . import functional as F
 from ._losses import chosen_reduction
@@ -7,7 +10,9 @@ from .module import Module
 
 
 class _Loss(Module):
-    """A loss with a reduction: "mean", "sum" or "none". `size_average` and `reduce` are deprecated ways to say the same."""
+    """A loss with a reduction: "mean", "sum" or "none". `size_average` and `reduce` are deprecated ways to say the
+    same.
+    """
 
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
@@ -204,9 +209,7 @@ class HingeEmbeddingLoss(_Loss):
 class TripletMarginLoss(_Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the p-norm."""
 
-    def __init__(
-        self, margin=1.0, p=2.0, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"
-    ):
+    def __init__(self, margin=1.0, p=2.0, eps=1e-6, swap=False, size_average=None, reduce=None, reduction="mean"):
         super().__init__(size_average, reduce, reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead")
@@ -227,7 +230,9 @@ class TripletMarginWithDistanceLoss(_Loss):
     def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
         super().__init__(reduction=reduction)
         if margin <= 0:
-            raise ValueError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
+            raise ValueError(
+                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
+            )
         self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin = margin
         self.swap = swap
@@ -254,7 +259,9 @@ class MultiMarginLoss(_WeightedLoss):
         if p not in (1, 2):
             raise ValueError("only p == 1 and p == 2 supported")
         if weight is not None and weight.dim() != 1:
-            raise ValueError(f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead")
+            raise ValueError(
+                f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead"
+            )
         self.p = p
         self.margin = margin
 

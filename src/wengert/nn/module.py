@@ -30,7 +30,8 @@ def _check_new_name(module, name, kind):
 class Module(HookProtocol, StateProtocol):
     """Base class of every layer and model: a tree of parameters, buffers and further modules.
 
-    Assigning a `Parameter` or a `Module` to an attribute registers it. Subclasses call `super().__init__()` first and define `forward`.
+    Assigning a `Parameter` or a `Module` to an attribute registers it. Subclasses call `super().__init__()` first
+    and define `forward`.
 
     Example:
         >>> class Doubler(wengert.nn.Module):
@@ -47,7 +48,9 @@ class Module(HookProtocol, StateProtocol):
 
     def __init__(self, *args, **kwargs):
         if args or kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__: expected no arguments for Module, got {args} {kwargs}. Drop them.")
+            raise TypeError(
+                f"{type(self).__name__}.__init__: expected no arguments for Module, got {args} {kwargs}. Drop them."
+            )
         d = self.__dict__
         d["training"] = True
         d["_hooks"] = None
@@ -81,19 +84,22 @@ class Module(HookProtocol, StateProtocol):
         elif name in d.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (wengert.nn.Parameter or None expected)"
+                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (wengert.nn.Parameter or None"
+                    " expected)"
                 )
             d["_parameters"][name] = None
         elif name in d.get("_modules", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module '{name}' (wengert.nn.Module or None expected)"
+                    f"cannot assign '{type(value).__name__}' as child module '{name}' (wengert.nn.Module or None"
+                    " expected)"
                 )
             d["_modules"][name] = None
         elif name in d.get("_buffers", ()):
             if value is not None and not isinstance(value, wengert.Tensor):
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (wengert.Tensor, wengert.nn.Buffer or None expected)"
+                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (wengert.Tensor,"
+                    " wengert.nn.Buffer or None expected)"
                 )
             d["_buffers"][name] = value
         elif isinstance(value, Buffer):
@@ -152,13 +158,15 @@ class Module(HookProtocol, StateProtocol):
     # ---- registration
 
     def register_parameter(self, name, param):
-        """Add a parameter under `name`; None reserves the name and is left out of `parameters()` and of the state."""
+        """Add a parameter under `name`; None reserves the name and is left out of `parameters()` and of the state.
+        """
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         _check_new_name(self, name, "parameter")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (wengert.nn.Parameter or None required)"
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (wengert.nn.Parameter or"
+                " None required)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
@@ -168,7 +176,8 @@ class Module(HookProtocol, StateProtocol):
         self._parameters[name] = param
 
     def register_buffer(self, name, tensor, persistent=True):
-        """Add a tensor that is state but not trained (a running mean); `persistent=False` leaves it out of `state_dict`.
+        """Add a tensor that is state but not trained (a running mean); `persistent=False` leaves it out of
+        `state_dict`.
 
         Example:
             >>> m = wengert.nn.Module()
@@ -181,7 +190,8 @@ class Module(HookProtocol, StateProtocol):
         _check_new_name(self, name, "buffer")
         if tensor is not None and not isinstance(tensor, wengert.Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (wengert Tensor or None required)"
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (wengert Tensor or None"
+                " required)"
             )
         self._buffers[name] = tensor
         if persistent:
@@ -235,7 +245,9 @@ class Module(HookProtocol, StateProtocol):
 
     def _named_members(self, get_members_fn, prefix="", recurse=True, remove_duplicate=True):
         seen = set()
-        owners = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        owners = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        )
         for owner, module in owners:
             dot = owner + "." if owner else ""
             for name, value in get_members_fn(module):
@@ -264,7 +276,9 @@ class Module(HookProtocol, StateProtocol):
             yield buffer
 
     def get_submodule(self, target):
-        """The module at the dotted path `target`; the empty path is this module. Raises AttributeError if there is none."""
+        """The module at the dotted path `target`; the empty path is this module. Raises AttributeError if there is
+        none.
+        """
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -345,7 +359,10 @@ class Module(HookProtocol, StateProtocol):
     # ---- conversion
 
     def _apply(self, fn, recurse=True):
-        """Replace every tensor by `fn(tensor)`. Parameters stay the same objects, so optimizers keep hold of them."""
+        """Replace every tensor by `fn(tensor)`.
+
+        Parameters stay the same objects, so optimizers keep hold of them.
+        """
         if recurse:
             for child in self.children():
                 child._apply(fn)
@@ -365,7 +382,8 @@ class Module(HookProtocol, StateProtocol):
         return self
 
     def to(self, *args, **kwargs):
-        """Convert floating-point parameters and buffers to a dtype, in place: `to(dtype)`, `to("cpu")`, `to("cpu", dtype)`, `to(other)`.
+        """Convert floating-point parameters and buffers to a dtype, in place: `to(dtype)`, `to("cpu")`, `to("cpu",
+        dtype)`, `to(other)`.
 
         Raises:
             TypeError: the dtype is not a floating-point or complex one.
@@ -381,7 +399,9 @@ class Module(HookProtocol, StateProtocol):
         if device is not None:
             device = wengert.device(device)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
 
         def convert(t):
             if dtype is not None and (t.is_floating_point() or t.is_complex()):

@@ -1,7 +1,8 @@
 """Trainable tensors and registered buffers."""
 
-import wengert
 from wengert._core import Parameter
+
+import wengert
 
 __all__ = ["Buffer", "Parameter"]
 

@@ -171,7 +171,9 @@ class RNNBase(Module):
         return states
 
     def _run_layers(self, x, batch_sizes, states):
-        """All layers over packed steps x (total, input_size); returns the last outputs and the stacked final states."""
+        """All layers over packed steps x (total, input_size); returns the last outputs and the stacked final
+        states.
+        """
         step, finals = _STEPS[self.mode], []
         for layer in range(self.num_layers):
             outputs = []
@@ -203,7 +205,8 @@ class RNNBase(Module):
         return PackedSequence(output, *packed[1:]), self._packed_hx(finals)
 
     def forward(self, input, hx=None):
-        """Run over (T, N, input_size), (N, T, input_size) with `batch_first`, (T, input_size), or a `PackedSequence`.
+        """Run over (T, N, input_size), (N, T, input_size) with `batch_first`, (T, input_size), or a
+        `PackedSequence`.
 
         Returns:
             The outputs of the last layer, and the final states (layers * directions, N, size).

@@ -16,7 +16,8 @@ class _Table(Module):
         if self.padding_idx is not None:
             if not -self.num_embeddings <= self.padding_idx < self.num_embeddings:
                 raise AssertionError(
-                    f"padding_idx must be within num_embeddings, got {self.padding_idx} with num_embeddings={self.num_embeddings}"
+                    f"padding_idx must be within num_embeddings, got {self.padding_idx} with"
+                    f" num_embeddings={self.num_embeddings}"
                 )
             self.padding_idx %= self.num_embeddings
         if given is None:
@@ -35,7 +36,13 @@ class _Table(Module):
                 self.weight[self.padding_idx].fill_(0)
 
     def _repr_of(self, names):
-        defaults = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "sparse": False}
+        defaults = {
+            "padding_idx": None,
+            "max_norm": None,
+            "norm_type": 2,
+            "scale_grad_by_freq": False,
+            "sparse": False,
+        }
         text = f"{self.num_embeddings}, {self.embedding_dim}"
         for name in names:
             value = getattr(self, name)
@@ -78,7 +85,13 @@ class Embedding(_Table):
 
     def forward(self, input):
         return F.embedding(
-            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
         )
 
     def extra_repr(self):

@@ -104,7 +104,9 @@ class TransformerEncoderLayer(_TransformerLayer):
 
 
 class TransformerDecoderLayer(_TransformerLayer):
-    """Self-attention, attention to the encoder's output, and a feed-forward block; arguments as in the encoder layer."""
+    """Self-attention, attention to the encoder's output, and a feed-forward block; arguments as in the encoder
+    layer.
+    """
 
     def __init__(
         self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu", layer_norm_eps=1e-5,
@@ -210,7 +212,17 @@ class Transformer(Module):
     ):  # fmt: skip
         super().__init__()
         factory = {"device": device, "dtype": dtype}
-        settings = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
+        settings = (
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+        )
 
         def stack(stack_class, layer_class, count):
             norm = LayerNorm(d_model, layer_norm_eps, bias=bias, **factory)

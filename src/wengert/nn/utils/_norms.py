@@ -1,7 +1,8 @@
 """The mathematics of weight and spectral normalization."""
 
-import wengert
 from wengert._functional import normalize
+
+import wengert
 
 
 def norm_except(v, dim):

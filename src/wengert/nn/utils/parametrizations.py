@@ -1,7 +1,8 @@
 """Ready parametrizations: weight normalization, spectral normalization, orthogonal matrices."""
 
-import wengert
 from wengert._functional import normalize
+
+import wengert
 
 from ..module import Module
 from ._norms import (
@@ -95,7 +96,8 @@ class _Orthogonal(Module):
 
     @staticmethod
     def _reflections(x):
-        """The first k columns of a product of k Householder reflections, whose vectors are the columns of x (n, k)."""
+        """The first k columns of a product of k Householder reflections, whose vectors are the columns of x (n, k).
+        """
         n, k = x.shape[-2:]
         vectors = x.tril(-1)
         vectors = vectors + wengert.eye(n, k, dtype=x.dtype)
@@ -103,7 +105,8 @@ class _Orthogonal(Module):
         for column in reversed(range(k)):
             v = vectors[..., column : column + 1]
             q = q - (2 / (v * v).sum(-2, keepdim=True)) * v * (v.transpose(-2, -1) @ q)
-        return q * wengert.diagonal(x, dim1=-2, dim2=-1).unsqueeze(-2)
+        # Signs alone, and no gradient to them: any other diagonal would leave the orthogonal matrices.
+        return q * wengert.diagonal(x, dim1=-2, dim2=-1).detach().sign().unsqueeze(-2)
 
     def forward(self, x):
         wide = x.shape[-2] < x.shape[-1]
@@ -117,7 +120,8 @@ class _Orthogonal(Module):
     def right_inverse(self, weight):
         if self.base is None:
             raise NotImplementedError(
-                "orthogonal: expected use_trivialization=True to set a value, got False. There is no inverse without a base."
+                "orthogonal: expected use_trivialization=True to set a value, got False. There is no inverse"
+                " without a base."
             )
         wide = weight.shape[-2] < weight.shape[-1]
         q = weight.transpose(-2, -1) if wide else weight
@@ -139,7 +143,8 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
         module: the owner of the weight.
         name: the name of the weight, (..., n, k).
         orthogonal_map: "matrix_exp", "cayley" or "householder"; by default the first if n = k, else the last.
-        use_trivialization: describe the weight relative to its first value; without it the weight cannot be assigned to.
+        use_trivialization: describe the weight relative to its first value; without it the weight cannot be
+            assigned to.
 
     Raises:
         ValueError: the weight is no matrix, or the map is unknown.
@@ -153,4 +158,6 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
         raise ValueError(
             f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
         )
-    return register_parametrization(module, name, _Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True)
+    return register_parametrization(
+        module, name, _Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True
+    )

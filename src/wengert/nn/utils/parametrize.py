@@ -154,7 +154,8 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
         return module
     if tensor_name not in module._parameters and tensor_name not in module._buffers:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name"
+            f" '{tensor_name}'"
         )
     original = getattr(module, tensor_name)
     before = original.detach().clone()
@@ -176,13 +177,15 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
 def _check_kept(before, after, name, unsafe):
     if not unsafe and (after.shape != before.shape or after.dtype != before.dtype):
         raise ValueError(
-            f"register_parametrization: expected '{name}' to keep shape {tuple(before.shape)} and dtype {before.dtype},"
+            f"register_parametrization: expected '{name}' to keep shape {tuple(before.shape)} and dtype"
+            f" {before.dtype},"
             f" got {tuple(after.shape)} and {after.dtype}. Pass unsafe=True to allow it."
         )
 
 
 def remove_parametrizations(module, tensor_name, leave_parametrized=True):
-    """Make `module.<tensor_name>` an ordinary tensor again: its computed value, or the original without `leave_parametrized`.
+    """Make `module.<tensor_name>` an ordinary tensor again: its computed value, or the original without
+    `leave_parametrized`.
 
     Raises:
         ValueError: the tensor is not parametrized, or several originals cannot be left as one.
@@ -191,7 +194,10 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
     parts = module.parametrizations[tensor_name]
     if not parts.is_tensor and not leave_parametrized:
-        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of tensors.")
+        raise ValueError(
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of"
+            " a sequence of tensors."
+        )
     first = getattr(parts, parts._names()[0])
     value = first
     if leave_parametrized:
@@ -200,7 +206,9 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
         if parts.is_tensor:
             value.data = computed
         else:
-            value = Parameter(computed, requires_grad=first.requires_grad) if isinstance(first, Parameter) else computed
+            value = (
+                Parameter(computed, requires_grad=first.requires_grad) if isinstance(first, Parameter) else computed
+            )
     del module.parametrizations[tensor_name]
     delattr(type(module), tensor_name)
     if isinstance(value, Parameter):

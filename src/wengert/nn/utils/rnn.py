@@ -13,7 +13,8 @@ class _PackedFields(NamedTuple):
 
 
 class PackedSequence(_PackedFields):
-    """All steps of a batch without padding: `data` holds the first step of every sequence, then the second, and so on.
+    """All steps of a batch without padding: `data` holds the first step of every sequence, then the second, and so
+    on.
 
     Attributes:
         data: (sum of lengths, ...).
@@ -79,9 +80,13 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
         input = input.transpose(0, 1)
     sizes = lengths.tolist()
     if len(sizes) != input.shape[1]:
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.shape[1]})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.shape[1]})"
+        )
     if not sizes or sizes[-1] <= 0:
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
     if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass"

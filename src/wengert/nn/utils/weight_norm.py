@@ -51,7 +51,9 @@ class _WeightNormHook(_Recompute):
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Replace parameter `name` by `name_g` (lengths) and `name_v` (directions), per slice of `dim`; return the module."""
+    """Replace parameter `name` by `name_g` (lengths) and `name_v` (directions), per slice of `dim`; return the
+    module.
+    """
     hook = _WeightNormHook(name, dim)
     weight = getattr(module, name)
     delattr(module, name)
@@ -81,7 +83,8 @@ class _SpectralNormHook(_Recompute):
         u, v = getattr(module, self.name + "_u"), getattr(module, self.name + "_v")
         matrix = as_matrix(weight, self.dim)
         if module.training if iterate is None else iterate:
-            power_iteration(matrix, u, v, self.n_power_iterations, self.eps)
+            # v first, as in the form that checkpoints were trained with.
+            power_iteration(matrix.t(), v, u, self.n_power_iterations, self.eps)
         return weight / largest_singular_value(matrix, u, v)
 
     def undo(self, module):
