@@ -92,7 +92,8 @@ LAYERS = [
 ]  # fmt: skip
 
 ACTIVATIONS = [
-    ("Threshold", (0.1, 2.0), {}), ("ReLU", (), {}), ("RReLU", (), {}), ("Hardtanh", (-2, 1.5), {}), ("ReLU6", (), {}),
+    ("Threshold", (0.1, 2.0), {}), ("ReLU", (), {}), ("RReLU", (), {}), ("Hardtanh", (-2, 1.5), {}), ("ReLU6",
+    (), {}),
     ("Sigmoid", (), {}), ("Hardsigmoid", (), {}), ("Tanh", (), {}), ("SiLU", (), {}), ("Mish", (), {}),
     ("Hardswish", (), {}), ("ELU", (0.5,), {}), ("CELU", (0.5,), {}), ("SELU", (), {}), ("GLU", (1,), {}),
     ("GELU", (), {}), ("GELU", ("tanh",), {}), ("Hardshrink", (0.3,), {}), ("Softshrink", (0.3,), {}),

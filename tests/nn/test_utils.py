@@ -15,7 +15,8 @@ nn = wengert.nn
 @pytest.mark.parametrize(
     ("name", "kwargs"),
     [
-        ("uniform_", {"a": -2, "b": 3}), ("normal_", {"mean": 1.0, "std": 2.0}), ("trunc_normal_", {"a": -1.0, "b": 0.5}),
+        ("uniform_", {"a": -2, "b": 3}), ("normal_", {"mean": 1.0, "std": 2.0}), ("trunc_normal_", {"a": -1.0,
+        "b": 0.5}),
         ("xavier_uniform_", {"gain": 2}), ("xavier_normal_", {}), ("kaiming_uniform_", {"mode": "fan_out"}),
         ("kaiming_normal_", {"nonlinearity": "relu"}),
     ],

@@ -13,8 +13,7 @@ EXTRA_STATE_KEY = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` reports: keys that the module wanted and did not get, and keys that it did not want.
-    """
+    """What `load_state_dict` reports: keys that the module wanted and did not get, and keys that it did not want."""
 
     missing_keys: list
     unexpected_keys: list
@@ -154,7 +153,7 @@ class StateProtocol:
         if not isinstance(new, wengert.Tensor):
             return (
                 f'While copying the parameter named "{key}", expected a Tensor or Tensor-like object from'
-                ' checkpoint'
+                " checkpoint"
                 f" but received {type(new)}"
             )
         if old.dim() == 0 and tuple(new.shape) == (1,):
@@ -176,7 +175,7 @@ class StateProtocol:
         except Exception as error:
             return (
                 f'While copying the parameter named "{key}", whose dimensions in the model are {old.shape} and'
-                ' whose'
+                " whose"
                 f" dimensions in the checkpoint are {new.shape}, an exception occurred : {error.args}."
             )
         return None

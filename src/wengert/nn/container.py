@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
 import wengert
@@ -254,12 +255,12 @@ def _as_entry(value):
     return value
 
 
-def _entry_repr(name, value):
+def _entry_repr(name, value, type_name):
     if not isinstance(value, wengert.Tensor):
         return f"({name}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else type(value).__name__
     size = "x".join(str(n) for n in value.size())
-    return f"({name}): {kind} containing: [{value.dtype} of size {size}]"
+    return f"({name}): {kind} containing: [{type_name(value)} of size {size}]"
 
 
 class ParameterList(Module):
@@ -311,7 +312,7 @@ class ParameterList(Module):
         return self
 
     def extra_repr(self):
-        return "\n".join("  " + _entry_repr(i, value) for i, value in enumerate(self))
+        return "\n".join("  " + _entry_repr(i, value, lambda t: t.dtype) for i, value in enumerate(self))
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
@@ -435,11 +436,15 @@ class ParameterDict(Module):
                 f" {type(parameters).__name__}"
             )
         pairs = parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs = sorted(
+                pairs, key=operator.itemgetter(0)
+            )  # as PyTorch does: the order of parameters is the order of optimizer states
         for key, value in list(pairs):
             self[key] = value
 
     def extra_repr(self):
-        return "\n".join("  " + _entry_repr(key, value) for key, value in self.items())
+        return "\n".join("  " + _entry_repr(key, value, lambda t: t.type()) for key, value in self.items())
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterDict should not be called.")

@@ -15,7 +15,8 @@ class _NormBase(Module):
     _version = 2  # 1 had no num_batches_tracked
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None, *,
+        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
+        dtype=None, *,
         bias=True,
     ):  # fmt: skip
         super().__init__()
@@ -84,7 +85,8 @@ class _BatchNorm(_NormBase):
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         keeps = not self.training or self.track_running_stats
         return F.batch_norm(
-            input, self.running_mean if keeps else None, self.running_var if keeps else None, self.weight, self.bias,
+            input, self.running_mean if keeps else None, self.running_var if keeps else None, self.weight,
+            self.bias,
             use_batch, momentum, self.eps,
         )  # fmt: skip
 
@@ -126,7 +128,8 @@ class _InstanceNorm(_NormBase):
     _axes = 0
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None, *,
+        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None,
+        dtype=None, *,
         bias=True,
     ):  # fmt: skip
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
@@ -137,7 +140,8 @@ class _InstanceNorm(_NormBase):
     def _normalize(self, input):
         return F.instance_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum, self.eps,
+            self.training or not self.track_running_stats, 0.0 if self.momentum is None else self.momentum,
+            self.eps,
         )  # fmt: skip
 
     def forward(self, input):
