@@ -87,7 +87,8 @@ LAYERS = [
     ("Transformer", (8, 2, 2, 2, 16, 0.0), {}, [(4, 2, 8), (5, 2, 8)]),
 ] + [
     (f"{kind}Pad{n}d", ((2, 1) * n, *extra), {}, [shape])
-    for kind, extra in (("Constant", (3.5,)), ("Zero", ()), ("Reflection", ()), ("Replication", ()), ("Circular", ()))
+    for kind, extra in (("Constant", (3.5,)),
+    ("Zero", ()), ("Reflection", ()), ("Replication", ()), ("Circular", ()))
     for n, shape in ((1, SIGNAL), (2, IMAGE), (3, VOLUME))
 ]  # fmt: skip
 

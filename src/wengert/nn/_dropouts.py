@@ -61,7 +61,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
-    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability p; scale the others by 1 / (1 - p)."""
+    """Zero channels of (N, C, D, H, W) or (C, D, H, W) with probability p, others are scaled by 1 / (1 - p)."""
     if input.dim() not in (4, 5):
         warnings.warn(
             f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an"

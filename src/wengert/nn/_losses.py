@@ -97,7 +97,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100, so the loss stays finite."""
+    """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100 and finite."""
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"

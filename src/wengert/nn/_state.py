@@ -13,7 +13,7 @@ EXTRA_STATE_KEY = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
-    """What `load_state_dict` reports: keys that the module wanted and did not get, and keys that it did not want."""
+    """What `load_state_dict` reports: keys that were wanted and missing, and keys not wanted."""
 
     missing_keys: list
     unexpected_keys: list

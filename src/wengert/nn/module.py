@@ -158,7 +158,7 @@ class Module(HookProtocol, StateProtocol):
     # ---- registration
 
     def register_parameter(self, name, param):
-        """Add a parameter under `name`; None reserves the name and is left out of `parameters()` and of the state."""
+        """Add a parameter under `name`; None reserves the name and no more."""
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
         _check_new_name(self, name, "parameter")

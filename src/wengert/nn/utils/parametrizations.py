@@ -96,7 +96,7 @@ class _Orthogonal(Module):
 
     @staticmethod
     def _reflections(x):
-        """The first k columns of a product of k Householder reflections, whose vectors are the columns of x (n, k)."""
+        """The first k columns of a product of k Householder reflections described by x (n, k)."""
         n, k = x.shape[-2:]
         vectors = x.tril(-1)
         vectors = vectors + wengert.eye(n, k, dtype=x.dtype)
