@@ -1,0 +1,241 @@
+"""Losses of regression and of distributions, composed of tensor operations."""
+
+import math
+import warnings
+
+from wengert._functional import logsigmoid
+
+import wengert
+
+_LOG_2PI = math.log(2 * math.pi)
+
+
+def chosen_reduction(reduction, size_average=None, reduce=None):
+    """`reduction`, or the one that the two deprecated arguments stand for if either is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    if reduce is False:
+        reduction = "none"
+    else:
+        reduction = "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+        stacklevel=3,
+    )
+    return reduction
+
+
+def reduced(loss, reduction):
+    """The mean or the sum of the elements, or (for "none") the elements."""
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def _warn_if_shapes_differ(input, target):
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape})."
+            " This will likely lead to incorrect results due to broadcasting. Please ensure they have the same"
+            " size.",
+            stacklevel=3,
+        )
+
+
+def _weighted(loss, weight, reduction):
+    """Reduce with one weight per element; the mean is over the weights."""
+    if weight is None:
+        return reduced(loss, reduction)
+    loss = loss * weight
+    if reduction == "mean":
+        return loss.sum() / weight.expand(loss.shape).sum()
+    return reduced(loss, reduction)
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """(x - t)^2.
+
+    Example:
+        >>> mse_loss(wengert.tensor([1.0, 3.0]), wengert.tensor([1.0, 1.0])).item()
+        2.0
+    """
+    _warn_if_shapes_differ(input, target)
+    difference = input - target
+    return _weighted(difference * difference, weight, chosen_reduction(reduction, size_average, reduce))
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """|x - t|."""
+    _warn_if_shapes_differ(input, target)
+    return _weighted((input - target).abs(), weight, chosen_reduction(reduction, size_average, reduce))
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2."""
+    _warn_if_shapes_differ(input, target)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss: expected beta >= 0, got {beta}. Pass a non-negative number.")
+    distance = (input - target).abs()
+    if beta > 0:
+        distance = wengert.where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
+    return reduced(distance, chosen_reduction(reduction, size_average, reduce))
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2)."""
+    _warn_if_shapes_differ(input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss: expected delta > 0, got {delta}. Pass a positive number.")
+    distance = (input - target).abs()
+    loss = wengert.where(distance <= delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
+    # Unlike the other weighted losses, the mean is over the elements and not over the weights.
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100 and finite."""
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"
+            " deprecated."
+            " Please ensure they have the same size."
+        )
+    log_yes = input.log().clamp(min=-100.0)
+    log_no = (-input).log1p().clamp(min=-100.0)
+    loss = (target - 1) * log_no - target * log_yes
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss, chosen_reduction(reduction, size_average, reduce))
+
+
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+):
+    """Binary cross entropy of sigmoid(x), computed from x itself; `pos_weight` weighs the positive term."""
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    log_yes = logsigmoid(input)
+    if pos_weight is not None:
+        log_yes = log_yes * ((pos_weight - 1) * target + 1)
+    loss = (1 - target) * input - log_yes
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss, chosen_reduction(reduction, size_average, reduce))
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """t (log t - x) for log-probabilities x; "batchmean" divides the sum by the batch size, as the definition
+    wants.
+    """
+    reduction = chosen_reduction(reduction, size_average, reduce)
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    loss = target.exp() * (target - input) if log_target else wengert.xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.shape[0] if input.dim() else loss.sum()
+    return reduced(loss, reduction)
+
+
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+):
+    """Minus the log-likelihood of counts t under rate exp(x) (or x); `full` adds Stirling's formula for log t!."""
+    reduction = chosen_reduction(reduction, size_average, reduce)
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        above_one = target > 1
+        t = wengert.where(above_one, target, 2.0)
+        stirling = t * t.log() - t + 0.5 * (2 * math.pi * t).log()
+        loss = loss + wengert.where(above_one, stirling, 0.0)
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """(log var + (x - t)^2 / var) / 2, var held above eps; `full` adds the constant log(2 pi) / 2."""
+    if isinstance(var, (int, float)):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = wengert.full_like(input, var)
+    elif bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+            raise ValueError("var is of incorrect size")
+    # The floor moves the value and not the gradient: a variance below it can still grow.
+    floored = var + (var.detach().clamp(min=eps) - var.detach())
+    difference = input - target
+    loss = 0.5 * (floored.log() + difference * difference / floored)
+    if full:
+        loss = loss + 0.5 * _LOG_2PI
+    return reduced(loss, reduction)
+
+
+def _padded_targets(targets, target_lengths, longest):
+    """Targets as (N, longest); concatenated ones are cut apart by their lengths."""
+    if targets.dim() == 2:
+        return targets[:, :longest]
+    padded = wengert.zeros((len(target_lengths), longest), dtype=targets.dtype)
+    start = 0
+    for row, length in enumerate(target_lengths):
+        padded[row, :length] = targets[start : start + length]
+        start += length
+    return padded
+
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
+    """Connectionist temporal classification (Graves et al., 2006), by the forward recursion in log space.
+
+    Args:
+        log_probs: (T, N, C) or (T, C), log-probabilities per step.
+        targets: (N, S), or the concatenation of all targets.
+        input_lengths: (N,), how many steps of each sample count.
+        target_lengths: (N,), how long each target is.
+        blank: the class of "no label".
+        reduction: "mean" divides each loss by its target length first.
+        zero_infinity: impossible alignments cost 0 instead of infinity.
+    """
+    is_batch = log_probs.dim() == 3
+    if not is_batch:
+        log_probs = log_probs.unsqueeze(1)
+        targets = targets.reshape(1, -1)
+    input_lengths = [int(n) for n in wengert.as_tensor(input_lengths).reshape(-1).tolist()]
+    target_lengths = [int(n) for n in wengert.as_tensor(target_lengths).reshape(-1).tolist()]
+    batch, longest = len(target_lengths), max(target_lengths)
+    targets = _padded_targets(targets, target_lengths, longest)
+    # Labels with blanks between and around them: position 2 s + 1 is label s.
+    states = 2 * longest + 1
+    labels = wengert.full((batch, states), blank, dtype=wengert.long)
+    labels[:, 1::2] = targets
+    scores = log_probs.gather(2, labels.unsqueeze(0).expand(log_probs.shape[0], batch, states))
+    impossible = -1e30  # finite, so that the gradient of logsumexp is 0 there and never NaN
+    may_skip = wengert.zeros((batch, states), dtype=wengert.bool)
+    may_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    position = wengert.arange(states)
+    alpha = wengert.where(position < 2, scores[0], impossible)
+    border = wengert.full((batch, 2), impossible, dtype=log_probs.dtype)
+    lengths = wengert.tensor(input_lengths).unsqueeze(1)
+    for step in range(1, max(input_lengths)):
+        shifted = wengert.cat((border, alpha), 1)
+        skipped = wengert.where(may_skip, shifted[:, :-2], impossible)
+        moved = wengert.stack((alpha, shifted[:, 1:-1], skipped)).logsumexp(0) + scores[step]
+        alpha = wengert.where(lengths > step, moved, alpha)
+    last = wengert.tensor([2 * n for n in target_lengths]).unsqueeze(1)
+    ends = wengert.cat((last, (last - 1).clamp(min=0)), 1)
+    final = alpha.gather(1, ends)
+    final = wengert.cat((final[:, :1], wengert.where(last > 0, final[:, 1:], impossible)), 1)
+    loss = -final.logsumexp(1)
+    loss = wengert.where(loss < -0.5 * impossible, loss, 0.0 if zero_infinity else math.inf)
+    if reduction == "mean":
+        return (loss / wengert.tensor(target_lengths).clamp(min=1)).mean()
+    return reduced(loss if is_batch else loss.squeeze(0), reduction)
