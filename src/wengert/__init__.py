@@ -1,4 +1,37 @@
+"""Computational graphs and automatic differentiation on the CPU, with PyTorch's API."""
+
 from . import _core
-from ._bind import OPS
-Tensor=_core.Tensor
-tensor=_core.from_data
+from ._bind import attach as _attach
+from ._bind import attach_ops as _attach_ops
+from ._dtypes import DTYPES as _DTYPES
+from ._dtypes import dtype
+
+__version__ = "0.1.0"
+
+Tensor = _core.Tensor
+Generator = _core.Generator
+tensor = _core.from_data
+from_numpy = _core.from_numpy
+empty = _core.empty
+full = _core.full
+matmul = mm = bmm = _core.matmul_any
+
+globals().update(_DTYPES)
+_attach_ops(globals())
+
+from . import (  # noqa: E402  (the parts below use the ops published above)
+    _creation,
+    _functional,
+    _indexing,
+    _linalg,
+    _random,
+    _reduction,
+    _shaping,
+    autograd,
+)
+
+for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
+    _attach(_part.FUNCTIONS, _part.METHODS, globals())
+del _part
+
+__all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]

@@ -1,4 +1,10 @@
-"""Hands the op table to the core, checks that both agree, and publishes the callables."""
+"""Hands the op table to the core, checks that both agree, and publishes the callables.
+
+`OPS` maps the name of every row to its callable. Rows with public=True become functions of the package and methods of
+Tensor; rows with inplace=True also get `name_`. Overloads that one signature cannot say (sum over all or some
+dimensions, max of one or two tensors) are Python functions in the modules `_creation`, `_shaping`, `_reduction`,
+`_indexing`, `_linalg` and `_functional`; each lists what it publishes in FUNCTIONS (package names) and METHODS (of Tensor).
+"""
 
 from . import _core
 from .ops import TABLE, trace_rule
@@ -19,3 +25,64 @@ def _bind():
 
 
 OPS = _bind()
+
+
+def inplace_method(name):
+    """The method `name_` of a row: x.name_(*operands, *attributes)."""
+    op = OPS[name]
+    entry, row = op.entry, op.row
+    nin, fields, defaults = len(row.inputs) - 1, row.fields, row.defaults
+    run = _core.inplace
+
+    if not fields and nin == 0:
+
+        def method(self):
+            return run(entry, self, (), ())
+
+    elif not fields and nin == 1:
+
+        def method(self, other):
+            return run(entry, self, (other,), ())
+
+    else:
+        names = row.args[1:] + fields
+
+        def method(self, *args, **kwargs):
+            values = list(args)
+            for k in range(len(args), len(names)):
+                if names[k] in kwargs:
+                    values.append(kwargs.pop(names[k]))
+                elif k >= nin:
+                    values.append(defaults[k - nin])
+                else:
+                    raise TypeError(f"{name}_: expected an argument {names[k]!r}, got none.")
+            if kwargs or len(values) > len(names):
+                raise TypeError(f"{name}_: expected arguments {names}, got {args} and {sorted(kwargs)}.")
+            return run(entry, self, values[:nin], values[nin:])
+
+    method.__name__ = name + "_"
+    method.__qualname__ = f"Tensor.{name}_"
+    method.__doc__ = f"In-place form of {name}: writes the result to the tensor and returns it."
+    return method
+
+
+def public_ops():
+    """Names and callables of the public rows."""
+    return {name: op for name, op in OPS.items() if op.row.public}
+
+
+def attach(functions, methods, namespace):
+    """Publishes functions in the package's namespace and methods on Tensor."""
+    namespace.update(functions)
+    for name, method in methods.items():
+        setattr(_core.Tensor, name, method)
+
+
+def attach_ops(namespace):
+    """Publishes the public rows and the in-place forms."""
+    for name, op in public_ops().items():
+        namespace[name] = op
+        setattr(_core.Tensor, name, op)
+    for name, op in OPS.items():
+        if op.row.inplace:
+            setattr(_core.Tensor, name + "_", inplace_method(name))

@@ -302,8 +302,9 @@ cdef object binary(int slot, object left, object right):
         y = <Tensor> right
         a = &x.c.array
         b = &y.c.array
-        if (a.layout == b.layout and a.dtype == b.dtype and not (x.c.flags | y.c.flags) & (T_VIEW | T_SLOW)
-                and active_recorder == NULL and a.layout.contiguous and a.layout.numel <= FAST_ELEMENTS
+        if (a.dtype == b.dtype and not (x.c.flags | y.c.flags) & (T_VIEW | T_SLOW) and active_recorder == NULL
+                and a.layout.contiguous and a.layout.numel <= FAST_ELEMENTS
+                and (a.layout == b.layout or b.layout.contiguous and same_shape(a.layout, b.layout))
                 and e.info.flags & kElementwise):
             dt = a.dtype
             fn = e.info.fn[dt]

@@ -1,0 +1,4 @@
+"""What nn.functional takes from the core: activations, normalisation, convolution, losses."""
+
+FUNCTIONS = {}
+METHODS = {}

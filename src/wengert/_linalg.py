@@ -1,0 +1,4 @@
+"""Matrix products and linear algebra."""
+
+FUNCTIONS = {}
+METHODS = {}

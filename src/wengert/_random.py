@@ -1,0 +1,4 @@
+"""Random tensors, seeds and generators."""
+
+FUNCTIONS = {}
+METHODS = {}

@@ -1,0 +1,4 @@
+"""Reductions, sorting and searching with PyTorch's overloads."""
+
+FUNCTIONS = {}
+METHODS = {}

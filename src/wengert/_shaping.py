@@ -1,0 +1,4 @@
+"""Functions and methods that change shapes: views, joining, splitting, repeating."""
+
+FUNCTIONS = {}
+METHODS = {}

@@ -1,0 +1,1 @@
+# One compiled pass of an optimizer over all its parameters.

@@ -1,0 +1,1 @@
+"""Fused layers, with backward ops that have rows of their own."""
