@@ -1,11 +1,13 @@
 // Pooling in up to three dimensions: maximum and average, with windows or adaptive; float32 and float64.
 //
-// Maximum: the first of equal values wins; the first NaN beats everything. Average: the sum in ascending (depth,
-// height, width), divided once. Adaptive windows run from floor(i * in / out) to ceil((i + 1) * in / out). Planes
-// are independent: each is worked on by one thread.
+// Maximum: the first of equal values wins; a NaN beats every number, and the last NaN the others. Average: the sum
+// in ascending (depth, height, width), divided once. Adaptive windows run from floor(i * in / out) to ceil((i + 1)
+// * in / out). Planes are independent: each is worked on by one thread.
 #include "wengert/conv.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
+
+#include "gemm_kernel.h"
 
 namespace wg {
 namespace WG_NS {
@@ -52,71 +54,140 @@ static WG_INLINE Span adaptive_span(const Pool& p, int d, index_t i) {
   return {begin, end, 1, end - begin};
 }
 
-using SpanFn = Span (*)(const Pool&, int, index_t);
-
-// Calls body(place of the output, spans) for every window of a plane.
-template <SpanFn span, class F>
+// Calls body(place of the output, spans) for every adaptive window of a plane.
+template <class F>
 static WG_INLINE void walk_windows(const Pool& p, F&& body) {
   index_t at = 0;
   for (index_t d = 0; d < p.out[0]; ++d) {
-    const Span depth = span(p, 0, d);
+    const Span depth = adaptive_span(p, 0, d);
     for (index_t h = 0; h < p.out[1]; ++h) {
-      const Span height = span(p, 1, h);
-      for (index_t w = 0; w < p.out[2]; ++w, ++at) body(at, depth, height, span(p, 2, w));
+      const Span height = adaptive_span(p, 1, h);
+      for (index_t w = 0; w < p.out[2]; ++w, ++at) body(at, depth, height, adaptive_span(p, 2, w));
     }
   }
 }
 
+// The steps t in [0, lanes) whose place first + t * stride lies in [0, width): from lo up to hi.
+struct Reach {
+  index_t lo, hi;
+  WG_INLINE Reach(index_t first, index_t stride, index_t width, index_t lanes) : lo(0), hi(lanes) {
+    if (first < 0) lo = smaller((-first + stride - 1) / stride, lanes);
+    if (first + (lanes - 1) * stride >= width)
+      hi = first < width ? smaller((width - first + stride - 1) / stride, lanes) : 0;
+    hi = larger(lo, hi);
+  }
+};
+
+template <class T>
+struct IntegerOf {
+  using type = std::int32_t;
+};
+template <>
+struct IntegerOf<double> {
+  using type = std::int64_t;
+};
+
+#if defined(WG_ISA_V4)
+static WG_INLINE Simd<float>::V load_filled(const float* p, unsigned mask, Simd<float>::V fill) {
+  return (Simd<float>::V)_mm512_mask_loadu_ps((__m512)fill, (__mmask16)mask, p);
+}
+static WG_INLINE Simd<double>::V load_filled(const double* p, unsigned mask, Simd<double>::V fill) {
+  return (Simd<double>::V)_mm512_mask_loadu_pd((__m512d)fill, (__mmask8)mask, p);
+}
+#endif
+
+template <class T, int... I>
+static WG_INLINE
+    typename Simd<T>::V even_lanes(typename Simd<T>::V a, typename Simd<T>::V b, std::integer_sequence<int, I...>) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, (2 * I)...);
+#else
+  typedef typename IntegerOf<T>::type Indices __attribute__((vector_size(WG_VECTOR_BYTES)));
+  return __builtin_shuffle(a, b, Indices{(2 * I)...});
+#endif
+}
+
+// Lane t is row[first + t * stride] where that lies in [0, width) and t < lanes, else `fill`.
+template <class T>
+static WG_INLINE typename Simd<T>::V load_strided(const T* row, index_t first, index_t stride, index_t width,
+                                                  index_t lanes, T fill) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  using Lanes = std::make_integer_sequence<int, static_cast<int>(L)>;
+  const bool whole = lanes == L && first >= 0;
+  if (stride == 1 && whole && first + L <= width) return S::load(row + first);
+  if (stride == 2 && whole && first + 2 * L <= width)
+    return even_lanes<T>(S::load(row + first), S::load(row + first + L), Lanes());
+  const Reach reach(first, stride, width, lanes);
+#if defined(WG_ISA_V4)
+  if (stride <= 2) {
+    const V filled = S::splat(fill);
+    // Bits [lo, hi) of each element read; with stride 2 the elements between are read as well, but the last.
+    const std::uint64_t one = 1;
+    const index_t lo = reach.lo * stride, hi = reach.hi > reach.lo ? (reach.hi - 1) * stride + 1 : lo;
+    const std::uint64_t bits = ((one << hi) - 1) & ~((one << lo) - 1);
+    const V low = load_filled(row + first, static_cast<unsigned>(bits), filled);
+    if (stride == 1) return low;
+    return even_lanes<T>(low, load_filled(row + first + L, static_cast<unsigned>(bits >> L), filled), Lanes());
+  }
+#endif
+  T values[L];
+  for (index_t t = 0; t < L; ++t) values[t] = fill;
+  for (index_t t = reach.lo; t < reach.hi; ++t) values[t] = row[first + t * stride];
+  return S::load(values);
+}
+
 // ---- maximum ------------------------------------------------------------------------------------------
 
-// Two by two windows, two apart, wholly inside: the common case, one comparison tree for each row of output.
-static bool is_two_by_two(const Pool& p) {
-  bool plain = p.kernel[0] == 1 && p.stride[0] == 1 && p.padding[0] == 0 && p.in[0] == p.out[0];
-  for (int d = 1; d < 3; ++d)
-    plain = plain && p.kernel[d] == 2 && p.stride[d] == 2 && p.padding[d] == 0 && p.dilation[d] == 1 &&
-            2 * p.out[d] <= p.in[d];
-  return plain;
-}
-
-// The later value wins when it is greater or NaN, unless the earlier one is NaN already.
+// The later value wins when it is greater or NaN.
 template <class T>
 static WG_INLINE bool beats(T later, T earlier) {
-  return (later > earlier) | ((later != later) & (earlier == earlier));
+  return (later > earlier) | (later != later);
+}
+
+// One row of output, kLanes windows at a time: every tap compares a vector of places, without branches.
+template <class T>
+static void max_row(const Pool& p, const T* x, index_t d, index_t h, T* y, std::int64_t* index) {
+  using S = Simd<T>;
+  using V = typename S::V;
+  using Place = typename IntegerOf<T>::type;
+  typedef Place Places __attribute__((vector_size(WG_VECTOR_BYTES)));
+  constexpr index_t L = S::kLanes;
+  const T lowest = -static_cast<T>(__builtin_inf());
+  const Span depth = max_span(p, 0, d), height = max_span(p, 1, h);
+  const index_t stride = p.stride[2], row_size = p.in[2], slab_size = p.in[1] * row_size;
+  // Places count from the first row of the windows, so that they fit the lanes whatever the plane's size.
+  const index_t origin = depth.begin * slab_size + height.begin * row_size;
+  Places steps;
+  for (index_t i = 0; i < L; ++i) steps[i] = static_cast<Place>(i * stride);
+  for (index_t w = 0; w < p.out[2]; w += L) {
+    const index_t lanes = smaller(L, p.out[2] - w);
+    V best = S::splat(lowest);
+    Places place{};
+    for (index_t i = 0; i < lanes; ++i) place[i] = static_cast<Place>(max_span(p, 2, w + i).begin);
+    for (index_t id = depth.begin; id < depth.end; id += depth.step)
+      for (index_t ih = height.begin; ih < height.end; ih += height.step) {
+        const index_t row = id * slab_size + ih * row_size;
+        for (index_t kw = 0; kw < p.kernel[2]; ++kw) {
+          const index_t first = w * stride - p.padding[2] + kw * p.dilation[2];
+          const V v = load_strided(x + row, first, stride, row_size, lanes, lowest);
+          const auto wins = (v > best) | (v != v);
+          best = wins ? v : best;
+          place = wins ? steps + static_cast<Place>(row - origin + first) : place;
+        }
+      }
+    if (lanes == L)
+      S::store(y + w, best);
+    else
+      store_lanes(y + w, best, LaneMask(static_cast<int>(lanes)));
+    if (index)
+      for (index_t i = 0; i < lanes; ++i) index[w + i] = origin + place[i];
+  }
 }
 
 template <class T>
-static void max_two_by_two(const Pool& p, const T* x, T* y, std::int64_t* index) {
-  const index_t width = p.in[2];
-  for (index_t d = 0; d < p.out[0]; ++d)
-    for (index_t h = 0; h < p.out[1]; ++h) {
-      const index_t row = (d * p.in[1] + 2 * h) * width;
-      const T* WG_RESTRICT a = x + row;
-      const T* WG_RESTRICT b = a + width;
-      T* WG_RESTRICT out = y + (d * p.out[1] + h) * p.out[2];
-      std::int64_t* WG_RESTRICT place = index ? index + (d * p.out[1] + h) * p.out[2] : nullptr;
-      if (place) {
-        for (index_t w = 0; w < p.out[2]; ++w) {
-          const T a0 = a[2 * w], a1 = a[2 * w + 1], b0 = b[2 * w], b1 = b[2 * w + 1];
-          const bool upper = beats(a1, a0), lower = beats(b1, b0);
-          const T top = upper ? a1 : a0, bottom = lower ? b1 : b0;
-          const bool below = beats(bottom, top);
-          out[w] = below ? bottom : top;
-          const std::int64_t first = row + 2 * w;
-          place[w] = below ? first + width + lower : first + upper;
-        }
-      } else {
-        for (index_t w = 0; w < p.out[2]; ++w) {
-          const T a0 = a[2 * w], a1 = a[2 * w + 1], b0 = b[2 * w], b1 = b[2 * w + 1];
-          const T top = beats(a1, a0) ? a1 : a0, bottom = beats(b1, b0) ? b1 : b0;
-          out[w] = beats(bottom, top) ? bottom : top;
-        }
-      }
-    }
-}
-
-template <class T, SpanFn span>
-static WG_INLINE void max_plane(const Pool& p, const T* x, T* y, std::int64_t* index) {
-  walk_windows<span>(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
+static WG_INLINE void adaptive_max_plane(const Pool& p, const T* x, T* y, std::int64_t* index) {
+  walk_windows(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
     index_t best = (depth.begin * p.in[1] + height.begin) * p.in[2] + width.begin;
     T value = x[best];
     for (index_t d = depth.begin; d < depth.end; d += depth.step)
@@ -136,15 +207,12 @@ static WG_INLINE void max_plane(const Pool& p, const T* x, T* y, std::int64_t* i
 template <class T>
 static void max_pool(const Pool& p) {
   const index_t in = volume(p.in), out = volume(p.out);
-  const bool simple = is_two_by_two(p);
   run_planes(p, out * volume(p.kernel), [&](index_t plane) {
-    const T* x = static_cast<const T*>(p.x) + plane * in;
-    T* y = static_cast<T*>(p.y) + plane * out;
-    std::int64_t* index = p.index ? p.index + plane * out : nullptr;
-    if (simple)
-      max_two_by_two(p, x, y, index);
-    else
-      max_plane<T, max_span>(p, x, y, index);
+    for (index_t row = 0; row < p.out[0] * p.out[1]; ++row) {
+      const index_t at = plane * out + row * p.out[2];
+      max_row(p, static_cast<const T*>(p.x) + plane * in, row / p.out[1], row % p.out[1], static_cast<T*>(p.y) + at,
+              p.index ? p.index + at : nullptr);
+    }
   });
 }
 
@@ -152,8 +220,8 @@ template <class T>
 static void adaptive_max_pool(const Pool& p) {
   const index_t in = volume(p.in), out = volume(p.out);
   run_planes(p, larger(in, out), [&](index_t plane) {
-    max_plane<T, adaptive_span>(p, static_cast<const T*>(p.x) + plane * in, static_cast<T*>(p.y) + plane * out,
-                                p.index ? p.index + plane * out : nullptr);
+    adaptive_max_plane(p, static_cast<const T*>(p.x) + plane * in, static_cast<T*>(p.y) + plane * out,
+                       p.index ? p.index + plane * out : nullptr);
   });
 }
 
@@ -171,40 +239,124 @@ static void max_pool_backward(const Pool& p) {
 
 // ---- average ------------------------------------------------------------------------------------------
 
-template <class T>
-static WG_INLINE T window_divisor(const Pool& p, const Span& depth, const Span& height, const Span& width) {
-  if (p.divisor) return static_cast<T>(p.divisor);
-  if (p.count_include_pad) return static_cast<T>(depth.padded * height.padded * width.padded);
-  return static_cast<T>((depth.end - depth.begin) * (height.end - height.begin) * (width.end - width.begin));
+static WG_INLINE index_t window_divisor(const Pool& p, const Span& depth, const Span& height, const Span& width) {
+  if (p.divisor) return p.divisor;
+  if (p.count_include_pad) return depth.padded * height.padded * width.padded;
+  return (depth.end - depth.begin) * (height.end - height.begin) * (width.end - width.begin);
 }
 
-template <class T, SpanFn span>
-static WG_INLINE void average(const Pool& p, index_t visits) {
+// Divisors of kLanes windows from w; 1 beyond the row.
+template <class T>
+static WG_INLINE typename Simd<T>::V row_divisors(const Pool& p, const Span& depth, const Span& height, index_t w,
+                                                  index_t lanes) {
+  const Span last = average_span(p, 2, w + lanes - 1), first = average_span(p, 2, w);
+  // Windows between two that are whole are whole.
+  if (lanes == Simd<T>::kLanes && first.end - first.begin == p.kernel[2] && last.end - last.begin == p.kernel[2])
+    return Simd<T>::splat(static_cast<T>(window_divisor(p, depth, height, first)));
+  T values[Simd<T>::kLanes];
+  for (index_t i = 0; i < Simd<T>::kLanes; ++i)
+    values[i] = i < lanes ? static_cast<T>(window_divisor(p, depth, height, average_span(p, 2, w + i))) : T(1);
+  return Simd<T>::load(values);
+}
+
+template <class T>
+static void average_row(const Pool& p, const T* x, index_t d, index_t h, T* y) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const Span depth = average_span(p, 0, d), height = average_span(p, 1, h);
+  for (index_t w = 0; w < p.out[2]; w += L) {
+    const index_t lanes = smaller(L, p.out[2] - w);
+    typename S::V sum{};
+    for (index_t id = depth.begin; id < depth.end; ++id)
+      for (index_t ih = height.begin; ih < height.end; ++ih) {
+        const T* row = x + (id * p.in[1] + ih) * p.in[2];
+        for (index_t kw = 0; kw < p.kernel[2]; ++kw)
+          sum += load_strided(row, w * p.stride[2] - p.padding[2] + kw, p.stride[2], p.in[2], lanes, T(0));
+      }
+    sum = sum / row_divisors<T>(p, depth, height, w, lanes);
+    if (lanes == L)
+      S::store(y + w, sum);
+    else
+      store_lanes(y + w, sum, LaneMask(static_cast<int>(lanes)));
+  }
+}
+
+template <class T>
+static void average_row_backward(const Pool& p, const T* y, index_t d, index_t h, T* x) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const Span depth = average_span(p, 0, d), height = average_span(p, 1, h);
+  for (index_t w = 0; w < p.out[2]; w += L) {
+    const index_t lanes = smaller(L, p.out[2] - w);
+    const typename S::V g = lanes == L ? S::load(y + w) : load_lanes(y + w, LaneMask(static_cast<int>(lanes)));
+    T share[L];
+    S::store(share, g / row_divisors<T>(p, depth, height, w, lanes));
+    for (index_t id = depth.begin; id < depth.end; ++id)
+      for (index_t ih = height.begin; ih < height.end; ++ih) {
+        T* row = x + (id * p.in[1] + ih) * p.in[2];
+        for (index_t kw = 0; kw < p.kernel[2]; ++kw) {
+          const index_t first = w * p.stride[2] - p.padding[2] + kw;
+          const Reach reach(first, p.stride[2], p.in[2], lanes);
+          for (index_t t = reach.lo; t < reach.hi; ++t) row[first + t * p.stride[2]] += share[t];
+        }
+      }
+  }
+}
+
+template <class T>
+static void avg_pool(const Pool& p) {
   const index_t in = volume(p.in), out = volume(p.out);
-  run_planes(p, visits, [&](index_t plane) {
+  run_planes(p, out * volume(p.kernel), [&](index_t plane) {
+    for (index_t row = 0; row < p.out[0] * p.out[1]; ++row)
+      average_row(p, static_cast<const T*>(p.x) + plane * in, row / p.out[1], row % p.out[1],
+                  static_cast<T*>(p.y) + plane * out + row * p.out[2]);
+  });
+}
+
+template <class T>
+static void avg_pool_backward(const Pool& p) {
+  const index_t in = volume(p.in), out = volume(p.out);
+  run_planes(p, out * volume(p.kernel), [&](index_t plane) {
+    T* x = static_cast<T*>(p.x) + plane * in;
+    __builtin_memset(x, 0, static_cast<std::size_t>(in) * sizeof(T));
+    for (index_t row = 0; row < p.out[0] * p.out[1]; ++row)
+      average_row_backward(p, static_cast<const T*>(p.y) + plane * out + row * p.out[2], row / p.out[1],
+                           row % p.out[1], x);
+  });
+}
+
+// An adaptive window has no padding, and no divisor but its size.
+static WG_INLINE index_t adaptive_size(const Span& depth, const Span& height, const Span& width) {
+  return depth.padded * height.padded * width.padded;
+}
+
+template <class T>
+static void adaptive_avg_pool(const Pool& p) {
+  const index_t in = volume(p.in), out = volume(p.out);
+  run_planes(p, larger(in, out), [&](index_t plane) {
     const T* x = static_cast<const T*>(p.x) + plane * in;
     T* y = static_cast<T*>(p.y) + plane * out;
-    walk_windows<span>(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
+    walk_windows(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
       T sum = 0;
       for (index_t d = depth.begin; d < depth.end; ++d)
         for (index_t h = height.begin; h < height.end; ++h) {
           const T* row = x + (d * p.in[1] + h) * p.in[2];
           for (index_t w = width.begin; w < width.end; ++w) sum += row[w];
         }
-      y[at] = sum / window_divisor<T>(p, depth, height, width);
+      y[at] = sum / static_cast<T>(adaptive_size(depth, height, width));
     });
   });
 }
 
-template <class T, SpanFn span>
-static WG_INLINE void average_backward(const Pool& p, index_t visits) {
+template <class T>
+static void adaptive_avg_pool_backward(const Pool& p) {
   const index_t in = volume(p.in), out = volume(p.out);
-  run_planes(p, visits, [&](index_t plane) {
+  run_planes(p, larger(in, out), [&](index_t plane) {
     T* x = static_cast<T*>(p.x) + plane * in;
     const T* y = static_cast<const T*>(p.y) + plane * out;
     __builtin_memset(x, 0, static_cast<std::size_t>(in) * sizeof(T));
-    walk_windows<span>(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
-      const T share = y[at] / window_divisor<T>(p, depth, height, width);
+    walk_windows(p, [&](index_t at, const Span& depth, const Span& height, const Span& width) {
+      const T share = y[at] / static_cast<T>(adaptive_size(depth, height, width));
       for (index_t d = depth.begin; d < depth.end; ++d)
         for (index_t h = height.begin; h < height.end; ++h) {
           T* row = x + (d * p.in[1] + h) * p.in[2];
@@ -212,31 +364,6 @@ static WG_INLINE void average_backward(const Pool& p, index_t visits) {
         }
     });
   });
-}
-
-template <class T>
-static void avg_pool(const Pool& p) {
-  average<T, average_span>(p, volume(p.out) * volume(p.kernel));
-}
-template <class T>
-static void avg_pool_backward(const Pool& p) {
-  average_backward<T, average_span>(p, volume(p.out) * volume(p.kernel));
-}
-
-// An adaptive window has no padding and no divisor of its own.
-static Pool without_padding(const Pool& p) {
-  Pool q = p;
-  q.count_include_pad = false;
-  q.divisor = 0;
-  return q;
-}
-template <class T>
-static void adaptive_avg_pool(const Pool& p) {
-  average<T, adaptive_span>(without_padding(p), larger(volume(p.in), volume(p.out)));
-}
-template <class T>
-static void adaptive_avg_pool_backward(const Pool& p) {
-  average_backward<T, adaptive_span>(without_padding(p), larger(volume(p.in), volume(p.out)));
 }
 
 }  // namespace WG_NS

@@ -27,8 +27,8 @@ struct Conv {
 using ConvFn = bool (*)(const Conv&);
 
 // Pooling over `planes` = batch * channels planes.
-//   "max_pool"              y, index from x: index is the flat place in the input plane of the first maximum; a NaN
-//                           is the largest; padding never wins
+//   "max_pool"              y, index from x: index is the flat place in the input plane of the first maximum, or of
+//                           the last NaN; padding never wins
 //   "max_pool_backward"     x = gradient of x from y's gradient in y, by index
 //   "avg_pool"              y from x
 //   "avg_pool_backward"     x = gradient of x from y's gradient in y
