@@ -14,13 +14,11 @@
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
 
-#include "gemm_kernel.h"
+#include "strided_load.h"
 
 namespace wg {
 namespace WG_NS {
 
-static WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
-static WG_INLINE index_t larger(index_t a, index_t b) { return a > b ? a : b; }
 static WG_INLINE index_t quotient_up(index_t a, index_t b) { return (a + b - 1) / b; }
 
 constexpr index_t kStripBytes = 256 * 1024;
@@ -51,7 +49,10 @@ struct Layout {
     constexpr index_t kUnit = kTileCols<T>;
     const index_t fitting = kStripBytes / static_cast<index_t>(sizeof(T)) / depth / kUnit * kUnit;
     const index_t most = larger(fitting, kUnit);
-    strip = quotient_up(quotient_up(out_plane, quotient_up(out_plane, most)), kUnit) * kUnit;
+    if (most >= c.out[2])  // whole output rows
+      strip = quotient_up(c.out[0] * c.out[1], quotient_up(out_plane, most / c.out[2] * c.out[2])) * c.out[2];
+    else
+      strip = quotient_up(quotient_up(out_plane, quotient_up(out_plane, most)), kUnit) * kUnit;
     strips = quotient_up(out_plane, strip);
   }
   // Columns for `channels` channels: rows begin on whole vectors; runs may write a vector past their end.
@@ -63,117 +64,156 @@ struct Layout {
 
 // ---- unrolling ----------------------------------------------------------------------------------------
 
-// d[t] = from[t] for t in [lo, hi), 0 elsewhere in [0, len). May write up to one vector past d[len].
-template <class T>
-static WG_INLINE void copy_window(T* d, const T* from, index_t lo, index_t hi, index_t len) {
-  using S = Simd<T>;
-  constexpr index_t L = S::kLanes;
-  for (index_t t = 0; t < len; t += L) {
-    if (t >= lo && t + L <= hi) {
-      S::store(d + t, S::load(from + t));
-      continue;
-    }
-#if defined(WG_ISA_V4)
-    const unsigned first = lo > t ? static_cast<unsigned>(smaller(lo - t, L)) : 0;
-    const unsigned end = hi > t ? static_cast<unsigned>(smaller(hi - t, L)) : 0;
-    LaneMask mask(static_cast<int>(end));
-    mask.bits &= ~((1u << first) - 1);
-    S::store(d + t, load_lanes(from + t, mask));
-#else
-    S::store(d + t, typename S::V{});
-    for (index_t q = larger(t, lo); q < smaller(t + L, hi); ++q) d[q] = from[q];
-#endif
-  }
+// Output rows of one strip that read, for one tap, either consecutive input rows or only padding.
+struct RowGroup {
+  index_t row;     // of the columns
+  index_t at;      // place of the first output row's piece in the strip
+  index_t rows;    // output rows
+  index_t len;     // positions of each
+  index_t source;  // offset in the image of the first input row; -1: padding
+  index_t first;   // where the first position reads, in the input row; may lie outside
+};
+
+// The range of i in [begin, end) for which i * stride + shift lies in [0, size).
+static WG_INLINE void clip(index_t stride, index_t shift, index_t size, index_t* begin, index_t* end) {
+  const index_t lo = shift >= 0 ? 0 : stride == 1 ? -shift : quotient_up(-shift, stride);
+  const index_t room = size - shift;
+  const index_t hi = room <= 0 ? 0 : stride == 1 ? room : quotient_up(room, stride);
+  *begin = smaller(larger(*begin, lo), *end);
+  *end = larger(smaller(*end, hi), *begin);
 }
 
-template <class T>
-static WG_INLINE void add_run(T* WG_RESTRICT d, const T* WG_RESTRICT from, index_t n) {
-#if defined(WG_ISA_V4)
-  using S = Simd<T>;
-  constexpr index_t L = S::kLanes;
-  index_t t = 0;
-  for (; t + L <= n; t += L) S::store(d + t, S::load(d + t) + S::load(from + t));
-  if (t < n) {
-    const LaneMask mask(static_cast<int>(n - t));
-    store_lanes(d + t, load_lanes(d + t, mask) + load_lanes(from + t, mask), mask);
-  }
-#else
-  for (index_t t = 0; t < n; ++t) d[t] += from[t];
-#endif
-}
-
-// Calls run(row of columns, place in the strip, length, offset of the input row in its plane or -1 when it lies in
-// the padding, first column) for every channel, tap and piece of an output row in positions [q0, q1).
-// `first` is where the run's first element reads, in the input row: it may be negative.
+// Calls visit(group) for every channel, tap and group of output rows in positions [q0, q1).
 template <class F>
 static WG_INLINE void walk_columns(const Conv& c, index_t channels, index_t in_plane, index_t q0, index_t q1,
-                                   F&& run) {
-  const index_t row0 = q0 / c.out[2], o0 = q0 % c.out[2];
-  index_t row = 0;
+                                   F&& visit) {
+  const index_t row0 = q0 / c.out[2], o0 = q0 % c.out[2], od0 = row0 / c.out[1], oh0 = row0 % c.out[1];
+  RowGroup group{};
   for (index_t channel = 0; channel < channels; ++channel)
     for (index_t kd = 0; kd < c.kernel[0]; ++kd)
       for (index_t kh = 0; kh < c.kernel[1]; ++kh)
-        for (index_t kw = 0; kw < c.kernel[2]; ++kw, ++row) {
-          const index_t shift = kw * c.dilation[2] - c.padding[2];
-          index_t od = row0 / c.out[1], oh = row0 % c.out[1], o = o0;
-          for (index_t q = q0; q < q1;) {
-            const index_t len = smaller(c.out[2] - o, q1 - q);
-            const index_t id = od * c.stride[0] - c.padding[0] + kd * c.dilation[0];
-            const index_t ih = oh * c.stride[1] - c.padding[1] + kh * c.dilation[1];
-            const bool inside = id >= 0 && id < c.in[0] && ih >= 0 && ih < c.in[1];
-            run(row, q - q0, len, inside ? channel * in_plane + (id * c.in[1] + ih) * c.in[2] : -1,
-                o * c.stride[2] + shift);
-            q += len;
-            o = 0;
-            if (++oh == c.out[1]) {
-              oh = 0;
-              ++od;
+        for (index_t kw = 0; kw < c.kernel[2]; ++kw, ++group.row) {
+          const index_t shift = kh * c.dilation[1] - c.padding[1];
+          index_t od = od0, oh = oh0, o = o0;
+          for (index_t q = q0; q < q1; ++od, oh = 0) {
+            while (oh < c.out[1] && q < q1) {
+              const bool whole = o == 0 && q1 - q >= c.out[2];
+              group.len = whole ? c.out[2] : smaller(c.out[2] - o, q1 - q);
+              group.first = o * c.stride[2] + kw * c.dilation[2] - c.padding[2];
+              const index_t end = whole ? smaller(c.out[1], oh + (q1 - q) / c.out[2]) : oh + 1;
+              const index_t id = od * c.stride[0] - c.padding[0] + kd * c.dilation[0];
+              index_t lo = oh, hi = id >= 0 && id < c.in[0] ? end : oh;
+              clip(c.stride[1], shift, c.in[1], &lo, &hi);
+              const auto send = [&](index_t from, index_t to, bool inside) {
+                if (from == to) return;
+                group.at = q - q0 + (from - oh) * group.len;
+                group.rows = to - from;
+                group.source =
+                    inside ? channel * in_plane + (id * c.in[1] + from * c.stride[1] + shift) * c.in[2] : -1;
+                visit(group);
+              };
+              send(oh, lo, false);
+              send(lo, hi, true);
+              send(hi, end, false);
+              q += (end - oh) * group.len;
+              oh = end;
+              o = 0;
             }
           }
         }
 }
 
-// The steps t of a run of `len` whose place first + t * stride lies in [0, width): from lo up to hi.
-struct Inside {
-  index_t lo, hi;
-  WG_INLINE Inside(index_t first, index_t stride, index_t width, index_t len) {
-    lo = first >= 0 ? 0 : stride == 1 ? -first : quotient_up(-first, stride);
-    const index_t room = width - first;
-    hi = room <= 0 ? 0 : smaller(len, stride == 1 ? room : quotient_up(room, stride));
-    lo = smaller(lo, hi);
-  }
-};
-
+// Rows are written in ascending order, each up to a vector past its end.
 template <class T>
 static void unroll(const Conv& c, const T* x, index_t channels, index_t in_plane, index_t q0, index_t q1,
                    T* columns, index_t column_row) {
-  const index_t stride = c.stride[2], width = c.in[2];
-  walk_columns(c, channels, in_plane, q0, q1,
-               [&](index_t row, index_t at, index_t len, index_t source, index_t first) {
-                 T* d = columns + row * column_row + at;
-                 if (source < 0) return copy_window(d, x, 0, 0, len);
-                 const Inside in(first, stride, width, len);
-                 const T* from = x + source + first;
-                 if (stride == 1) return copy_window(d, from, in.lo, in.hi, len);
-                 for (index_t t = 0; t < in.lo; ++t) d[t] = 0;
-                 for (index_t t = in.lo; t < in.hi; ++t) d[t] = from[t * stride];
-                 for (index_t t = in.hi; t < len; ++t) d[t] = 0;
-               });
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const index_t stride = c.stride[2], width = c.in[2], row_step = c.stride[1] * width;
+  walk_columns(c, channels, in_plane, q0, q1, [&](const RowGroup& g) {
+    T* d = columns + g.row * column_row + g.at;
+    if (g.source < 0) {
+      for (index_t t = 0; t < g.rows * g.len; t += L) S::store(d + t, typename S::V{});
+      return;
+    }
+    const T* from = x + g.source;
+    if (stride != 1) {
+      for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+        for (index_t t = 0; t < g.len; t += L)
+          S::store(d + t, load_strided(from, g.first + t * stride, stride, width, smaller(L, g.len - t), T(0)));
+      return;
+    }
+    const Reach reach(g.first, 1, width, g.len);
+    from += g.first;
+    if (g.len <= L) {
+      for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+        S::store(d, load_window(from, reach.lo, reach.hi));
+      return;
+    }
+    for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+      for (index_t t = 0; t < g.len; t += L)
+        S::store(d + t, t >= reach.lo && t + L <= reach.hi
+                            ? S::load(from + t)
+                            : load_window(from + t, smaller(larger(reach.lo - t, 0), L),
+                                          smaller(larger(reach.hi - t, 0), L)));
+  });
 }
 
+// x += the columns of a strip, tap by tap.
 template <class T>
 static void roll_up(const Conv& c, const T* columns, index_t column_row, index_t channels, index_t in_plane,
                     index_t q0, index_t q1, T* x) {
   const index_t stride = c.stride[2], width = c.in[2];
-  walk_columns(c, channels, in_plane, q0, q1,
-               [&](index_t row, index_t at, index_t len, index_t target, index_t first) {
-                 if (target < 0) return;
-                 const T* from = columns + row * column_row + at;
-                 const Inside in(first, stride, width, len);
-                 T* d = x + target + first;
-                 if (stride == 1) return add_run(d + in.lo, from + in.lo, in.hi - in.lo);
-                 for (index_t t = in.lo; t < in.hi; ++t) d[t * stride] += from[t];
-               });
+  walk_columns(c, channels, in_plane, q0, q1, [&](const RowGroup& g) {
+    if (g.source < 0) return;
+    const Reach reach(g.first, stride, width, g.len);
+    for (index_t r = 0; r < g.rows; ++r) {
+      const T* WG_RESTRICT from = columns + g.row * column_row + g.at + r * g.len;
+      T* WG_RESTRICT d = x + g.source + g.first + r * c.stride[1] * width;
+      if (stride == 1)
+        for (index_t t = reach.lo; t < reach.hi; ++t) d[t] += from[t];
+      else
+        for (index_t t = reach.lo; t < reach.hi; ++t) d[t * stride] += from[t];
+    }
+  });
+}
+
+// The same sums with stride 1 and strips of whole rows, gathered by rows of x so that each vector of x is loaded
+// and stored once. Output rows [row0, row1) count through depth and height.
+template <class T>
+static void roll_up_rows(const Conv& c, const T* columns, index_t column_row, index_t channels, index_t in_plane,
+                         index_t row0, index_t row1, T* x) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const index_t taps = c.kernel[0] * c.kernel[1] * c.kernel[2], width = c.in[2], out = c.out[2];
+  for (index_t channel = 0; channel < channels; ++channel)
+    for (index_t id = 0; id < c.in[0]; ++id)
+      for (index_t ih = 0; ih < c.in[1]; ++ih) {
+        T* row = x + channel * in_plane + (id * c.in[1] + ih) * width;
+        for (index_t iw = 0; iw < width; iw += L) {
+          const index_t lanes = smaller(L, width - iw);
+          typename S::V sum = load_window(static_cast<const T*>(row + iw), 0, lanes);
+          const T* from = columns + channel * taps * column_row;
+          bool touched = false;
+          for (index_t kd = 0; kd < c.kernel[0]; ++kd)
+            for (index_t kh = 0; kh < c.kernel[1]; ++kh, from += c.kernel[2] * column_row) {
+              const index_t od = id + c.padding[0] - kd * c.dilation[0],
+                            oh = ih + c.padding[1] - kh * c.dilation[1];
+              const index_t source = od * c.out[1] + oh;
+              if (od < 0 || od >= c.out[0] || oh < 0 || oh >= c.out[1] || source < row0 || source >= row1) continue;
+              touched = true;
+              const T* tap = from + (source - row0) * out + iw + c.padding[2];
+              for (index_t kw = 0; kw < c.kernel[2]; ++kw, tap += column_row - c.dilation[2]) {
+                const index_t first = iw + c.padding[2] - kw * c.dilation[2];
+                if (first >= 0 && first + L <= out)
+                  sum += S::load(tap);
+                else
+                  sum += load_window(tap, smaller(larger(-first, 0), L), smaller(larger(out - first, 0), L));
+              }
+            }
+          if (touched) store_lanes(row + iw, sum, LaneMask(static_cast<int>(lanes)));
+        }
+      }
 }
 
 // ---- entries ------------------------------------------------------------------------------------------
@@ -240,6 +280,7 @@ static bool conv_backward_input(const Conv& c) {
   const Layout<T> l(c);
   const index_t column_row = l.column_row(), block = channel_block(c, l.in_group);
   const index_t blocks = quotient_up(l.in_group, block);
+  const bool gathered = c.stride[0] == 1 && c.stride[1] == 1 && c.stride[2] == 1 && l.strip % c.out[2] == 0;
   return run_parts(c.batch * c.groups * blocks, work_of(c, l.depth, l.out_plane), [&](index_t part) {
     const index_t image = part / blocks, group = image % c.groups, first = part % blocks * block;
     const index_t channels = smaller(block, l.in_group - first);
@@ -275,7 +316,10 @@ static bool conv_backward_input(const Conv& c) {
                    l.out_plane,
                    1,
                    {columns, column_row, nullptr, 0, nullptr, false}});
-      roll_up(c, static_cast<const T*>(columns), column_row, channels, l.in_plane, q0, q1, x);
+      if (gathered)
+        roll_up_rows<T>(c, columns, column_row, channels, l.in_plane, q0 / c.out[2], q1 / c.out[2], x);
+      else
+        roll_up<T>(c, columns, column_row, channels, l.in_plane, q0, q1, x);
     }
     if (bias)
       for (index_t channel = 0; channel < channels; ++channel)
