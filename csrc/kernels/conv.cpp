@@ -178,41 +178,36 @@ static void roll_up(const Conv& c, const T* columns, index_t column_row, index_t
   });
 }
 
-// The same sums with stride 1 and strips of whole rows, gathered by rows of x so that each vector of x is loaded
-// and stored once. Output rows [row0, row1) count through depth and height.
+// The same sums for one dimension of depth, stride 1 and strips of whole rows, gathered by rows of x so that a
+// strip loads and stores each vector of x once.
 template <class T>
 static void roll_up_rows(const Conv& c, const T* columns, index_t column_row, index_t channels, index_t in_plane,
                          index_t row0, index_t row1, T* x) {
   using S = Simd<T>;
   constexpr index_t L = S::kLanes;
-  const index_t taps = c.kernel[0] * c.kernel[1] * c.kernel[2], width = c.in[2], out = c.out[2];
+  const index_t taps = c.kernel[1] * c.kernel[2], width = c.in[2], out = c.out[2];
+  const index_t begin = larger(row0 - c.padding[1], 0);
+  const index_t end = smaller(row1 - c.padding[1] + (c.kernel[1] - 1) * c.dilation[1], c.in[1]);
   for (index_t channel = 0; channel < channels; ++channel)
-    for (index_t id = 0; id < c.in[0]; ++id)
-      for (index_t ih = 0; ih < c.in[1]; ++ih) {
-        T* row = x + channel * in_plane + (id * c.in[1] + ih) * width;
-        for (index_t iw = 0; iw < width; iw += L) {
-          const index_t lanes = smaller(L, width - iw);
-          typename S::V sum = load_window(static_cast<const T*>(row + iw), 0, lanes);
-          const T* from = columns + channel * taps * column_row;
-          bool touched = false;
-          for (index_t kd = 0; kd < c.kernel[0]; ++kd)
-            for (index_t kh = 0; kh < c.kernel[1]; ++kh, from += c.kernel[2] * column_row) {
-              const index_t od = id + c.padding[0] - kd * c.dilation[0],
-                            oh = ih + c.padding[1] - kh * c.dilation[1];
-              const index_t source = od * c.out[1] + oh;
-              if (od < 0 || od >= c.out[0] || oh < 0 || oh >= c.out[1] || source < row0 || source >= row1) continue;
-              touched = true;
-              const T* tap = from + (source - row0) * out + iw + c.padding[2];
-              for (index_t kw = 0; kw < c.kernel[2]; ++kw, tap += column_row - c.dilation[2]) {
-                const index_t first = iw + c.padding[2] - kw * c.dilation[2];
-                if (first >= 0 && first + L <= out)
-                  sum += S::load(tap);
-                else
-                  sum += load_window(tap, smaller(larger(-first, 0), L), smaller(larger(out - first, 0), L));
-              }
-            }
-          if (touched) store_lanes(row + iw, sum, LaneMask(static_cast<int>(lanes)));
+    for (index_t ih = begin; ih < end; ++ih)
+      for (index_t iw = 0; iw < width; iw += L) {
+        T* row = x + channel * in_plane + ih * width + iw;
+        const LaneMask mask(static_cast<int>(smaller(L, width - iw)));
+        typename S::V sum = load_lanes(row, mask);
+        const T* from = columns + channel * taps * column_row + iw + c.padding[2];
+        for (index_t kh = 0; kh < c.kernel[1]; ++kh, from += c.kernel[2] * column_row) {
+          const index_t oh = ih + c.padding[1] - kh * c.dilation[1];
+          if (oh < row0 || oh >= row1) continue;
+          const T* tap = from + (oh - row0) * out;
+          index_t first = iw + c.padding[2];
+          for (index_t kw = 0; kw < c.kernel[2]; ++kw, tap += column_row - c.dilation[2], first -= c.dilation[2]) {
+            if (first >= 0 && first + L <= out)
+              sum += S::load(tap);
+            else
+              sum += load_window(tap, smaller(larger(-first, 0), L), smaller(larger(out - first, 0), L));
+          }
         }
+        store_lanes(row, sum, mask);
       }
 }
 
@@ -280,7 +275,8 @@ static bool conv_backward_input(const Conv& c) {
   const Layout<T> l(c);
   const index_t column_row = l.column_row(), block = channel_block(c, l.in_group);
   const index_t blocks = quotient_up(l.in_group, block);
-  const bool gathered = c.stride[0] == 1 && c.stride[1] == 1 && c.stride[2] == 1 && l.strip % c.out[2] == 0;
+  const bool gathered = c.in[0] == 1 && c.kernel[0] == 1 && c.out[0] == 1 && c.stride[1] == 1 && c.stride[2] == 1 &&
+                        l.strip % c.out[2] == 0;
   return run_parts(c.batch * c.groups * blocks, work_of(c, l.depth, l.out_plane), [&](index_t part) {
     const index_t image = part / blocks, group = image % c.groups, first = part % blocks * block;
     const index_t channels = smaller(block, l.in_group - first);
