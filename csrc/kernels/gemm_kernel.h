@@ -73,12 +73,8 @@ WG_INLINE Simd<float>::V load_lanes(const float* p, LaneMask m) {
 WG_INLINE Simd<double>::V load_lanes(const double* p, LaneMask m) {
   return (Simd<double>::V)_mm256_maskload_pd(p, m.by8);
 }
-WG_INLINE void store_lanes(float* p, Simd<float>::V v, LaneMask m) {
-  _mm256_maskstore_ps(p, m.by4, (__m256)v);
-}
-WG_INLINE void store_lanes(double* p, Simd<double>::V v, LaneMask m) {
-  _mm256_maskstore_pd(p, m.by8, (__m256d)v);
-}
+WG_INLINE void store_lanes(float* p, Simd<float>::V v, LaneMask m) { _mm256_maskstore_ps(p, m.by4, (__m256)v); }
+WG_INLINE void store_lanes(double* p, Simd<double>::V v, LaneMask m) { _mm256_maskstore_pd(p, m.by8, (__m256d)v); }
 #else
 // No masked loads: the part of a vector goes through memory, and a narrow panel of B is always packed.
 constexpr bool kMaskedLoads = false;
@@ -124,11 +120,12 @@ struct Dest {
   index_t c_row;
   const T* part;  // null for the first chunk
   index_t part_row;
-  const T* bias;  // null: none
-  bool add;       // c += value
+  const T* bias;                // one value for each column; null: none
+  bool add;                     // c += value
+  const T* row_bias = nullptr;  // one value for each row (convolution)
   WG_INLINE Dest at(index_t i, index_t j) const {
-    return {c + i * c_row + j, c_row, part ? part + i * part_row + j : nullptr, part_row, bias ? bias + j : nullptr,
-            add};
+    return {c + i * c_row + j,         c_row, part ? part + i * part_row + j : nullptr, part_row,
+            bias ? bias + j : nullptr, add,   row_bias ? row_bias + i : nullptr};
   }
 };
 
@@ -171,16 +168,21 @@ WG_NOINLINE void run_tile(index_t k, const T* a, index_t a_row, index_t a_col, c
 #pragma GCC unroll 8
       for (int j = 0; j < W; ++j) body(i, j, Tail && j == W - 1);
   };
-  const auto read = [&](const T* p, bool narrow) __attribute__((always_inline)) { return narrow ? load_lanes(p, mask) : S::load(p); };
-  if (dest.part) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
-    r[i][j] = read(dest.part + i * dest.part_row + j * L, narrow) + r[i][j];
-  });
-  if (dest.bias) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
-    r[i][j] = r[i][j] + read(dest.bias + j * L, narrow);
-  });
-  if (dest.add) each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
-    r[i][j] = read(dest.c + i * dest.c_row + j * L, narrow) + r[i][j];
-  });
+  const auto read = [&](const T* p, bool narrow)
+                        __attribute__((always_inline)) { return narrow ? load_lanes(p, mask) : S::load(p); };
+  if (dest.part)
+    each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
+      r[i][j] = read(dest.part + i * dest.part_row + j * L, narrow) + r[i][j];
+    });
+  if (dest.bias)
+    each([&](int i, int j, bool narrow)
+             __attribute__((always_inline)) { r[i][j] = r[i][j] + read(dest.bias + j * L, narrow); });
+  if (dest.row_bias)
+    each([&](int i, int j, bool)
+             __attribute__((always_inline)) { r[i][j] = r[i][j] + S::splat(dest.row_bias[i]); });
+  if (dest.add)
+    each([&](int i, int j, bool narrow)
+             __attribute__((always_inline)) { r[i][j] = read(dest.c + i * dest.c_row + j * L, narrow) + r[i][j]; });
   each([&](int i, int j, bool narrow) __attribute__((always_inline)) {
     T* c = dest.c + i * dest.c_row + j * L;
     if (narrow)
@@ -277,7 +279,8 @@ constexpr int mixed_lane(int i, Mix mix, int quad, int lanes) {
                          : base + high + at % half + (at >= half ? lanes : 0);
 }
 template <class T, Mix mix, int... I>
-WG_INLINE typename Simd<T>::V mixed(typename Simd<T>::V x, typename Simd<T>::V y, std::integer_sequence<int, I...>) {
+WG_INLINE typename Simd<T>::V mixed(typename Simd<T>::V x, typename Simd<T>::V y,
+                                    std::integer_sequence<int, I...>) {
 #if defined(__clang__) || __GNUC__ >= 12
   return __builtin_shufflevector(x, y, mixed_lane(I, mix, kQuad<T>, Simd<T>::kLanes)...);
 #else
@@ -364,9 +367,20 @@ WG_NOINLINE void pack_panel(const T* s, index_t sq, index_t sp, index_t w, index
     for (index_t p = 0; p < k; ++p) d[p * P + q] = s[q * sq + p * sp];
 }
 
-// The unit's entries (matmul.cpp), for other units of the same instruction set.
-void gemm_f32(const Gemm& g);
-void gemm_f64(const Gemm& g);
+// One product without batch, on the calling thread: uses scratch slots 0 and 1. Defined in matmul.cpp.
+template <class T>
+struct Product {
+  index_t m, n, k;
+  const T* a;
+  index_t a_row, a_col;
+  const T* b;
+  index_t b_row, b_col;
+  Dest<T> dest;
+};
+template <class T>
+void multiply(const Product<T>& g);
+extern template void multiply<float>(const Product<float>&);
+extern template void multiply<double>(const Product<double>&);
 
 }  // namespace WG_NS
 }  // namespace wg

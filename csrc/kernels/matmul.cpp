@@ -5,9 +5,9 @@
 // (accumulate) what C held: C = C + ((chunk0 + chunk1 + ...) + bias). The cut depends on k alone, so the bits of an
 // element do not depend on m, n, strides, packing, tile position or threads. The set of instructions does change
 // them: without fused multiply-add every product is rounded.
-#include "wengert/kernels.h"
 #include "wengert/alloc.h"
 #include "wengert/gemm.h"
+#include "wengert/kernels.h"
 #include "wengert/parallel.h"
 
 #include "gemm_kernel.h"
@@ -36,17 +36,6 @@ static WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 WG_INLINE static float fused(float a, float b, float c) { return WG_FMAF(a, b, c); }
 WG_INLINE static double fused(double a, double b, double c) { return WG_FMA(a, b, c); }
 
-// One product without batch: the unit of work of a thread.
-template <class T>
-struct Product {
-  index_t m, n, k;
-  const T* a;
-  index_t a_row, a_col;
-  const T* b;
-  index_t b_row, b_col;
-  Dest<T> dest;
-};
-
 // The same sums without scratch memory, for when there is none.
 template <class T>
 static WG_NOINLINE void multiply_plainly(const Product<T>& g) {
@@ -61,6 +50,7 @@ static WG_NOINLINE void multiply_plainly(const Product<T>& g) {
         sum = p0 ? sum + part : part;
       }
       if (g.dest.bias) sum += g.dest.bias[j];
+      if (g.dest.row_bias) sum += g.dest.row_bias[i];
       T* c = g.dest.c + i * g.dest.c_row + j;
       *c = g.dest.add ? *c + sum : sum;
     }
@@ -113,7 +103,7 @@ static void multiply_rows(const Product<T>& g) {
           dest.part_row = hold ? columns : dest.c_row;
         }
         if (!last) {
-          dest.bias = nullptr;
+          dest.bias = dest.row_bias = nullptr;
           dest.add = false;
           if (hold) {
             dest.c = held;
@@ -248,13 +238,22 @@ static void multiply_turned(const Product<T>& g) {
     if (g.n <= kNarrowCols && g.a_col == 1 && w >= L)
       multiply_narrow<T>({w, g.n, g.k, a, g.a_row, 1, g.b, g.b_row, g.b_col, {}}, w, turned, kTurnedWidth);
     else
-      multiply_rows<T>({g.n, w, g.k, g.b, g.b_col, g.b_row, a, g.a_col, g.a_row,
+      multiply_rows<T>({g.n,
+                        w,
+                        g.k,
+                        g.b,
+                        g.b_col,
+                        g.b_row,
+                        a,
+                        g.a_col,
+                        g.a_row,
                         {turned, kTurnedWidth, nullptr, 0, nullptr, false}});
     for (index_t i = 0; i < w; ++i) {
       T* c = g.dest.c + (i0 + i) * g.dest.c_row;
       for (index_t j = 0; j < g.n; ++j) {
         T v = turned[j * kTurnedWidth + i];
         if (g.dest.bias) v += g.dest.bias[j];
+        if (g.dest.row_bias) v += g.dest.row_bias[i0 + i];
         c[j] = g.dest.add ? c[j] + v : v;
       }
     }
@@ -277,6 +276,7 @@ static void multiply_few_rows(const Product<T>& g) {
       for (index_t j = 0; j < w; ++j) {
         T v = found[i * kTurnedWidth + j];
         if (dest.bias) v += dest.bias[j];
+        if (dest.row_bias) v += *dest.row_bias;
         dest.c[j] = dest.add ? dest.c[j] + v : v;
       }
     }
@@ -323,12 +323,13 @@ static WG_NOINLINE void multiply_single(const Product<T>& g) {
     }
     for (index_t c = 0; c < chains; ++c) sum = pc + c ? sum + part[c] : part[c];
   }
-  if (g.dest.bias) sum += g.dest.bias[0];
+  if (g.dest.bias) sum += *g.dest.bias;
+  if (g.dest.row_bias) sum += *g.dest.row_bias;
   *g.dest.c = g.dest.add ? *g.dest.c + sum : sum;
 }
 
 template <class T>
-static void multiply(const Product<T>& g) {
+void multiply(const Product<T>& g) {
   if (g.m == 0 || g.n == 0) return;
   if (g.m == 1 && g.n == 1)
     multiply_single(g);
@@ -340,19 +341,29 @@ static void multiply(const Product<T>& g) {
     multiply_rows(g);
 }
 
+template void multiply<float>(const Product<float>&);
+template void multiply<double>(const Product<double>&);
+
 // Multiply-adds that repay a hand-over to another thread (about 10 us of work).
 constexpr double kPartWork = 5e5;
 
 template <class T>
 static void gemm(const Gemm& g) {
   const auto item = [&g](index_t i) -> Product<T> {
-    return {g.m, g.n, g.k, static_cast<const T*>(g.a) + (g.a_offset ? g.a_offset[i] : 0), g.a_row, g.a_col,
-            static_cast<const T*>(g.b) + (g.b_offset ? g.b_offset[i] : 0), g.b_row, g.b_col,
-            {static_cast<T*>(g.c) + i * g.c_batch, g.c_row, nullptr, 0, static_cast<const T*>(g.bias),
-             g.accumulate}};
+    return {
+        g.m,
+        g.n,
+        g.k,
+        static_cast<const T*>(g.a) + (g.a_offset ? g.a_offset[i] : 0),
+        g.a_row,
+        g.a_col,
+        static_cast<const T*>(g.b) + (g.b_offset ? g.b_offset[i] : 0),
+        g.b_row,
+        g.b_col,
+        {static_cast<T*>(g.c) + i * g.c_batch, g.c_row, nullptr, 0, static_cast<const T*>(g.bias), g.accumulate}};
   };
-  const double work = static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) *
-                      static_cast<double>(g.batch);
+  const double work =
+      static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) * static_cast<double>(g.batch);
   const int threads = work < 2 * kPartWork ? 1 : num_threads();
   if (threads == 1) {
     for (index_t i = 0; i < g.batch; ++i) multiply(item(i));
@@ -390,9 +401,6 @@ static void gemm(const Gemm& g) {
   });
 }
 
-void gemm_f32(const Gemm& g) { gemm<float>(g); }
-void gemm_f64(const Gemm& g) { gemm<double>(g); }
-
 #if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
 // Integers wrap around, so neither the order nor the type of the sum matters: U is the unsigned type of T's size,
 // widened to 32 bits so that no product overflows a signed type by promotion.
@@ -410,7 +418,8 @@ static void gemm_integers(const Gemm& g) {
         const U x = static_cast<U>(a[i * g.a_row + p * g.a_col]);
         const T* from = b + p * g.b_row;
         if (g.b_col == 1)
-          for (index_t j = 0; j < g.n; ++j) c[j] = static_cast<T>(static_cast<U>(c[j]) + x * static_cast<U>(from[j]));
+          for (index_t j = 0; j < g.n; ++j)
+            c[j] = static_cast<T>(static_cast<U>(c[j]) + x * static_cast<U>(from[j]));
         else
           for (index_t j = 0; j < g.n; ++j)
             c[j] = static_cast<T>(static_cast<U>(c[j]) + x * static_cast<U>(from[j * g.b_col]));
@@ -423,12 +432,11 @@ static void gemm_integers(const Gemm& g) {
 }  // namespace WG_NS
 }  // namespace wg
 
-#define WG_GEMM(dtype, fn) \
-  { "gemm", kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn) }
+#define WG_GEMM(dtype, fn) {"gemm", kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn)}
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
-WG_UNIT(matmul, WG_GEMM(kFloat32, gemm_f32), WG_GEMM(kFloat64, gemm_f64))
+WG_UNIT(matmul, WG_GEMM(kFloat32, gemm<float>), WG_GEMM(kFloat64, gemm<double>))
 #else
-WG_UNIT(matmul, WG_GEMM(kFloat32, gemm_f32), WG_GEMM(kFloat64, gemm_f64),
+WG_UNIT(matmul, WG_GEMM(kFloat32, gemm<float>), WG_GEMM(kFloat64, gemm<double>),
         WG_GEMM(kUInt8, (gemm_integers<std::uint8_t, std::uint32_t>)),
         WG_GEMM(kInt8, (gemm_integers<std::int8_t, std::uint32_t>)),
         WG_GEMM(kInt16, (gemm_integers<std::int16_t, std::uint32_t>)),

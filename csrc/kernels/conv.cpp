@@ -1,0 +1,393 @@
+// Convolution in up to three dimensions, forward and both gradients, float32 and float64.
+//
+// A strip of output positions is unrolled into columns (one row for each channel and kernel tap, about 256 KiB,
+// so that it stays in the second-level cache) and multiplied by the weights; the whole unrolled image never exists.
+// A pointwise convolution multiplies the image itself.
+//
+// Sums. Forward: over (channel, tap) in the matrix product's order, then the bias. Gradient of x: strips ascending,
+// within a strip taps ascending, each term a product over the output channels. Gradient of w: the batch is cut into
+// slices by size alone; within a slice products over strips are added in order, and slices in order at the end.
+// No cut depends on the number of threads.
+#include "wengert/conv.h"
+
+#include "wengert/alloc.h"
+#include "wengert/kernels.h"
+#include "wengert/parallel.h"
+
+#include "strided_load.h"
+
+namespace wg {
+namespace WG_NS {
+
+static WG_INLINE index_t quotient_up(index_t a, index_t b) { return (a + b - 1) / b; }
+
+constexpr index_t kStripBytes = 256 * 1024;
+// Multiply-adds that repay a hand-over to another thread.
+constexpr double kPartWork = 5e5;
+// The largest number of slices of the batch in the gradient of w, and the most memory their partial sums may take.
+constexpr index_t kMaxSlices = 16, kSliceBytes = 16 << 20;
+
+// Sizes that follow from a description.
+template <class T>
+struct Layout {
+  index_t in_group, out_group;  // channels of a group
+  index_t taps, depth;          // kernel positions; rows of the unrolled matrix
+  index_t in_plane, out_plane;  // positions of a channel
+  index_t strip, strips;        // positions of a strip
+  bool pointwise;
+
+  explicit Layout(const Conv& c) {
+    in_group = c.in_channels / c.groups;
+    out_group = c.out_channels / c.groups;
+    taps = c.kernel[0] * c.kernel[1] * c.kernel[2];
+    depth = in_group * taps;
+    in_plane = c.in[0] * c.in[1] * c.in[2];
+    out_plane = c.out[0] * c.out[1] * c.out[2];
+    pointwise = taps == 1;
+    for (int d = 0; d < 3; ++d)
+      pointwise = pointwise && c.stride[d] == 1 && c.padding[d] == 0 && c.in[d] == c.out[d];
+    constexpr index_t kUnit = kTileCols<T>;
+    const index_t fitting = kStripBytes / static_cast<index_t>(sizeof(T)) / depth / kUnit * kUnit;
+    const index_t most = larger(fitting, kUnit);
+    if (most >= c.out[2])  // whole output rows
+      strip = quotient_up(c.out[0] * c.out[1], quotient_up(out_plane, most / c.out[2] * c.out[2])) * c.out[2];
+    else
+      strip = quotient_up(quotient_up(out_plane, quotient_up(out_plane, most)), kUnit) * kUnit;
+    strips = quotient_up(out_plane, strip);
+  }
+  // Columns for `channels` channels: rows begin on whole vectors; runs may write a vector past their end.
+  index_t column_row() const { return quotient_up(smaller(strip, out_plane), Simd<T>::kLanes) * Simd<T>::kLanes; }
+  std::size_t column_bytes(index_t channels) const {
+    return static_cast<std::size_t>(channels * taps * column_row() + Simd<T>::kLanes) * sizeof(T);
+  }
+};
+
+// ---- unrolling ----------------------------------------------------------------------------------------
+
+// Output rows of one strip that read, for one tap, either consecutive input rows or only padding.
+struct RowGroup {
+  index_t row;     // of the columns
+  index_t at;      // place of the first output row's piece in the strip
+  index_t rows;    // output rows
+  index_t len;     // positions of each
+  index_t source;  // offset in the image of the first input row; -1: padding
+  index_t first;   // where the first position reads, in the input row; may lie outside
+};
+
+// The range of i in [begin, end) for which i * stride + shift lies in [0, size).
+static WG_INLINE void clip(index_t stride, index_t shift, index_t size, index_t* begin, index_t* end) {
+  const index_t lo = shift >= 0 ? 0 : stride == 1 ? -shift : quotient_up(-shift, stride);
+  const index_t room = size - shift;
+  const index_t hi = room <= 0 ? 0 : stride == 1 ? room : quotient_up(room, stride);
+  *begin = smaller(larger(*begin, lo), *end);
+  *end = larger(smaller(*end, hi), *begin);
+}
+
+// Calls visit(group) for every channel, tap and group of output rows in positions [q0, q1).
+template <class F>
+static WG_INLINE void walk_columns(const Conv& c, index_t channels, index_t in_plane, index_t q0, index_t q1,
+                                   F&& visit) {
+  const index_t row0 = q0 / c.out[2], o0 = q0 % c.out[2], od0 = row0 / c.out[1], oh0 = row0 % c.out[1];
+  RowGroup group{};
+  for (index_t channel = 0; channel < channels; ++channel)
+    for (index_t kd = 0; kd < c.kernel[0]; ++kd)
+      for (index_t kh = 0; kh < c.kernel[1]; ++kh)
+        for (index_t kw = 0; kw < c.kernel[2]; ++kw, ++group.row) {
+          const index_t shift = kh * c.dilation[1] - c.padding[1];
+          index_t od = od0, oh = oh0, o = o0;
+          for (index_t q = q0; q < q1; ++od, oh = 0) {
+            while (oh < c.out[1] && q < q1) {
+              const bool whole = o == 0 && q1 - q >= c.out[2];
+              group.len = whole ? c.out[2] : smaller(c.out[2] - o, q1 - q);
+              group.first = o * c.stride[2] + kw * c.dilation[2] - c.padding[2];
+              const index_t end = whole ? smaller(c.out[1], oh + (q1 - q) / c.out[2]) : oh + 1;
+              const index_t id = od * c.stride[0] - c.padding[0] + kd * c.dilation[0];
+              index_t lo = oh, hi = id >= 0 && id < c.in[0] ? end : oh;
+              clip(c.stride[1], shift, c.in[1], &lo, &hi);
+              const auto send = [&](index_t from, index_t to, bool inside) {
+                if (from == to) return;
+                group.at = q - q0 + (from - oh) * group.len;
+                group.rows = to - from;
+                group.source =
+                    inside ? channel * in_plane + (id * c.in[1] + from * c.stride[1] + shift) * c.in[2] : -1;
+                visit(group);
+              };
+              send(oh, lo, false);
+              send(lo, hi, true);
+              send(hi, end, false);
+              q += (end - oh) * group.len;
+              oh = end;
+              o = 0;
+            }
+          }
+        }
+}
+
+// Rows are written in ascending order, each up to a vector past its end.
+template <class T>
+static void unroll(const Conv& c, const T* x, index_t channels, index_t in_plane, index_t q0, index_t q1,
+                   T* columns, index_t column_row) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const index_t stride = c.stride[2], width = c.in[2], row_step = c.stride[1] * width;
+  walk_columns(c, channels, in_plane, q0, q1, [&](const RowGroup& g) {
+    T* d = columns + g.row * column_row + g.at;
+    if (g.source < 0) {
+      for (index_t t = 0; t < g.rows * g.len; t += L) S::store(d + t, typename S::V{});
+      return;
+    }
+    const T* from = x + g.source;
+    if (stride != 1) {
+      for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+        for (index_t t = 0; t < g.len; t += L)
+          S::store(d + t, load_strided(from, g.first + t * stride, stride, width, smaller(L, g.len - t), T(0)));
+      return;
+    }
+    const Reach reach(g.first, 1, width, g.len);
+    from += g.first;
+    if (g.len <= L) {
+      for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+        S::store(d, load_window(from, reach.lo, reach.hi));
+      return;
+    }
+    for (index_t r = 0; r < g.rows; ++r, d += g.len, from += row_step)
+      for (index_t t = 0; t < g.len; t += L)
+        S::store(d + t, t >= reach.lo && t + L <= reach.hi
+                            ? S::load(from + t)
+                            : load_window(from + t, smaller(larger(reach.lo - t, 0), L),
+                                          smaller(larger(reach.hi - t, 0), L)));
+  });
+}
+
+// x += the columns of a strip, tap by tap.
+template <class T>
+static void roll_up(const Conv& c, const T* columns, index_t column_row, index_t channels, index_t in_plane,
+                    index_t q0, index_t q1, T* x) {
+  const index_t stride = c.stride[2], width = c.in[2];
+  walk_columns(c, channels, in_plane, q0, q1, [&](const RowGroup& g) {
+    if (g.source < 0) return;
+    const Reach reach(g.first, stride, width, g.len);
+    for (index_t r = 0; r < g.rows; ++r) {
+      const T* WG_RESTRICT from = columns + g.row * column_row + g.at + r * g.len;
+      T* WG_RESTRICT d = x + g.source + g.first + r * c.stride[1] * width;
+      if (stride == 1)
+        for (index_t t = reach.lo; t < reach.hi; ++t) d[t] += from[t];
+      else
+        for (index_t t = reach.lo; t < reach.hi; ++t) d[t * stride] += from[t];
+    }
+  });
+}
+
+// The same sums for one dimension of depth, stride 1 and strips of whole rows, gathered by rows of x so that a
+// strip loads and stores each vector of x once.
+template <class T>
+static void roll_up_rows(const Conv& c, const T* columns, index_t column_row, index_t channels, index_t in_plane,
+                         index_t row0, index_t row1, T* x) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const index_t taps = c.kernel[1] * c.kernel[2], width = c.in[2], out = c.out[2];
+  const index_t begin = larger(row0 - c.padding[1], 0);
+  const index_t end = smaller(row1 - c.padding[1] + (c.kernel[1] - 1) * c.dilation[1], c.in[1]);
+  for (index_t channel = 0; channel < channels; ++channel)
+    for (index_t ih = begin; ih < end; ++ih)
+      for (index_t iw = 0; iw < width; iw += L) {
+        T* row = x + channel * in_plane + ih * width + iw;
+        const LaneMask mask(static_cast<int>(smaller(L, width - iw)));
+        typename S::V sum = load_lanes(row, mask);
+        const T* from = columns + channel * taps * column_row + iw + c.padding[2];
+        for (index_t kh = 0; kh < c.kernel[1]; ++kh, from += c.kernel[2] * column_row) {
+          const index_t oh = ih + c.padding[1] - kh * c.dilation[1];
+          if (oh < row0 || oh >= row1) continue;
+          const T* tap = from + (oh - row0) * out;
+          index_t first = iw + c.padding[2];
+          for (index_t kw = 0; kw < c.kernel[2]; ++kw, tap += column_row - c.dilation[2], first -= c.dilation[2]) {
+            if (first >= 0 && first + L <= out)
+              sum += S::load(tap);
+            else
+              sum += load_window(tap, smaller(larger(-first, 0), L), smaller(larger(out - first, 0), L));
+          }
+        }
+        store_lanes(row, sum, mask);
+      }
+}
+
+// ---- entries ------------------------------------------------------------------------------------------
+
+// Run body(i) for i in [0, n) in parts that each repay a hand-over; body returns false when memory is exhausted.
+template <class F>
+static bool run_parts(index_t n, double work, F&& body) {
+  const double most = work / kPartWork;
+  const index_t parts = most < 2 ? 1 : most < static_cast<double>(n) ? static_cast<index_t>(most) : n;
+  bool failed = false;
+  parallel_for(parts, [&](index_t part) {
+    for (index_t i = n * part / parts; i < n * (part + 1) / parts; ++i)
+      if (!body(i)) __atomic_store_n(&failed, true, __ATOMIC_RELAXED);
+  });
+  return !failed;
+}
+
+static double work_of(const Conv& c, index_t depth, index_t out_plane) {
+  return static_cast<double>(c.batch) * static_cast<double>(c.out_channels) * static_cast<double>(depth) *
+         static_cast<double>(out_plane);
+}
+
+template <class T>
+static bool conv_forward(const Conv& c) {
+  const Layout<T> l(c);
+  const index_t column_row = l.column_row();
+  return run_parts(c.batch * c.groups * l.strips, work_of(c, l.depth, l.out_plane), [&](index_t part) {
+    const index_t image = part / l.strips, group = image % c.groups;
+    const index_t q0 = part % l.strips * l.strip, q1 = smaller(q0 + l.strip, l.out_plane);
+    const T* x = static_cast<const T*>(c.x) + image * l.in_group * l.in_plane;
+    const T* b = x + q0;
+    index_t b_row = l.in_plane;
+    if (!l.pointwise) {
+      T* columns = static_cast<T*>(scratch(2, l.column_bytes(l.in_group)));
+      if (!columns) return false;
+      unroll(c, x, l.in_group, l.in_plane, q0, q1, columns, column_row);
+      b = columns;
+      b_row = column_row;
+    }
+    const T* bias = c.bias ? static_cast<const T*>(c.bias) + group * l.out_group : nullptr;
+    multiply<T>({l.out_group,
+                 q1 - q0,
+                 l.depth,
+                 static_cast<const T*>(c.w) + group * l.out_group * l.depth,
+                 l.depth,
+                 1,
+                 b,
+                 b_row,
+                 1,
+                 {static_cast<T*>(c.y) + image * l.out_group * l.out_plane + q0, l.out_plane, nullptr, 0, nullptr,
+                  false, bias}});
+    return true;
+  });
+}
+
+// Channels are cut into blocks when there are few images: no sum crosses a channel of x.
+static index_t channel_block(const Conv& c, index_t in_group) {
+  const index_t images = c.batch * c.groups;
+  return images >= 16 ? in_group : larger(quotient_up(in_group * images, 16), 1);
+}
+
+template <class T>
+static bool conv_backward_input(const Conv& c) {
+  const Layout<T> l(c);
+  const index_t column_row = l.column_row(), block = channel_block(c, l.in_group);
+  const index_t blocks = quotient_up(l.in_group, block);
+  const bool gathered = c.in[0] == 1 && c.kernel[0] == 1 && c.out[0] == 1 && c.stride[1] == 1 && c.stride[2] == 1 &&
+                        l.strip % c.out[2] == 0;
+  return run_parts(c.batch * c.groups * blocks, work_of(c, l.depth, l.out_plane), [&](index_t part) {
+    const index_t image = part / blocks, group = image % c.groups, first = part % blocks * block;
+    const index_t channels = smaller(block, l.in_group - first);
+    T* x = static_cast<T*>(c.x) + (image * l.in_group + first) * l.in_plane;
+    const T* y = static_cast<const T*>(c.y) + image * l.out_group * l.out_plane;
+    const T* w = static_cast<const T*>(c.w) + group * l.out_group * l.depth + first * l.taps;
+    const T* bias = c.bias ? static_cast<const T*>(c.bias) + group * l.in_group + first : nullptr;
+    if (l.pointwise) {
+      multiply<T>({channels,
+                   l.out_plane,
+                   l.out_group,
+                   w,
+                   1,
+                   l.depth,
+                   y,
+                   l.out_plane,
+                   1,
+                   {x, l.in_plane, nullptr, 0, nullptr, c.accumulate, bias}});
+      return true;
+    }
+    T* columns = static_cast<T*>(scratch(2, l.column_bytes(channels)));
+    if (!columns) return false;
+    if (!c.accumulate) __builtin_memset(x, 0, static_cast<std::size_t>(channels * l.in_plane) * sizeof(T));
+    for (index_t q0 = 0; q0 < l.out_plane; q0 += l.strip) {
+      const index_t q1 = smaller(q0 + l.strip, l.out_plane);
+      multiply<T>({channels * l.taps,
+                   q1 - q0,
+                   l.out_group,
+                   w,
+                   1,
+                   l.depth,
+                   y + q0,
+                   l.out_plane,
+                   1,
+                   {columns, column_row, nullptr, 0, nullptr, false}});
+      if (gathered)
+        roll_up_rows<T>(c, columns, column_row, channels, l.in_plane, q0 / c.out[2], q1 / c.out[2], x);
+      else
+        roll_up<T>(c, columns, column_row, channels, l.in_plane, q0, q1, x);
+    }
+    if (bias)
+      for (index_t channel = 0; channel < channels; ++channel)
+        for (index_t i = 0; i < l.in_plane; ++i) x[channel * l.in_plane + i] += bias[channel];
+    return true;
+  });
+}
+
+template <class T>
+static bool conv_backward_weight(const Conv& c) {
+  const Layout<T> l(c);
+  const index_t column_row = l.column_row(), block = channel_block(c, l.in_group);
+  const index_t blocks = quotient_up(l.in_group, block);
+  // The transposed gradient (tap, output channel) of each slice: its rows are rows of the columns.
+  const index_t size = c.groups * l.depth * l.out_group;
+  const index_t affordable = larger(kSliceBytes / (size * static_cast<index_t>(sizeof(T))), 1);
+  const index_t slices = larger(smaller(smaller(c.batch, kMaxSlices), affordable), 1);
+  T* sums = static_cast<T*>(scratch(3, static_cast<std::size_t>(slices * size) * sizeof(T)));
+  if (!sums) return false;
+  const bool done = run_parts(slices * c.groups * blocks, work_of(c, l.depth, l.out_plane), [&](index_t part) {
+    const index_t slice = part / (c.groups * blocks), group = part / blocks % c.groups;
+    const index_t first = part % blocks * block, channels = smaller(block, l.in_group - first);
+    T* sum = sums + slice * size + (group * l.depth + first * l.taps) * l.out_group;
+    T* columns = nullptr;
+    if (!l.pointwise) {
+      columns = static_cast<T*>(scratch(2, l.column_bytes(channels)));
+      if (!columns) return false;
+    }
+    bool add = false;
+    const index_t end = c.batch * (slice + 1) / slices;
+    for (index_t image = c.batch * slice / slices; image < end; ++image) {
+      const T* x = static_cast<const T*>(c.x) + (image * c.in_channels + group * l.in_group + first) * l.in_plane;
+      const T* y = static_cast<const T*>(c.y) + (image * c.out_channels + group * l.out_group) * l.out_plane;
+      for (index_t q0 = 0; q0 < l.out_plane; q0 += l.strip) {
+        const index_t q1 = smaller(q0 + l.strip, l.out_plane);
+        if (!l.pointwise) unroll(c, x, channels, l.in_plane, q0, q1, columns, column_row);
+        multiply<T>({channels * l.taps,
+                     l.out_group,
+                     q1 - q0,
+                     l.pointwise ? x + q0 : columns,
+                     l.pointwise ? l.in_plane : column_row,
+                     1,
+                     y + q0,
+                     1,
+                     l.out_plane,
+                     {sum, l.out_group, nullptr, 0, nullptr, add}});
+        add = true;
+      }
+    }
+    return true;
+  });
+  if (!done) return false;
+  for (index_t group = 0; group < c.groups; ++group)
+    for (index_t o = 0; o < l.out_group; ++o) {
+      T* w = static_cast<T*>(c.w) + (group * l.out_group + o) * l.depth;
+      const T* from = sums + group * l.depth * l.out_group + o;
+      for (index_t i = 0; i < l.depth; ++i) {
+        T sum = c.batch ? from[i * l.out_group] : 0;
+        for (index_t slice = 1; slice < slices; ++slice) sum += from[slice * size + i * l.out_group];
+        w[i] = c.accumulate ? w[i] + sum : sum;
+      }
+    }
+  return true;
+}
+
+}  // namespace WG_NS
+}  // namespace wg
+
+#define WG_CONV(name, dtype, fn) {name, kOtherKernel, dtype, dtype, reinterpret_cast<void*>(fn)}
+WG_UNIT(conv, WG_CONV("conv_forward", kFloat32, conv_forward<float>),
+        WG_CONV("conv_forward", kFloat64, conv_forward<double>),
+        WG_CONV("conv_backward_input", kFloat32, conv_backward_input<float>),
+        WG_CONV("conv_backward_input", kFloat64, conv_backward_input<double>),
+        WG_CONV("conv_backward_weight", kFloat32, conv_backward_weight<float>),
+        WG_CONV("conv_backward_weight", kFloat64, conv_backward_weight<double>))
