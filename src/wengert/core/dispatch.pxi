@@ -150,7 +150,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     cdef Array outs[4]
     cdef Array* ins = small_in
     cdef int32_t* nodes = small_nodes
-    cdef int nin = <int> len(operands), k, status
+    cdef int nin = <int> len(operands), k, status, held = 0
     cdef int32_t node = -1
     cdef Tensor t, o
     cdef cbool slow = active_recorder != NULL
@@ -176,6 +176,9 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
                 raise_memory(e.name)
         for k in range(nin):
             operand(operands[k], &ins[k], &nodes[k], e.name)
+        for k in range(nin):
+            array_ref(ins[k])   # another thread may replace an operand's memory while a large kernel runs
+            held += 1
         status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
         if status < 0:
             raise_last()
@@ -193,6 +196,8 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         return tuple(results)
     finally:
         attr_decref(attr)
+        for k in range(held):
+            array_unref(ins[k])
         if ins != small_in:
             free(ins)
             free(nodes)
@@ -287,6 +292,14 @@ cdef inline int fast_result(Tensor o, Array* like, int dtype) except -1:
     return 0
 
 
+cdef int refresh_views(Tensor x, Tensor y) except -1:
+    if x.c.flags & T_VIEW:
+        refresh_view(x)
+    if y.c.flags & T_VIEW:
+        refresh_view(y)
+    return 0
+
+
 cdef object binary(int slot, object left, object right):
     """left <op> right for operator slots; NotImplemented for operands that are not ours."""
     cdef Entry e = <Entry> slot_entry[slot]
@@ -302,7 +315,9 @@ cdef object binary(int slot, object left, object right):
         y = <Tensor> right
         a = &x.c.array
         b = &y.c.array
-        if (a.dtype == b.dtype and not (x.c.flags | y.c.flags) & (T_VIEW | T_SLOW) and active_recorder == NULL
+        if (x.c.flags | y.c.flags) & T_VIEW:
+            refresh_views(x, y)
+        if (a.dtype == b.dtype and not (x.c.flags | y.c.flags) & T_SLOW and active_recorder == NULL
                 and a.layout.contiguous and a.layout.numel <= FAST_ELEMENTS
                 and (a.layout == b.layout or b.layout.contiguous and same_shape(a.layout, b.layout))
                 and e.info.flags & kElementwise):
@@ -319,7 +334,9 @@ cdef object binary(int slot, object left, object right):
     if type(left) is Tensor and (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
         x = <Tensor> left
         a = &x.c.array
-        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+        if x.c.flags & T_VIEW:
+            refresh_view(x)
+        if (not x.c.flags & T_SLOW and active_recorder == NULL and a.layout.contiguous
                 and a.layout.numel <= FAST_ELEMENTS and (a.dtype == kFloat32 or a.dtype == kFloat64)
                 and e.info.flags & kElementwise):
             fn = e.info.fn[a.dtype]
@@ -361,7 +378,9 @@ cdef object unary(Entry e, object v):
     if type(v) is Tensor:
         x = <Tensor> v
         a = &x.c.array
-        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+        if x.c.flags & T_VIEW:
+            refresh_view(x)
+        if (not x.c.flags & T_SLOW and active_recorder == NULL and a.layout.contiguous
                 and a.layout.numel <= FAST_ELEMENTS and not is_half(a.dtype)):
             fn = e.info.fn[a.dtype]
             if fn != NULL:
