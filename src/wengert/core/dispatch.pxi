@@ -219,11 +219,11 @@ cdef int mark_view(Tensor o, Tensor x) except -1:
 # The rows that Python's operators stand for; filled by _bind from the rows themselves (row.slot).
 cdef enum:
     S_ADD, S_SUB, S_MUL, S_TRUEDIV, S_FLOORDIV, S_MOD, S_POW, S_NEG, S_ABS, S_INVERT, S_AND, S_OR, S_XOR, S_LSHIFT
-    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_COUNT
+    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_POW_NUMBER, S_COUNT
 
 cdef PyObject* slot_entry[S_COUNT]
 _slot_names = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "abs", "invert", "and", "or", "xor",
-               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul"]
+               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul", "pow_number"]
 
 
 def bind_slot(str name, Entry e):
@@ -422,7 +422,7 @@ cdef class Op:
         self.row = row
         self.nin = len(row.inputs)
         self.random = bool(e.info.flags & kRandom)
-        fields = row.fields[:-2] if self.random else row.fields
+        fields = row.fields[:len(row.fields) - 2] if self.random else row.fields
         self.nattr = len(fields)
         self.names = tuple(row.args) + tuple(fields)
         self.positions = {name: k for k, name in enumerate(self.names)}
@@ -578,7 +578,7 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         operands = values[:self.nin]
         if not isinstance(operands[0], Tensor):
             _check_first(e, operands)
-    result = apply_op(e, operands, encode_attrs(e, tuple(values[self.nin:])))
+    result = apply_op(e, operands, encode_attrs(e, values, self.nin))
     if out is not None:
         return write_out(e.name, result, out)
     return result
