@@ -27,6 +27,25 @@ constexpr double kPartWork = 5e5;
 // The largest number of slices of the batch in the gradient of w, and the most memory their partial sums may take.
 constexpr index_t kMaxSlices = 16, kSliceBytes = 16 << 20;
 
+// Short output rows with stride 1 are unrolled from a padded copy of the input, a vector of positions at a time:
+// such a vector then is two or three masked loads and an aligned store, whatever the tap. Only where masks are
+// cheap.
+static index_t padded_row(const Conv& c) { return c.in[2] + 2 * c.padding[2]; }
+static index_t padded_plane(const Conv& c, index_t rows) {
+  return (rows + (c.kernel[1] - 1) * c.dilation[1]) * padded_row(c);
+}
+template <class T>
+static bool reads_padded(const Conv& c) {
+#if defined(WG_ISA_V4)
+  constexpr index_t L = Simd<T>::kLanes;
+  return c.in[0] == 1 && c.out[0] == 1 && c.kernel[0] == 1 && c.stride[1] == 1 && c.stride[2] == 1 &&
+         c.kernel[1] * c.kernel[2] > 1 && c.out[2] % L != 0 && c.out[2] >= L / 2 && c.out[2] < 4 * L;
+#else
+  (void)c;
+  return false;
+#endif
+}
+
 // Sizes that follow from a description.
 template <class T>
 struct Layout {
@@ -57,8 +76,12 @@ struct Layout {
   }
   // Columns for `channels` channels: rows begin on whole vectors; runs may write a vector past their end.
   index_t column_row() const { return quotient_up(smaller(strip, out_plane), Simd<T>::kLanes) * Simd<T>::kLanes; }
-  std::size_t column_bytes(index_t channels) const {
-    return static_cast<std::size_t>(channels * taps * column_row() + Simd<T>::kLanes) * sizeof(T);
+  // Scratch for the columns of `channels` channels, then a padded copy of the rows they read.
+  std::size_t column_bytes(const Conv& c, index_t channels) const {
+    index_t size = channels * taps * column_row() + Simd<T>::kLanes;
+    if (reads_padded<T>(c))
+      size += channels * padded_plane(c, strip / c.out[2]) + 2 * padded_row(c) + Simd<T>::kLanes;
+    return static_cast<std::size_t>(size) * sizeof(T);
   }
 };
 
@@ -123,12 +146,59 @@ static WG_INLINE void walk_columns(const Conv& c, index_t channels, index_t in_p
         }
 }
 
+#if defined(WG_ISA_V4)
+// The columns of output rows [row0, row1), by reads_padded's way; `padded` is scratch memory.
+template <class T>
+static void unroll_padded(const Conv& c, const T* x, index_t channels, index_t in_plane, index_t row0, index_t row1,
+                          T* columns, index_t column_row, T* padded) {
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes;
+  const index_t row = padded_row(c), plane = padded_plane(c, row1 - row0), pad = c.padding[2], out = c.out[2];
+  for (index_t channel = 0; channel < channels; ++channel)
+    for (index_t i = 0; i < plane / row; ++i) {
+      const index_t ih = row0 + i - c.padding[1];
+      const bool inside = ih >= 0 && ih < c.in[1];
+      const T* from = x + channel * in_plane + (inside ? ih : 0) * c.in[2] - pad;
+      T* d = padded + channel * plane + i * row;
+      for (index_t t = 0; t < row; t += L)
+        S::store(d + t, load_window(from + t, smaller(larger(pad - t, 0), L),
+                                    inside ? smaller(larger(pad + c.in[2] - t, 0), L) : 0));
+    }
+  const index_t skip = row - out;  // from the end of one output row's reads to the beginning of the next
+  for (index_t q = 0; q < (row1 - row0) * out; q += L) {
+    const index_t left = out - q % out;  // lanes until the output row ends
+    const T* base = padded + q / out * row + q % out;
+    const unsigned all = (1u << L) - 1, second = left < L ? all & ~((1u << left) - 1) : 0;
+    const unsigned third = left + out < L ? all & ~((1u << (left + out)) - 1) : 0;
+    T* d = columns + q;
+    const auto each_tap = [&](auto&& load) __attribute__((always_inline)) {
+      for (index_t channel = 0; channel < channels; ++channel)
+        for (index_t kh = 0; kh < c.kernel[1]; ++kh)
+          for (index_t kw = 0; kw < c.kernel[2]; ++kw, d += column_row)
+            S::store(d, load(base + channel * plane + kh * c.dilation[1] * row + kw * c.dilation[2]));
+    };
+    if (!second)
+      each_tap([](const T* p) { return S::load(p); });
+    else if (!third)
+      each_tap([&](const T* p) { return load_filled(p + skip, second, S::load(p)); });
+    else
+      each_tap(
+          [&](const T* p) { return load_filled(p + 2 * skip, third, load_filled(p + skip, second, S::load(p))); });
+  }
+}
+#endif
+
 // Rows are written in ascending order, each up to a vector past its end.
 template <class T>
 static void unroll(const Conv& c, const T* x, index_t channels, index_t in_plane, index_t q0, index_t q1,
                    T* columns, index_t column_row) {
   using S = Simd<T>;
   constexpr index_t L = S::kLanes;
+#if defined(WG_ISA_V4)
+  if (reads_padded<T>(c) && q0 % c.out[2] == 0 && q1 % c.out[2] == 0)
+    return unroll_padded(c, x, channels, in_plane, q0 / c.out[2], q1 / c.out[2], columns, column_row,
+                         columns + channels * c.kernel[1] * c.kernel[2] * column_row + L);
+#endif
   const index_t stride = c.stride[2], width = c.in[2], row_step = c.stride[1] * width;
   walk_columns(c, channels, in_plane, q0, q1, [&](const RowGroup& g) {
     T* d = columns + g.row * column_row + g.at;
@@ -242,7 +312,7 @@ static bool conv_forward(const Conv& c) {
     const T* b = x + q0;
     index_t b_row = l.in_plane;
     if (!l.pointwise) {
-      T* columns = static_cast<T*>(scratch(2, l.column_bytes(l.in_group)));
+      T* columns = static_cast<T*>(scratch(2, l.column_bytes(c, l.in_group)));
       if (!columns) return false;
       unroll(c, x, l.in_group, l.in_plane, q0, q1, columns, column_row);
       b = columns;
@@ -297,7 +367,7 @@ static bool conv_backward_input(const Conv& c) {
                    {x, l.in_plane, nullptr, 0, nullptr, c.accumulate, bias}});
       return true;
     }
-    T* columns = static_cast<T*>(scratch(2, l.column_bytes(channels)));
+    T* columns = static_cast<T*>(scratch(2, l.column_bytes(c, channels)));
     if (!columns) return false;
     if (!c.accumulate) __builtin_memset(x, 0, static_cast<std::size_t>(channels * l.in_plane) * sizeof(T));
     for (index_t q0 = 0; q0 < l.out_plane; q0 += l.strip) {
@@ -341,7 +411,7 @@ static bool conv_backward_weight(const Conv& c) {
     T* sum = sums + slice * size + (group * l.depth + first * l.taps) * l.out_group;
     T* columns = nullptr;
     if (!l.pointwise) {
-      columns = static_cast<T*>(scratch(2, l.column_bytes(channels)));
+      columns = static_cast<T*>(scratch(2, l.column_bytes(c, channels)));
       if (!columns) return false;
     }
     bool add = false;

@@ -69,7 +69,10 @@ static void multiply_rows(const Product<T>& g) {
   const bool chunked = g.k > chunk, hold = chunked && g.dest.add;
   const bool in_place = reads_in_place(g);
   const bool pack_b = !in_place || (g.m > 4 * kTileRows && g.k * g.b_row > 8192);
-  const bool pack_a = g.n > 2 * P && g.m > kTileRows && g.k > 8;
+  // A small A is read where it is unless it is used often or its rows fall on the same cache sets.
+  const bool small_a = g.n <= 8 * P && g.m * g.k <= 32768 / static_cast<index_t>(sizeof(T)) &&
+                       g.a_row * static_cast<index_t>(sizeof(T)) % 2048 != 0;
+  const bool pack_a = g.n > 2 * P && g.m > kTileRows && g.k > 8 && !small_a;
   const bool panel_at_a_time = g.m <= kRowBlock;
   const index_t rows_held = hold ? 4 * kRowBlock : g.m;
   const index_t columns = smaller(g.n, kColumns), wide = wide_tile_cols<T>(g.m);

@@ -13,6 +13,11 @@ cdef struct Slots:
     int32_t size
     int32_t capacity
 
+cdef enum:
+    # Elements (a node counts 256 besides) between two looks at pending signals: some milliseconds, so that Ctrl-C is
+    # answered at once.
+    SIGNAL_WORK = 1 << 19
+
 cdef uint64_t pass_counter = 0   # raised whenever a pass begins: marks and places may have been written over
 
 
@@ -165,6 +170,7 @@ cdef int run_node(Slots* s, Order* o, int32_t i, Array* g, cbool keep) except -1
             a = node_saved(i, k)
             check_saved(i, a)
             given[p.saves[k].reg] = a[0]
+            array_ref(a[0])   # another thread may free the graph while a large kernel runs without the lock
         for k in range(n):
             acc[k] = NULL
             j = node_input(i, k)
@@ -190,6 +196,8 @@ cdef int run_node(Slots* s, Order* o, int32_t i, Array* g, cbool keep) except -1
                 continue
             contribute(s, n_pos[j], j, &results[k])
     finally:
+        for k in range(1, p.given):
+            array_unref(given[k])
         if given != small:
             free(given)
             free(results)
@@ -305,7 +313,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     cdef dict captured = {}
     cdef dict wanted = None
     cdef dict tensors = None      # create_graph: place -> gradient as a tensor
-    cdef int steps = 0
+    cdef int64_t work = 0   # since signals were last looked at
     cdef object result
     pass_counter += 1
     memset(&o, 0, sizeof(o))
@@ -342,8 +350,9 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 contribute(&s, n_pos[i], i, &g)
         for k in range(o.count):
             i = o.nodes[k]
-            steps += 1
-            if steps & 1023 == 0:
+            work += 256 + (n_layout[i].numel if n_layout[i] != NULL else 0)
+            if work > SIGNAL_WORK:
+                work = 0
                 PyErr_CheckSignals()
             if create_graph:
                 if k not in tensors:
@@ -439,9 +448,10 @@ cdef int add_tensor(dict tensors, int32_t k, object value) except -1:
 
 
 cdef dict pending_of(dict tensors):
-    found = tensors.get(-1)
+    found = tensors.get(None)
     if found is None:
-        found = tensors[-1] = {}
+        found = {}
+        tensors[None] = found
     return found
 
 
@@ -592,9 +602,11 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
     if n_flags[i] & N_PICK:
         function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
         return 0
-    if anomaly_mode:
-        check_anomaly(i, t, s, o)
-    run_node(s, o, i, &g, keep)
+    array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
+    try:
+        run_node(s, o, i, &g, keep)
+    finally:
+        array_unref(g)
     if anomaly_mode:
         check_anomaly_results(i, s, o)
     return 0

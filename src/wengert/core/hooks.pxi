@@ -254,10 +254,6 @@ cdef cbool has_nan(Array* a):
     return bool(t.isnan().any())
 
 
-cdef int check_anomaly(int32_t i, Tensor g, Slots* s, Order* o) except -1:
-    return 0
-
-
 cdef int check_anomaly_results(int32_t i, Slots* s, Order* o) except -1:
     """Raises where a gradient that node i contributed to has become NaN."""
     cdef int k
