@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-from_numpy = _core.from_numpy
 matmul = mm = bmm = _core.matmul_any
 
 globals().update(_DTYPES)
@@ -25,6 +24,8 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _reduction,
     _shaping,
     autograd,
+    backends,
+    cuda,
 )
 
 for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
