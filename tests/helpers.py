@@ -11,7 +11,12 @@ FLOATS = ("float32", "float64")
 INTS = ("uint8", "int8", "int16", "int32", "int64")
 
 # Relative and absolute tolerance of one op's result.
-TOLERANCE = {"float64": (1e-12, 1e-13), "float32": (2e-6, 2e-6), "float16": (2e-3, 2e-3), "bfloat16": (1.6e-2, 1.6e-2)}
+TOLERANCE = {
+    "float64": (1e-12, 1e-13),
+    "float32": (2e-6, 2e-6),
+    "float16": (2e-3, 2e-3),
+    "bfloat16": (1.6e-2, 1.6e-2),
+}
 
 
 def tensor(array, grad=False):
@@ -52,6 +57,26 @@ def same(got, want, dtype=None, rtol=None, atol=None, what=""):
     )
 
 
+# Public rows whose torch namesake takes other arguments; the families' own tests compare those.
+OTHER_SIGNATURE = {"alias", "rows", "linear", "unfold", "squeeze", "as_strided", "contiguous", "slice"}
+
+
+def torch_call(torch, row, operands, attrs):
+    """The result of torch's function of the row's name; None where it has none of the same signature."""
+    function = getattr(torch, row.name, None) or getattr(torch.nn.functional, row.name, None)
+    if function is None or row.name in OTHER_SIGNATURE or row.variadic or not row.public:
+        return None
+    attrs = list(attrs)
+    if row.fields[:2] != ("dim", "keepdim"):
+        return function(*operands, *attrs)
+    dim, keepdim = attrs
+    if dim is None or dim == ():
+        return None if keepdim else function(operands[0])
+    if row.name == "count_nonzero":
+        return None if keepdim else function(operands[0], dim)
+    return function(operands[0], dim, keepdim)
+
+
 def elementwise_rows(operands=None):
     """The elementwise rows, or those of them with a number of operands."""
     return [r for r in TABLE.values() if r.elementwise and (operands is None or len(r.inputs) == operands)]
@@ -74,6 +99,7 @@ __all__ = [
     "run",
     "same",
     "tensor",
+    "torch_call",
     "values",
     "wengert",
 ]

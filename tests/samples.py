@@ -22,6 +22,10 @@ class Sample:
     operands: list
     attrs: tuple = ()
 
+    def __post_init__(self):
+        # NumPy turns 0-d results into scalars; operands are arrays.
+        self.operands = [np.array(v) if isinstance(v, np.generic) else v for v in self.operands]
+
     def floating(self, row):
         """Places of the operands whose gradients are to be compared."""
         operands = self.operands[0] if row.variadic else self.operands
@@ -76,7 +80,14 @@ def elementwise_operands(row, rng, shapes):
     return [away(x, numbers) for x in operands]
 
 
-INTEGERS_ONLY = ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "bitwise_not")
+INTEGERS_ONLY = (
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "bitwise_not",
+)
 
 
 def _elementwise(row, rng):
@@ -138,7 +149,13 @@ def _arg(rng):
 
 @maker("matmul")
 def _matmul(rng):
-    pairs = [((3, 4), (4, 5)), ((2, 3, 4), (2, 4, 2)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 2)), ((1, 1), (1, 1))]
+    pairs = [
+        ((3, 4), (4, 5)),
+        ((2, 3, 4), (2, 4, 2)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 1, 3, 4), (3, 4, 2)),
+        ((1, 1), (1, 1)),
+    ]
     return [Sample([uniform(rng, a), uniform(rng, b)]) for a, b in pairs]
 
 
@@ -162,7 +179,12 @@ def _matmul_rows(rng):
 @maker("view", "reshape")
 def _view(rng):
     x = uniform(rng, (2, 3, 4))
-    return [Sample([x], ((6, 4),)), Sample([x], ((-1,),)), Sample([x], ((4, 1, 6),)), Sample([uniform(rng, (1,))], ((),))]
+    return [
+        Sample([x], ((6, 4),)),
+        Sample([x], ((-1,),)),
+        Sample([x], ((4, 1, 6),)),
+        Sample([uniform(rng, (1,))], ((),)),
+    ]
 
 
 @maker("reshape_like")
@@ -199,7 +221,10 @@ def _expand_like(rng):
 
 @maker("assign")
 def _assign(rng):
-    return [Sample([uniform(rng, (2, 3, 4)), uniform(rng, (3, 1))]), Sample([uniform(rng, (3,)), uniform(rng, (3,))])]
+    return [
+        Sample([uniform(rng, (2, 3, 4)), uniform(rng, (3, 1))]),
+        Sample([uniform(rng, (3,)), uniform(rng, (3,))]),
+    ]
 
 
 @maker("unreduce_like")
@@ -325,5 +350,7 @@ def samples(row, seed=7):
 
 def all_samples(choose=lambda row: True):
     """(row, sample) for every row that `choose` takes, with an identifier each, for parametrize."""
-    found = [(row, s, f"{row.name}-{k}") for row in TABLE.values() if choose(row) for k, s in enumerate(samples(row))]
+    found = [
+        (row, s, f"{row.name}-{k}") for row in TABLE.values() if choose(row) for k, s in enumerate(samples(row))
+    ]
     return {"argnames": ("row", "sample"), "argvalues": [f[:2] for f in found], "ids": [f[2] for f in found]}

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
-from helpers import TABLE, core, gradients, run, tensor
+from helpers import TABLE, core, gradients, run, same, tensor, torch_call, wengert
 from samples import all_samples, samples
 
 STEP = 1e-5  # central differences: errors of STEP**2 times the third derivative, and of 1e-16 / STEP
 
 # Rows whose gradient cannot be differentiated, with the reason.
 ONCE = {"digamma": "trigamma, its derivative, has no rule"}
-# Rows that a sample must not be moved along, because a step changes which elements are taken.
+# Relative errors of torch 2.13 in float64: its 1/6 is a float32 number; its trigamma has eight digits.
+TORCH_ERROR = {"hardsigmoid": 1e-7, "digamma": 1e-8}
+TORCH_ONCE = {"hardsigmoid"}  # torch has no second gradient
 DIFFERENTIABLE = [row for row in TABLE.values() if row.differentiable]
 
 
@@ -42,7 +44,9 @@ def first_gradients(row, sample, places, weights, **moves):
     if not out.requires_grad:
         return [np.zeros(operands[k].shape) for k in places]
     found = gradients(out, tensor(weights), [operands[k] for k in places])
-    return [np.zeros(operands[k].shape) if g is None else g.numpy().copy() for k, g in zip(places, found, strict=True)]
+    return [
+        np.zeros(operands[k].shape) if g is None else g.numpy().copy() for k, g in zip(places, found, strict=True)
+    ]
 
 
 def test_every_differentiable_row_has_samples():
@@ -127,3 +131,47 @@ def test_linear_rows_are_linear(row, sample, rng):
     here = project(call(row, operands_of(row, sample), sample.attrs), weights)
     grad = first_gradients(row, sample, [place], weights)[0]
     assert far - here == pytest.approx(3.0 * float(np.sum(grad * direction)), rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize(**all_samples(lambda row: row.differentiable and row.public and not row.variadic))
+def test_against_torch(row, sample, rng):
+    """First gradients for all operands, and second ones through a square, as torch has them."""
+    torch = pytest.importorskip("torch")
+    places = sample.floating(row)
+    theirs = [
+        torch.from_numpy(np.array(v)).requires_grad_(k in places) if isinstance(v, np.ndarray) else v
+        for k, v in enumerate(sample.operands)
+    ]
+    want = torch_call(torch, row, theirs, sample.attrs)
+    if want is None or not want.requires_grad:
+        return
+    weights = rng.standard_normal(tuple(want.shape))
+    twice = row.name not in ONCE and row.name not in TORCH_ONCE
+    wanted = torch.autograd.grad(
+        want, [theirs[k] for k in places], torch.from_numpy(weights), allow_unused=True, create_graph=True
+    )
+    ours = operands_of(row, sample, places)
+    got = gradients(call(row, ours, sample.attrs)[0], tensor(weights), [ours[k] for k in places], create_graph=True)
+    for a, b in zip(got, wanted, strict=True):
+        assert (a is None) == (b is None), f"{row.name}: a gradient is None in one library only"
+        if a is not None:
+            # torch computes hardsigmoid's 1/6 in float32.
+            rtol = 1e-7 if row.name == "hardsigmoid" else 1e-10
+            same(a.detach().numpy(), b.detach().numpy(force=True), rtol=rtol, atol=1e-11, what=row.name)
+    total = sum((b * b).sum() for b in wanted if b is not None and b.requires_grad)
+    if not twice or not isinstance(total, torch.Tensor) or not total.requires_grad:
+        return
+    wanted = torch.autograd.grad(total, [theirs[k] for k in places], allow_unused=True)
+    total = sum((a * a).sum() for a in got if a is not None and a.requires_grad)
+    got = [None] * len(places)
+    if isinstance(total, wengert.Tensor):
+        got = gradients(total, tensor(np.ones(())), [ours[k] for k in places])
+    for k, a, b in zip(places, got, wanted, strict=True):
+        zeros = np.zeros(sample.operands[k].shape)
+        same(
+            zeros if a is None else a.numpy(),
+            zeros if b is None else b.numpy(force=True),
+            rtol=1e-9,
+            atol=1e-10,
+            what=row.name,
+        )
