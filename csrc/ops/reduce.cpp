@@ -62,6 +62,17 @@ Plan plan_reduce(const Array& x, const bool* mask) {
   return p;
 }
 
+// The kernel of an op over the innermost (0) or an outer (1) dimension.
+const KernelEntry* reduce_kernel(const OpInfo& op, int dtype, int which) {
+  const void*& found = op.found[which][dtype];
+  if (!found) {
+    char name[64];
+    std::snprintf(name, sizeof name, "%s_%s", op.kernel, which ? "outer" : "inner");
+    found = find_kernel(name, dtype);
+  }
+  return static_cast<const KernelEntry*>(found);
+}
+
 // reduce(x; dims, keepdim): kernel names the operation ("sum": sum_inner and sum_outer).
 int forward_reduce(OpCall& c) {
   const Array& x = c.in[0];
@@ -71,13 +82,9 @@ int forward_reduce(OpCall& c) {
   bool keepdim = r.boolean();
   bool mask[kMaxDims];
   if (dims_mask(c.op->name, dims, ndims, x.ndim(), mask) < 0) return -1;
-  char inner_name[64], outer_name[64];
-  std::snprintf(inner_name, sizeof inner_name, "%s_inner", c.op->kernel);
-  std::snprintf(outer_name, sizeof outer_name, "%s_outer", c.op->kernel);
   int dtype = c.op->flags & kFloatResult && !is_float(x.dtype) ? default_dtype : x.dtype;
   int compute_dt = is_half(dtype) ? static_cast<int>(kFloat32) : dtype;
-  const KernelEntry* inner = find_kernel(inner_name, compute_dt);
-  const KernelEntry* outer = find_kernel(outer_name, compute_dt);
+  const KernelEntry *inner = reduce_kernel(*c.op, compute_dt, 0), *outer = reduce_kernel(*c.op, compute_dt, 1);
   if (!inner || !outer)
     return fail(kRuntimeError, "%s: expected a dtype that it is defined for, got %s. Convert the tensor first.",
                 c.op->name, kDTypeName[x.dtype]);

@@ -448,9 +448,10 @@ cdef int add_tensor(dict tensors, int32_t k, object value) except -1:
 
 
 cdef dict pending_of(dict tensors):
-    found = tensors.get(-1)
+    found = tensors.get(None)
     if found is None:
-        found = tensors[-1] = {}
+        found = {}
+        tensors[None] = found
     return found
 
 

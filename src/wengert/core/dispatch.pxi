@@ -221,11 +221,11 @@ cdef int mark_view(Tensor o, Tensor x) except -1:
 # The rows that Python's operators stand for; filled by _bind from the rows themselves (row.slot).
 cdef enum:
     S_ADD, S_SUB, S_MUL, S_TRUEDIV, S_FLOORDIV, S_MOD, S_POW, S_NEG, S_ABS, S_INVERT, S_AND, S_OR, S_XOR, S_LSHIFT
-    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_COUNT
+    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_POW_NUMBER, S_COUNT
 
 cdef PyObject* slot_entry[S_COUNT]
 _slot_names = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "abs", "invert", "and", "or", "xor",
-               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul"]
+               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul", "pow_number"]
 
 
 def bind_slot(str name, Entry e):
@@ -426,11 +426,11 @@ cdef class Op:
         self.row = row
         self.nin = len(row.inputs)
         self.random = bool(e.info.flags & kRandom)
-        fields = row.fields[:-2] if self.random else row.fields
+        fields = row.fields[:len(row.fields) - 2] if self.random else row.fields
         self.nattr = len(fields)
         self.names = tuple(row.args) + tuple(fields)
         self.positions = {name: k for k, name in enumerate(self.names)}
-        self.defaults = tuple(row.defaults)
+        self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
         self._doc = row.doc
@@ -465,7 +465,7 @@ cdef class Op:
         parameters = []
         for k, name in enumerate(self.names):
             default = kinds.empty
-            if k >= self.nin and self.defaults[k - self.nin] is not Required:
+            if k >= self.nin and self.defaults[k - self.nin] is not REQUIRED:
                 default = self.defaults[k - self.nin]
             parameters.append(kinds(name, kinds.POSITIONAL_OR_KEYWORD, default=default))
         return inspect.Signature(parameters)
@@ -477,7 +477,10 @@ cdef class Op:
 
 
 class Required:
-    """Marks an attribute without a default."""
+    """Marks an argument that was not given, and an attribute without a default."""
+
+
+cdef object REQUIRED = Required   # a C global: looked at for every argument
 
 
 import types as _types
@@ -537,7 +540,7 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         if self.nattr == 0 and not self.random and n == self.nin:
             return apply_op(e, [<object> args[k] for k in range(n)], NULL)
     total = self.nin + self.nattr
-    values = [Required] * total
+    values = [REQUIRED] * total
     have = n
     if self.collects and n > self.nin and (n > total or _is_index(<object> args[self.nin])) and n != self.nin + 1:
         # x.permute(0, 2, 1): the rest of the positions is one list.
@@ -563,16 +566,16 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
                 place = self.positions.get(_synonyms.get(name))
             if place is None:
                 raise TypeError(f"{e.name}: expected arguments named {self.names}, got {name!r}.")
-            if values[place] is not Required:
+            if values[place] is not REQUIRED:
                 raise TypeError(f"{e.name}: expected {name!r} once, got it twice (by position and by name).")
             values[place] = value
     for k in range(total):
-        if values[k] is Required:
+        if values[k] is REQUIRED:
             if k >= self.nin:
                 values[k] = self.defaults[k - self.nin]
             elif self.row.optional and self.names[k] in self.row.optional:
                 values[k] = None
-            if values[k] is Required:
+            if values[k] is REQUIRED:
                 raise TypeError(f"{e.name}: expected an argument {self.names[k]!r}, got none. It takes {self.names}.")
     if self.random:
         values.extend(reserve_random(e, values, generator))
@@ -582,7 +585,7 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         operands = values[:self.nin]
         if not isinstance(operands[0], Tensor):
             _check_first(e, operands)
-    result = apply_op(e, operands, encode_attrs(e, tuple(values[self.nin:])))
+    result = apply_op(e, operands, encode_attrs(e, values, self.nin))
     if out is not None:
         return write_out(e.name, result, out)
     return result

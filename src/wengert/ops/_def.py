@@ -60,6 +60,11 @@ class Row:
             self.grad_name = "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
 
     @property
+    def required(self):
+        """What `defaults` holds for an attribute that has to be given."""
+        return Required
+
+    @property
     def elementwise(self):
         """Whether the op works element by element, with broadcasting."""
         return "elementwise" in self.flags
