@@ -248,6 +248,39 @@ def isas():
     return names
 
 
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define WG_COMPILER "Clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define WG_COMPILER "GCC " __VERSION__
+    #else
+    #define WG_COMPILER "unknown"
+    #endif
+    #ifdef NDEBUG
+    #define WG_ASSERTS 0
+    #else
+    #define WG_ASSERTS 1
+    #endif
+    #if defined(__SANITIZE_ADDRESS__)
+    #define WG_SANITIZERS "address"
+    #elif defined(__SANITIZE_THREAD__)
+    #define WG_SANITIZERS "thread"
+    #else
+    #define WG_SANITIZERS "none"
+    #endif
+    """
+    const char* WG_COMPILER
+    const char* WG_SANITIZERS
+    int WG_ASSERTS
+
+
+def build_flags():
+    """How this module was compiled: the compiler, whether assertions are on, and the sanitizers."""
+    return {"compiler": (<bytes> WG_COMPILER).decode(), "debug": WG_ASSERTS != 0,
+            "sanitize": (<bytes> WG_SANITIZERS).decode()}
+
+
 cdef cbool _set_parameter(Tensor t, cbool on) except -1:
     if on:
         t.c.flags |= T_PARAMETER
