@@ -122,6 +122,12 @@ def distinct(rng, shape):
     return ((rng.permutation(n) - n / 2) * 0.1 + 0.033).reshape(shape)
 
 
+@maker("pow_scalar")
+def _pow_scalar(rng):
+    x = uniform(rng, (3, 4), 0.5, 2.0)
+    return [Sample([x], (e,)) for e in (2.0, 3.0, 0.5, 1.0, 0.0, -1.5, 2.5)] + [Sample([np.array(0.7)], (3.0,))]
+
+
 # ---- reductions ----------------------------------------------------------------------------------------------------
 
 
