@@ -10,10 +10,7 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-tensor = _core.from_data
 from_numpy = _core.from_numpy
-empty = _core.empty
-full = _core.full
 matmul = mm = bmm = _core.matmul_any
 
 globals().update(_DTYPES)

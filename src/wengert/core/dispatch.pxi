@@ -413,7 +413,6 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
-    cdef str _doc
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -429,11 +428,10 @@ cdef class Op:
         self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
-        self._doc = row.doc
 
     @property
     def __doc__(self):
-        return self._doc
+        return self.row.doc
 
     @property
     def __name__(self):

@@ -116,6 +116,8 @@ cdef int rebase(Tensor x, int32_t node) except -1:
         if node < 0 and x.c.node < 0:
             return 0
         if x.c.node >= 0:
+            if x.c.flags & T_HOOKED:
+                leave_hooks(x)
             node_release(x.c.node)
         x.c.node = node
         x.c.epoch += 1
@@ -146,6 +148,16 @@ cdef int rebase(Tensor x, int32_t node) except -1:
     base.c.node = scatter
     base.c.epoch += 1
     refresh_view(x)
+    return 0
+
+
+cdef int leave_hooks(Tensor x) noexcept:
+    """x goes on with another node: hooks registered so far stay with the value that they were registered for."""
+    cdef PyObject* hooks = x.c.hooks
+    hooks_orphaned(&x.c)
+    x.c.hooks = NULL
+    x.c.flags &= ~<uint32_t> (T_HOOKED | T_RETAINS)
+    Py_XDECREF(hooks)
     return 0
 
 
