@@ -151,6 +151,8 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
         save = &p.saves[k]
         slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
         save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     return i
 
 
@@ -292,6 +294,8 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
         save = &p.saves[k]
         value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
         save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     o.c.node = i
     return 0
 
@@ -436,7 +440,6 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
-    cdef str _doc
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -452,11 +455,10 @@ cdef class Op:
         self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
-        self._doc = row.doc
 
     @property
     def __doc__(self):
-        return self._doc
+        return self.row.doc
 
     @property
     def __name__(self):

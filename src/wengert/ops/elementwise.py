@@ -565,7 +565,7 @@ def fmin(g, a, b, y):
 @binary(ref="copysign", flags="float_result", inplace=True)
 def copysign(g, a, b, y):
     """The size of the first operand with the sign of the second, elementwise."""
-    return a.equals(0).where(0, g * (y / a)), None
+    return a.equals(0).where(0, g * (y / a)), g * 0.0
 
 
 @binary(ref="nextafter", differentiable=False, inplace=True)
