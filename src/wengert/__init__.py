@@ -24,8 +24,6 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _reduction,
     _shaping,
     autograd,
-    backends,
-    cuda,
 )
 
 for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
@@ -34,6 +32,8 @@ del _part
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
+    "backends": "wengert.backends",
+    "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
     "load": "wengert.serialization",
     "optim": "wengert.optim",

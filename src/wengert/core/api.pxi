@@ -281,12 +281,12 @@ def build_flags():
             "sanitize": (<bytes> WG_SANITIZERS).decode()}
 
 
-cdef cbool _set_parameter(Tensor t, cbool on) except -1:
+cdef int _set_parameter(Tensor t, cbool on) except -1:
     if on:
         t.c.flags |= T_PARAMETER
     else:
         t.c.flags &= ~<uint32_t> T_PARAMETER
-    return True
+    return 0
 
 
 def mark_parameter(Tensor t, on=True):
