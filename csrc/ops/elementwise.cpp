@@ -263,8 +263,47 @@ int forward_elementwise(OpCall& c) {
   return status;
 }
 
+// An elementwise op of the runtime's own, over the kernel of that name.
+OpInfo kernel_op(const char* name, int nin) {
+  OpInfo op{};
+  op.name = op.kernel = name;
+  op.nin = static_cast<std::int16_t>(nin);
+  op.nout = 1;
+  op.flags = kElementwise;
+  for (int dt = 0; dt < kNumDTypes; ++dt) {
+    const KernelEntry* e = find_kernel(name, dt);
+    if (!e || e->kind != nin) continue;
+    op.fn[dt] = e->fn;
+    op.out_dtype[dt] = e->out;
+  }
+  return op;
+}
+
+// pow_scalar(x; exponent): x to the power of a number. Exponent 2 is a product.
+int forward_pow_scalar(OpCall& c) {
+  static const OpInfo square = kernel_op("square", 1), power = kernel_op("pow", 2);
+  AttrReader r(c.attr);
+  double exponent = r.real();
+  OpCall inner = c;
+  if (exponent == 2.0) {
+    inner.op = &square;
+    return forward_elementwise(inner);
+  }
+  Array in[2] = {c.in[0], Array{}};
+  in[1].layout = layout_scalar();
+  in[1].u.f64 = exponent;
+  in[1].dtype = kFloat64;
+  in[1].flags = kWeak;
+  inner.op = &power;
+  inner.in = in;
+  inner.nin = 2;
+  return forward_elementwise(inner);
+}
+
 }  // namespace
 
-extern const ForwardEntry elementwise_forwards[] = {{"elementwise", forward_elementwise}, {nullptr, nullptr}};
+extern const ForwardEntry elementwise_forwards[] = {{"elementwise", forward_elementwise},
+                                                    {"pow_scalar", forward_pow_scalar},
+                                                    {nullptr, nullptr}};
 
 }  // namespace wg

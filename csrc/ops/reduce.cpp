@@ -91,15 +91,23 @@ int read_reduce(const OpCall& c, AttrReader& r, ReduceAttr* a) {
   return dims_mask(c.op->name, dims, n, c.in[0].ndim(), a->mask);
 }
 
+// The kernel of an op over the innermost (0) or an outer (1) dimension.
+const KernelEntry* reduce_kernel(const OpInfo& op, int dtype, int which) {
+  const void*& found = op.found[which][dtype];
+  if (!found) {
+    char name[64];
+    std::snprintf(name, sizeof name, "%s_%s", op.kernel, which ? "outer" : "inner");
+    found = find_kernel(name, dtype);
+  }
+  return static_cast<const KernelEntry*>(found);
+}
+
 struct ReduceKernels {
   const KernelEntry *inner, *outer;
 };
 int find_kernels(const OpCall& c, int dtype, ReduceKernels* k) {
-  char inner_name[64], outer_name[64];
-  std::snprintf(inner_name, sizeof inner_name, "%s_inner", c.op->kernel);
-  std::snprintf(outer_name, sizeof outer_name, "%s_outer", c.op->kernel);
-  k->inner = find_kernel(inner_name, dtype);
-  k->outer = find_kernel(outer_name, dtype);
+  k->inner = reduce_kernel(*c.op, dtype, 0);
+  k->outer = reduce_kernel(*c.op, dtype, 1);
   if (k->inner && k->outer) return 0;
   return fail(kRuntimeError, "%s: expected a dtype that it is defined for, got %s. Convert the tensor first.",
               c.op->name, kDTypeName[c.in[0].dtype]);

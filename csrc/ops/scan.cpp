@@ -91,17 +91,25 @@ int with_type(int dtype, F&& f) {
 index_t line_length(const Array& x, int dim) { return x.ndim() ? x.shape()[dim] : 1; }
 index_t line_count(const Array& x, index_t n) { return n ? x.numel() / n : 0; }
 
+// The kernel of an op over the innermost (0) or an outer (1) dimension.
+const KernelEntry* scan_kernel(const OpInfo& op, int dtype, int which) {
+  const void*& found = op.found[which][dtype];
+  if (!found) {
+    char name[64];
+    std::snprintf(name, sizeof name, "%s_%s", op.kernel, which ? "outer" : "inner");
+    found = find_kernel(name, dtype);
+  }
+  return static_cast<const KernelEntry*>(found);
+}
+
 // cumulate(x; dim): kernel names the operation ("cumsum": cumsum_inner and cumsum_outer).
 int forward_cumulate(OpCall& c) {
   const Array& x = c.in[0];
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), x.ndim());
   if (dim < 0) return -1;
-  char inner_name[64], outer_name[64];
-  std::snprintf(inner_name, sizeof inner_name, "%s_inner", c.op->kernel);
-  std::snprintf(outer_name, sizeof outer_name, "%s_outer", c.op->kernel);
   int compute = computing(x.dtype);
-  const KernelEntry *inner = find_kernel(inner_name, compute), *outer = find_kernel(outer_name, compute);
+  const KernelEntry *inner = scan_kernel(*c.op, compute, 0), *outer = scan_kernel(*c.op, compute, 1);
   int go = c.emit(0, is_float(x.dtype) ? x.dtype : inner->out, layout_contiguous(x.ndim(), x.shape()));
   if (go <= 0 || x.numel() == 0) return go < 0 ? go : 0;
   Array dense, own = c.out[0];

@@ -13,6 +13,27 @@ constexpr int kMaxTemporaries = 24;   // 24 registers of 2 KiB: within the first
 constexpr int kMaxRegisters = 64;
 constexpr index_t kChunk = 1 << 14;   // elements of one parallel part
 
+// A single-element floating value in the computing dtype; false for other dtypes.
+bool as_uniform(const Array& a, int dtype, double* slot) {
+  double v;
+  if (a.dtype == kFloat64) {
+    std::memcpy(&v, a.data(), 8);
+  } else if (a.dtype == kFloat32) {
+    float f;
+    std::memcpy(&f, a.data(), 4);
+    v = f;
+  } else {
+    return false;
+  }
+  if (dtype == kFloat32) {
+    float f = static_cast<float>(v);
+    std::memcpy(slot, &f, 4);
+  } else {
+    *slot = v;
+  }
+  return true;
+}
+
 // ---- block form -----------------------------------------------------------------------------------------
 
 void plan_block(Program* p, int dtype, Program::Block* block) {
@@ -40,6 +61,11 @@ void plan_block(Program* p, int dtype, Program::Block* block) {
   }
   for (std::int16_t r : p->results)
     if (r >= 0 && type[static_cast<std::size_t>(r)] != dtype) return;
+  for (const Array& a : p->constants) {
+    double v;
+    if (!as_uniform(a, dtype, &v)) return;
+    block->constants.push_back(v);
+  }
   block->state = 1;
 }
 
@@ -94,31 +120,6 @@ void run_blocks(const BlockRun& run, index_t begin, index_t end) {
   }
 }
 
-// Values of single-element arrays converted to the computing dtype, kept for the length of a run.
-struct Converted {
-  double slots[kMaxRegisters];
-};
-
-bool as_uniform(const Array& a, int dtype, double* slot) {
-  double v;
-  if (a.dtype == kFloat64) {
-    std::memcpy(&v, a.data(), 8);
-  } else if (a.dtype == kFloat32) {
-    float f;
-    std::memcpy(&f, a.data(), 4);
-    v = f;
-  } else {
-    return false;
-  }
-  if (dtype == kFloat32) {
-    float f = static_cast<float>(v);
-    std::memcpy(slot, &f, 4);
-  } else {
-    *slot = v;
-  }
-  return true;
-}
-
 bool all_strides_zero(const Array& a) {
   for (int d = 0; d < a.ndim(); ++d)
     if (a.shape()[d] != 1 && a.strides()[d] != 0) return false;
@@ -137,10 +138,14 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
   run.block = block;
   run.dtype = dtype;
   run.uniform = 0;
-  Converted converted;
+  double converted[kMaxRegisters];
   int fixed = p->given + static_cast<int>(p->constants.size());
-  for (int r = 0; r < fixed; ++r) {
-    const Array& a = r < p->given ? given[r] : p->constants[static_cast<std::size_t>(r - p->given)];
+  for (int r = p->given; r < fixed; ++r) {
+    run.base[r] = reinterpret_cast<char*>(&block->constants[static_cast<std::size_t>(r - p->given)]);
+    run.uniform |= std::uint64_t{1} << r;
+  }
+  for (int r = 0; r < p->given; ++r) {
+    const Array& a = given[r];
     run.base[r] = nullptr;
     if (!a.defined() || a.flags & kShapeOnly) continue;
     bool weak = a.flags & kWeak;
@@ -151,13 +156,16 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
       continue;
     }
     if (!(a.ndim() == 0 || (same_shape(a.layout, shape) && all_strides_zero(a) && a.numel() > 0))) return 0;
-    if (!as_uniform(a, dtype, &converted.slots[r])) return 0;
-    run.base[r] = reinterpret_cast<char*>(&converted.slots[r]);
+    if (!as_uniform(a, dtype, &converted[r])) return 0;
+    run.base[r] = reinterpret_cast<char*>(&converted[r]);
     run.uniform |= std::uint64_t{1} << r;
   }
   if (shape->numel == 1) run.uniform = 0;  // one element: everything is a vector of one
   for (int r = fixed; r < p->nregs; ++r) run.base[r] = nullptr;
   index_t bytes = shape->numel * itemsize(dtype);
+  // A gradient that nobody else holds is overwritten with the one result: each block is read before it is written.
+  const bool reuse = p->results.size() == 1 && given[0].storage && given[0].storage->refs == 1 &&
+                     given[0].layout == shape && shape->contiguous && !given[0].storage->readonly;
   for (std::size_t i = 0; i < p->results.size(); ++i) {
     run.add_to[i] = run.write_to[i] = nullptr;
     std::int16_t r = p->results[i];
@@ -168,14 +176,19 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
       continue;
     }
     if (r < fixed) {  // the result is an operand itself: share it
-      const Array& a = r < p->given ? given[r] : p->constants[static_cast<std::size_t>(r - p->given)];
+      if (r >= p->given) return 0;
+      const Array& a = given[r];
       if (a.flags & kWeak || !same_shape(a.layout, shape)) return 0;
       results[i] = a;
       array_ref(results[i]);
       continue;
     }
-    Layout* l = layout_dense(shape);
-    if (!array_new(&results[i], dtype, l)) return fail_memory("backward", bytes);
+    if (reuse) {
+      results[i] = given[0];
+      array_ref(results[i]);
+    } else if (!array_new(&results[i], dtype, layout_dense(shape))) {
+      return fail_memory("backward", bytes);
+    }
     run.write_to[i] = results[i].data();
     run.base[r] = run.write_to[i];
   }
@@ -188,6 +201,62 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
       index_t end = (part + 1) * kChunk;
       run_blocks(run, part * kChunk, end < n ? end : n);
     });
+  }
+  return 1;
+}
+
+// The block form on one inline value: no allocation, no loop. 1: done, 0: not applicable.
+int try_scalar(Program* p, const Array* given, Layout* shape, Array* results) {
+  constexpr int kFew = 24;
+  int dtype = given[0].dtype;
+  if ((dtype != kFloat32 && dtype != kFloat64) || given[0].storage || p->nregs > kFew) return 0;
+  Program::Block* block = &p->blocks[dtype == kFloat64];
+  if (block->state == 0) plan_block(p, dtype, block);
+  if (block->state < 0) return 0;
+  double own[kFew];
+  char* reg[kFew];
+  for (int r = 0; r < p->given; ++r) {
+    const Array& a = given[r];
+    if (!a.layout || a.flags & kShapeOnly) continue;
+    if (a.ndim() != 0) return 0;
+    if (a.dtype == dtype && !(a.flags & kWeak)) {
+      reg[r] = const_cast<char*>(a.data());
+    } else {
+      if (!(a.flags & kWeak) || !as_uniform(a, dtype, &own[r])) return 0;
+      reg[r] = reinterpret_cast<char*>(&own[r]);
+    }
+  }
+  for (std::size_t k = 0; k < block->constants.size(); ++k)
+    reg[p->given + static_cast<int>(k)] = reinterpret_cast<char*>(&block->constants[k]);
+  for (const Program::Step& s : block->steps) {
+    char* out = reg[s.out] = reinterpret_cast<char*>(&own[s.out]);
+    switch (s.nin) {
+      case 1: reinterpret_cast<UnaryFn>(s.fn)(reg[s.in[0]], out, 1); break;
+      case 2: reinterpret_cast<BinaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], out, 1, 0); break;
+      default: reinterpret_cast<TernaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], reg[s.in[2]], out, 1, 0);
+    }
+  }
+  for (std::size_t i = 0; i < p->results.size(); ++i) {
+    std::int16_t r = p->results[i];
+    if (r < 0) continue;
+    layout_incref(shape);
+    results[i].layout = shape;
+    results[i].dtype = static_cast<std::uint8_t>(dtype);
+    std::memcpy(results[i].u.raw, reg[r], 8);
+    if (dtype == kFloat32) std::memset(results[i].u.raw + 4, 0, 4);
+  }
+  return 1;
+}
+
+// A rule without instructions hands operands on. 1: done, 0: not applicable.
+int hand_on(const Program* p, const Array* given, Array* results) {
+  for (std::size_t i = 0; i < p->results.size(); ++i) {
+    std::int16_t r = p->results[i];
+    if (r < 0) continue;
+    if (r >= p->given) return 0;
+    results[i] = given[r];
+    results[i].flags = 0;
+    array_ref(results[i]);
   }
   return 1;
 }
@@ -231,7 +300,7 @@ Attr* instr_attr(const Instr& in, const OpInfo* node_op, const Attr* node_attr) 
 void program_finish(Program* p) {
   std::vector<int> last(static_cast<std::size_t>(p->nregs), -1);
   int fixed = p->given + static_cast<int>(p->constants.size());
-  p->elementwise = !p->code.empty();
+  p->elementwise = true;
   for (std::size_t k = 0; k < p->code.size(); ++k) {
     Instr& i = p->code[k];
     if (!(i.op->flags & kElementwise)) p->elementwise = false;
@@ -273,7 +342,9 @@ int program_run(Program* p, const Array* given, const Attr* attr, Layout* shape,
     results[i] = Array{};
     if (added) added[i] = false;
   }
+  if (p->code.empty() && hand_on(p, given, results)) return 0;
   if (p->elementwise && shape) {
+    if (shape->ndim == 0 && try_scalar(p, given, shape, results)) return 0;
     int done = try_blocks(p, given, shape, results, acc, added);
     if (done != 0) return done < 0 ? -1 : 0;
     for (std::size_t i = 0; i < p->results.size(); ++i) {

@@ -104,6 +104,8 @@ struct OpInfo {
   // Elementwise ops: the kernel for each element type it computes in, and the type of its result.
   void* fn[kNumDTypes];
   std::uint8_t out_dtype[kNumDTypes];
+  // Room for what a forward function looks up once for each dtype (reduce: its two kernels).
+  mutable const void* found[2][kNumDTypes];
 };
 
 struct OpCall {

@@ -48,6 +48,7 @@ struct Program {
   struct Block {
     int state = 0;  // 0 not tried, 1 usable, -1 not
     std::vector<Step> steps;
+    std::vector<double> constants;  // by value in the computing dtype (a float32 in the first four bytes)
   };
   bool elementwise = false;
   int temporaries = 0;                  // block registers after reuse

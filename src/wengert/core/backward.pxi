@@ -13,6 +13,11 @@ cdef struct Slots:
     int32_t size
     int32_t capacity
 
+cdef enum:
+    # Elements (a node counts 256 besides) between two looks at pending signals: some milliseconds, so that Ctrl-C is
+    # answered at once.
+    SIGNAL_WORK = 1 << 19
+
 cdef uint64_t pass_counter = 0   # raised whenever a pass begins: marks and places may have been written over
 
 
@@ -165,6 +170,7 @@ cdef int run_node(Slots* s, Order* o, int32_t i, Array* g, cbool keep) except -1
             a = node_saved(i, k)
             check_saved(i, a)
             given[p.saves[k].reg] = a[0]
+            array_ref(a[0])   # another thread may free the graph while a large kernel runs without the lock
         for k in range(n):
             acc[k] = NULL
             j = node_input(i, k)
@@ -190,6 +196,8 @@ cdef int run_node(Slots* s, Order* o, int32_t i, Array* g, cbool keep) except -1
                 continue
             contribute(s, n_pos[j], j, &results[k])
     finally:
+        for k in range(1, p.given):
+            array_unref(given[k])
         if given != small:
             free(given)
             free(results)
@@ -227,12 +235,13 @@ cdef int leaf_accumulate(int32_t i, Array* g) except -1:
     leaf = <Tensor> owner
     if leaf.c.grad != NULL:
         grad = <Tensor> leaf.c.grad
-        if grad.c.node < 0 and grad.c.array.storage != NULL and not grad.c.array.storage.readonly:
+        if grad.c.node < 0 and (grad.c.array.storage == NULL or not grad.c.array.storage.readonly):
             bad = add_into(g[0], grad.c.array)
             array_unref(g[0])
             if bad < 0:
                 raise_last()
-            grad.c.array.storage.version += 1
+            if grad.c.array.storage != NULL:
+                grad.c.array.storage.version += 1
         else:
             own = g[0]
             total = grad.detach() + tensor_from(&own)
@@ -305,7 +314,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     cdef dict captured = {}
     cdef dict wanted = None
     cdef dict tensors = None      # create_graph: place -> gradient as a tensor
-    cdef int steps = 0
+    cdef int64_t work = 0   # since signals were last looked at
     cdef object result
     pass_counter += 1
     memset(&o, 0, sizeof(o))
@@ -342,8 +351,9 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 contribute(&s, n_pos[i], i, &g)
         for k in range(o.count):
             i = o.nodes[k]
-            steps += 1
-            if steps & 1023 == 0:
+            work += 256 + (n_layout[i].numel if n_layout[i] != NULL else 0)
+            if work > SIGNAL_WORK:
+                work = 0
                 PyErr_CheckSignals()
             if create_graph:
                 if k not in tensors:
@@ -361,7 +371,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
-            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK) or anomaly_mode:
+            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK | N_PACKED) or anomaly_mode > 1:
                 backward_special(&s, &o, k, i, keep, wanted, captured, accumulate)
                 restamp_if_needed(&o)
                 continue
@@ -439,9 +449,10 @@ cdef int add_tensor(dict tensors, int32_t k, object value) except -1:
 
 
 cdef dict pending_of(dict tensors):
-    found = tensors.get(-1)
+    found = tensors.get(None)
     if found is None:
-        found = tensors[-1] = {}
+        found = {}
+        tensors[None] = found
     return found
 
 
@@ -532,9 +543,15 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
         return 0
     if n_flags[i] & N_FUNCTION:
-        results = run_function(i, pending_of(tensors).pop(k, {}))
+        results = run_function(i, pending_of(tensors).pop(k, {}), keep)
     else:
-        results = replay(i, g)
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+        try:
+            results = replay(i, g)
+        finally:
+            if n_flags[i] & N_PACKED:
+                repack_saved(i, keep)
     restamp_if_needed(o)
     for n in range(len(results)):
         j = node_input(i, n)
@@ -565,7 +582,7 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         outputs = function_pending.pop(key, None)
         if outputs is None:
             return 0
-        results = run_function(i, outputs)
+        results = run_function(i, outputs, keep)
         restamp_if_needed(o)
         for n in range(len(results)):
             j = node_input(i, n)
@@ -592,9 +609,16 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
     if n_flags[i] & N_PICK:
         function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
         return 0
-    if anomaly_mode:
-        check_anomaly(i, t, s, o)
-    run_node(s, o, i, &g, keep)
-    if anomaly_mode:
+    array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
+    try:
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+            restamp_if_needed(o)
+        run_node(s, o, i, &g, keep)
+    finally:
+        array_unref(g)
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    if anomaly_mode > 1:
         check_anomaly_results(i, s, o)
     return 0

@@ -140,6 +140,8 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
         save = &p.saves[k]
         slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
         save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     return i
 
 
@@ -150,7 +152,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     cdef Array outs[4]
     cdef Array* ins = small_in
     cdef int32_t* nodes = small_nodes
-    cdef int nin = <int> len(operands), k, status
+    cdef int nin = <int> len(operands), k, status, held = 0
     cdef int32_t node = -1
     cdef Tensor t, o
     cdef cbool slow = active_recorder != NULL
@@ -176,6 +178,9 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
                 raise_memory(e.name)
         for k in range(nin):
             operand(operands[k], &ins[k], &nodes[k], e.name)
+        for k in range(nin):
+            array_ref(ins[k])   # another thread may replace an operand's memory while a large kernel runs
+            held += 1
         status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
         if status < 0:
             raise_last()
@@ -193,6 +198,8 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         return tuple(results)
     finally:
         attr_decref(attr)
+        for k in range(held):
+            array_unref(ins[k])
         if ins != small_in:
             free(ins)
             free(nodes)
@@ -214,11 +221,11 @@ cdef int mark_view(Tensor o, Tensor x) except -1:
 # The rows that Python's operators stand for; filled by _bind from the rows themselves (row.slot).
 cdef enum:
     S_ADD, S_SUB, S_MUL, S_TRUEDIV, S_FLOORDIV, S_MOD, S_POW, S_NEG, S_ABS, S_INVERT, S_AND, S_OR, S_XOR, S_LSHIFT
-    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_COUNT
+    S_RSHIFT, S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE, S_MATMUL, S_POW_NUMBER, S_COUNT
 
 cdef PyObject* slot_entry[S_COUNT]
 _slot_names = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "abs", "invert", "and", "or", "xor",
-               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul"]
+               "lshift", "rshift", "lt", "le", "eq", "ne", "gt", "ge", "matmul", "pow_number"]
 
 
 def bind_slot(str name, Entry e):
@@ -268,6 +275,8 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
         save = &p.saves[k]
         value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
         save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     o.c.node = i
     return 0
 
@@ -287,6 +296,14 @@ cdef inline int fast_result(Tensor o, Array* like, int dtype) except -1:
     return 0
 
 
+cdef int refresh_views(Tensor x, Tensor y) except -1:
+    if x.c.flags & T_VIEW:
+        refresh_view(x)
+    if y.c.flags & T_VIEW:
+        refresh_view(y)
+    return 0
+
+
 cdef object binary(int slot, object left, object right):
     """left <op> right for operator slots; NotImplemented for operands that are not ours."""
     cdef Entry e = <Entry> slot_entry[slot]
@@ -302,7 +319,9 @@ cdef object binary(int slot, object left, object right):
         y = <Tensor> right
         a = &x.c.array
         b = &y.c.array
-        if (a.dtype == b.dtype and not (x.c.flags | y.c.flags) & (T_VIEW | T_SLOW) and active_recorder == NULL
+        if (x.c.flags | y.c.flags) & T_VIEW:
+            refresh_views(x, y)
+        if (a.dtype == b.dtype and not (x.c.flags | y.c.flags) & T_SLOW and active_recorder == NULL
                 and a.layout.contiguous and a.layout.numel <= FAST_ELEMENTS
                 and (a.layout == b.layout or b.layout.contiguous and same_shape(a.layout, b.layout))
                 and e.info.flags & kElementwise):
@@ -319,7 +338,9 @@ cdef object binary(int slot, object left, object right):
     if type(left) is Tensor and (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
         x = <Tensor> left
         a = &x.c.array
-        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+        if x.c.flags & T_VIEW:
+            refresh_view(x)
+        if (not x.c.flags & T_SLOW and active_recorder == NULL and a.layout.contiguous
                 and a.layout.numel <= FAST_ELEMENTS and (a.dtype == kFloat32 or a.dtype == kFloat64)
                 and e.info.flags & kElementwise):
             fn = e.info.fn[a.dtype]
@@ -361,7 +382,9 @@ cdef object unary(Entry e, object v):
     if type(v) is Tensor:
         x = <Tensor> v
         a = &x.c.array
-        if (not x.c.flags & (T_VIEW | T_SLOW) and active_recorder == NULL and a.layout.contiguous
+        if x.c.flags & T_VIEW:
+            refresh_view(x)
+        if (not x.c.flags & T_SLOW and active_recorder == NULL and a.layout.contiguous
                 and a.layout.numel <= FAST_ELEMENTS and not is_half(a.dtype)):
             fn = e.info.fn[a.dtype]
             if fn != NULL:
@@ -394,7 +417,6 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
-    cdef str _doc
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -403,18 +425,17 @@ cdef class Op:
         self.row = row
         self.nin = len(row.inputs)
         self.random = bool(e.info.flags & kRandom)
-        fields = row.fields[:-2] if self.random else row.fields
+        fields = row.fields[:len(row.fields) - 2] if self.random else row.fields
         self.nattr = len(fields)
         self.names = tuple(row.args) + tuple(fields)
         self.positions = {name: k for k, name in enumerate(self.names)}
-        self.defaults = tuple(row.defaults)
+        self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
-        self._doc = row.doc
 
     @property
     def __doc__(self):
-        return self._doc
+        return self.row.doc
 
     @property
     def __name__(self):
@@ -442,7 +463,7 @@ cdef class Op:
         parameters = []
         for k, name in enumerate(self.names):
             default = kinds.empty
-            if k >= self.nin and self.defaults[k - self.nin] is not Required:
+            if k >= self.nin and self.defaults[k - self.nin] is not REQUIRED:
                 default = self.defaults[k - self.nin]
             parameters.append(kinds(name, kinds.POSITIONAL_OR_KEYWORD, default=default))
         return inspect.Signature(parameters)
@@ -454,7 +475,10 @@ cdef class Op:
 
 
 class Required:
-    """Marks an attribute without a default."""
+    """Marks an argument that was not given, and an attribute without a default."""
+
+
+cdef object REQUIRED = Required   # a C global: looked at for every argument
 
 
 import types as _types
@@ -514,7 +538,7 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         if self.nattr == 0 and not self.random and n == self.nin:
             return apply_op(e, [<object> args[k] for k in range(n)], NULL)
     total = self.nin + self.nattr
-    values = [Required] * total
+    values = [REQUIRED] * total
     have = n
     if self.collects and n > self.nin and (n > total or _is_index(<object> args[self.nin])) and n != self.nin + 1:
         # x.permute(0, 2, 1): the rest of the positions is one list.
@@ -540,16 +564,16 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
                 place = self.positions.get(_synonyms.get(name))
             if place is None:
                 raise TypeError(f"{e.name}: expected arguments named {self.names}, got {name!r}.")
-            if values[place] is not Required:
+            if values[place] is not REQUIRED:
                 raise TypeError(f"{e.name}: expected {name!r} once, got it twice (by position and by name).")
             values[place] = value
     for k in range(total):
-        if values[k] is Required:
+        if values[k] is REQUIRED:
             if k >= self.nin:
                 values[k] = self.defaults[k - self.nin]
             elif self.row.optional and self.names[k] in self.row.optional:
                 values[k] = None
-            if values[k] is Required:
+            if values[k] is REQUIRED:
                 raise TypeError(f"{e.name}: expected an argument {self.names[k]!r}, got none. It takes {self.names}.")
     if self.random:
         values.extend(reserve_random(e, values, generator))
@@ -559,7 +583,7 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         operands = values[:self.nin]
         if not isinstance(operands[0], Tensor):
             _check_first(e, operands)
-    result = apply_op(e, operands, encode_attrs(e, tuple(values[self.nin:])))
+    result = apply_op(e, operands, encode_attrs(e, values, self.nin))
     if out is not None:
         return write_out(e.name, result, out)
     return result

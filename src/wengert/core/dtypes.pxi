@@ -78,7 +78,7 @@ cdef int dtype_code(object d, str op) except -1:
     if isinstance(d, DTypeObject):
         return (<DTypeObject> d).code
     if d is float:
-        return kFloat64 if False else default_dtype
+        return kFloat64
     if d is int:
         return kInt64
     if d is bool:

@@ -34,7 +34,6 @@ cdef Tensor slice_view(Tensor t, int64_t dim, object key):
                               None if key.stop is None else attr_int(key.stop, "index", "stop"), step).indices(size)
     length = max(0, (stop - start + step - 1) // step)
     if length == size and step == 1:
-        words[0] = 0
         return t
     words[0] = dim
     words[1] = start if length else 0

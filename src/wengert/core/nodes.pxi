@@ -1,7 +1,7 @@
 # Node arrays: the tape, as a structure of arrays. A slot is one recorded operation or one leaf.
 #
 # Note [Slots]. A slot is owned by the tensors that carry it and by the slots that have it as an input; `n_refs` counts
-# both. Releasing is iterative: the work list is threaded through n_mark of dead slots. Free slots are bits of a
+# both. Releasing is iterative: the work list is threaded through n_pos of dead slots. Free slots are bits of a
 # bitmap with summaries, and the lowest free one is taken: slots that are recorded one after the other lie one after
 # the other, so the backward pass walks memory in order (recycling at random costs 6 times as much). The key of
 # the topological order is n_seq, the moment of recording, never the slot.
@@ -15,6 +15,8 @@ cdef enum NodeFlag:
     N_HOOKS = 8       # has an entry in the side table of hooks
     N_RETAIN = 16     # its tensor keeps its gradient (retain_grad)
     N_FREED = 32      # saved values were given back by a backward pass
+    N_PACKED = 64     # saved values went through saved_tensors_hooks; see the side table of packed values
+    N_NOTED = 128     # the line that recorded it is known
 
 cdef struct NodeMore:
     # Inputs and saved values beyond the two that the arrays hold.
@@ -47,6 +49,8 @@ cdef int64_t next_seq = 0
 # The bitmap: level 0 has a bit for each slot (1 = free), level k+1 a bit for each word of level k that is not 0.
 cdef enum:
     LEVELS = 6
+    SLOTS_AT_FIRST = 4096
+    SHRINK_AFTER = 1 << 20   # slots freed at once, after which memory is given back
 cdef uint64_t* free_bits[LEVELS]
 
 cdef extern from *:
@@ -63,35 +67,67 @@ cdef extern from *:
     int wg_grow[T](T**, size_t) nogil
 
 
-cdef int nodes_grow() except -1:
-    """Doubles the arrays. New slots are free."""
-    global n_capacity
-    cdef int64_t wanted = 2 * <int64_t> n_capacity if n_capacity else 4096
-    if wanted > 0x7fffffff:
-        raise MemoryError("graph: expected at most 2**31 live nodes, got more. Free a graph or use no_grad().")
-    cdef int32_t cap = <int32_t> wanted, i
-    cdef size_t n = cap
+cdef int nodes_resize(size_t n) except -1:
+    """Gives every array n slots; contents up to the smaller size stay."""
+    cdef size_t words = n
+    cdef int level
     if (wg_grow(&n_refs, n) or wg_grow(&n_flags, n) or wg_grow(&n_dtype, n) or wg_grow(&n_nin, n)
             or wg_grow(&n_seq, n) or wg_grow(&n_in0, n) or wg_grow(&n_in1, n) or wg_grow(&n_mark, n)
             or wg_grow(&n_pos, n) or wg_grow(&n_prog, n) or wg_grow(&n_owner, n) or wg_grow(&n_layout, n)
             or wg_grow(&n_more, n) or wg_grow(&n_save0, n) or wg_grow(&n_save1, n)):
         raise MemoryError("graph: expected memory for more nodes, got none. Free a graph or use no_grad().")
-    memset(n_mark + n_capacity, 0, (n - n_capacity) * sizeof(uint32_t))
-    cdef size_t words = n, old = n_capacity
-    cdef int level
     for level in range(LEVELS):
         words = (words + 63) // 64
-        old = (old + 63) // 64
         if wg_grow(&free_bits[level], words):
             raise MemoryError("graph: expected memory for more nodes, got none. Free a graph or use no_grad().")
-        memset(free_bits[level] + old, 0, (words - old) * 8)
-    memset(free_bits[0] + n_capacity // 64, 0xff, (n - n_capacity) // 8)
+    return 0
+
+
+cdef void summaries_rebuild(size_t n) noexcept:
+    """Makes the levels above the bitmap agree with it."""
+    cdef size_t words = (n + 63) // 64, i
+    cdef int level
     for level in range(1, LEVELS):
-        for i in range(<int32_t> (((n - 1) >> (6 * level)) + 1)):
+        memset(free_bits[level], 0, (words + 63) // 64 * 8)
+        for i in range(words):
             if free_bits[level - 1][i] != 0:
                 free_bits[level][i >> 6] |= <uint64_t> 1 << (i & 63)
-    n_capacity = cap
+        words = (words + 63) // 64
+
+
+cdef int nodes_grow() except -1:
+    """Doubles the arrays. New slots are free."""
+    global n_capacity
+    cdef int64_t wanted = 2 * <int64_t> n_capacity if n_capacity else SLOTS_AT_FIRST
+    if wanted > 0x7fffffff:
+        raise MemoryError("graph: expected at most 2**31 live nodes, got more. Free a graph or use no_grad().")
+    cdef size_t n = <size_t> wanted, old = n_capacity
+    nodes_resize(n)
+    memset(n_mark + old, 0, (n - old) * sizeof(uint32_t))
+    memset(free_bits[0] + old // 64, 0xff, (n - old) // 8)
+    summaries_rebuild(n)
+    n_capacity = <int32_t> wanted
     return 0
+
+
+cdef void nodes_shrink() noexcept:
+    """Gives memory back after a large graph: halves the arrays as often as their upper part is free."""
+    global n_capacity, current_word
+    cdef int32_t word = n_capacity // 64 - 1
+    cdef size_t n = n_capacity
+    while word >= 0 and free_bits[0][word] == <uint64_t> -1:
+        word -= 1
+    while n > SLOTS_AT_FIRST and n // 2 >= <size_t> (word + 1) * 64:
+        n //= 2
+    if n == <size_t> n_capacity:
+        return
+    try:
+        nodes_resize(n)
+    except MemoryError:
+        return   # the arrays stay as they are
+    n_capacity = <int32_t> n
+    current_word = 0
+    summaries_rebuild(n)
 
 
 cdef int32_t slot_find() except -1:
@@ -201,16 +237,16 @@ cdef void node_release(int32_t i) noexcept:
     n_refs[i] -= 1
     if n_refs[i] > 0:
         return
-    cdef int32_t todo = i, j, k
+    cdef int32_t todo = i, j, k, freed = 0
     cdef NodeMore* more
     n_pos[i] = -1
     while todo >= 0:
         i = todo
         todo = n_pos[i]
         node_drop_saved(i)
-        if n_flags[i] & (N_FUNCTION | N_HOOKS | N_RETAIN):
+        if n_flags[i] & (N_FUNCTION | N_HOOKS | N_RETAIN | N_PACKED | N_NOTED):
             node_release_objects(i)
-        elif not n_flags[i] & (N_LEAF | N_PICK) and n_owner[i] != NULL:
+        if not n_flags[i] & (N_LEAF | N_PICK | N_FUNCTION) and n_owner[i] != NULL:
             attr_decref(<Attr*> n_owner[i])
         if n_layout[i] != NULL:
             layout_decref(n_layout[i])
@@ -242,6 +278,9 @@ cdef void node_release(int32_t i) noexcept:
             free(more)
         slot_give(i)
         n_live -= 1
+        freed += 1
+    if freed > SHRINK_AFTER:
+        nodes_shrink()
     if _dead_objects and release_depth == 0:
         release_depth = 1
         while _dead_objects:

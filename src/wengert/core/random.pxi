@@ -1,5 +1,23 @@
 # Random numbers: a generator is a seed and a counter; an op reserves its range of counters when it is recorded.
 
+cdef extern from "wengert/random.h" namespace "wg" nogil:
+    enum Draw "wg::Draw":
+        kDrawUniform "wg::Draw::kUniform"
+        kDrawNormal "wg::Draw::kNormal"
+        kDrawExponential "wg::Draw::kExponential"
+        kDrawRandint "wg::Draw::kRandint"
+        kDrawBernoulli "wg::Draw::kBernoulli"
+        kDrawRandperm "wg::Draw::kRandperm"
+
+cdef extern from *:
+    """
+    static inline uint64_t wg_draw_blocks(int draw, int dtype, int64_t n) {
+      return wg::random_blocks(static_cast<wg::Draw>(draw), dtype, n);
+    }
+    """
+    uint64_t draw_blocks "wg_draw_blocks"(int, int, int64_t) nogil
+
+
 cdef class Generator:
     """A source of random numbers: value = f(seed, counter, element), so nothing depends on threads or recomputation.
 
@@ -10,51 +28,75 @@ cdef class Generator:
         >>> g.manual_seed(7).get_state().tolist()[0]
         7
     """
-    cdef uint64_t seed
+    cdef uint64_t key
     cdef uint64_t offset
 
-    def __init__(self, device="cpu"):
-        self.seed = 67280421310721
+    def __init__(self, device=None):
+        if device is not None:
+            check_device(device, "Generator")
+        self.key = 67280421310721
         self.offset = 0
 
     @property
     def device(self):
         """Always the CPU."""
-        return "cpu"
+        return cpu_device
 
     def manual_seed(self, seed):
         """Starts the sequence of `seed`; returns the generator."""
-        self.seed = <uint64_t> (int(seed) & 0xffffffffffffffff)
+        if not isinstance(seed, int) and not hasattr(seed, "__int__"):
+            raise TypeError(f"manual_seed: expected an int, got {type(seed).__name__}.")
+        value = int(seed)
+        if value < -0x8000000000000000 or value > 0xffffffffffffffff:
+            raise RuntimeError(f"manual_seed: expected a seed of 64 bits, got {value}.")
+        self.key = <uint64_t> (value & 0xffffffffffffffff)
         self.offset = 0
         return self
 
     def initial_seed(self):
         """The seed of the sequence."""
-        return self.seed
+        return self.key
 
-    def seed_(self):
+    def seed(self):
         """Takes a seed from the system; returns it."""
         import os
         self.manual_seed(int.from_bytes(os.urandom(8), "little"))
-        return self.seed
+        return self.key
 
     def get_state(self):
         """Seed and counter as an int64 tensor of two elements."""
-        return from_data([_signed(self.seed), _signed(self.offset)], dtypes[kInt64])
+        return from_data([_signed(self.key), _signed(self.offset)], dtypes[kInt64])
 
     def set_state(self, state):
         """Goes back to a state from get_state(); returns the generator."""
+        if not isinstance(state, Tensor):
+            raise TypeError(f"set_state: expected a tensor from get_state(), got {type(state).__name__}.")
+        if tuple(state.shape) != (2,) or state.dtype is not dtypes[kInt64]:
+            raise RuntimeError(f"set_state: expected an int64 state of shape (2,), got {state.dtype.name} of shape "
+                               f"{tuple(state.shape)}.")
         values = state.tolist()
-        if len(values) != 2:
-            raise RuntimeError(f"set_state: expected a state of two numbers, got {len(values)}.")
-        self.seed = <uint64_t> (values[0] & 0xffffffffffffffff)
+        self.key = <uint64_t> (values[0] & 0xffffffffffffffff)
         self.offset = <uint64_t> (values[1] & 0xffffffffffffffff)
         return self
+
+    def clone_state(self):
+        """A new generator at the same place of the same sequence."""
+        return Generator().set_state(self.get_state())
+
+    def __reduce__(self):
+        return _generator_from, (self.key, self.offset)
 
     cdef uint64_t reserve(self, uint64_t blocks):
         cdef uint64_t start = self.offset
         self.offset += blocks
         return start
+
+
+def _generator_from(uint64_t key, uint64_t offset):
+    cdef Generator g = Generator()
+    g.key = key
+    g.offset = offset
+    return g
 
 
 cdef int64_t _signed(uint64_t v) noexcept:
@@ -69,16 +111,37 @@ def default_generator():
     return default_gen
 
 
+cdef dict _draw_kinds = {"uniform": <int> kDrawUniform, "normal": <int> kDrawNormal,
+                         "exponential": <int> kDrawExponential, "randint": <int> kDrawRandint,
+                         "bernoulli": <int> kDrawBernoulli, "dropout": <int> kDrawBernoulli,
+                         "randperm": <int> kDrawRandperm}
+
+
 cdef list reserve_random(Entry e, list values, object generator):
-    """The attributes (seed, offset) of a random op: a range of counters of their own."""
+    """The attributes (seed, offset) of a random op: a range of counters of their own, as long as its draw.
+
+    `values` are the operands and attributes before them: a tensor whose elements are drawn, or a shape and a dtype."""
     cdef Generator g = default_gen if generator is None else <Generator?> generator
     cdef int64_t n = 1
+    cdef int dtype
     first = values[0]
     if isinstance(first, Tensor):
-        n = first.numel()
-    return [_signed(g.seed), _signed(g.reserve(<uint64_t> random_blocks(n)))]
+        n = (<Tensor> first).c.array.layout.numel
+        dtype = (<Tensor> first).c.array.dtype
+    else:
+        for size in first:
+            n *= attr_int(size, e.name, "size")
+        dtype = (<DTypeObject?> values[1]).code
+    return [_signed(g.key), _signed(g.reserve(draw_blocks(_draw_kinds[e.row.kernel], dtype, n if n > 0 else 0)))]
 
 
-cdef int64_t random_blocks(int64_t n) noexcept:
-    # A block of the counter gives four words; no element of any distribution uses more than two words.
-    return n // 2 + 1
+def draw(Entry e, list values, generator=None):
+    """Runs a random op that makes a new tensor: shape, dtype and parameters, without seed and offset."""
+    return apply_op(e, [], encode_attrs(e, tuple(values + reserve_random(e, values, generator))))
+
+
+def draw_inplace(Entry e, Tensor x, list parameters, generator=None):
+    """Runs a random op that overwrites x; returns x."""
+    cdef list values = [x] + parameters
+    values = values + reserve_random(e, values, generator)
+    return apply_inplace(e, x, [x], encode_attrs(e, tuple(values[1:])))

@@ -9,13 +9,16 @@ cdef class Entry:
     cdef public object row
     cdef public str name
     cdef str schema
+    cdef bytes kinds                   # the schema as C characters
     cdef tuple fields                  # names of the attributes
     cdef Program* small[8]             # by mask of the operands that need a gradient
     cdef cbool differentiable
     cdef cbool fixed_rule              # one program serves all attributes and shapes
     cdef cbool variadic                # takes a list of tensors
     cdef dict programs                 # (mask, attributes, shapes) -> Program as a capsule-like holder
-    cdef object needs_dry              # set by the recorder
+    cdef Attr* last_attr               # of the program found last, where it depends on attributes
+    cdef int64_t last_mask
+    cdef Program* last
 
     def __cinit__(self):
         memset(self.small, 0, sizeof(self.small))
@@ -68,6 +71,7 @@ def register(row):
     e.row = row
     e.name = row.name
     e.schema = row.schema
+    e.kinds = row.schema.encode()
     e.fields = tuple(row.fields)
     e.differentiable = row.differentiable
     e.fixed_rule = False
@@ -110,51 +114,59 @@ cdef int64_t attr_int(object v, str op, str field) except? -1:
         raise TypeError(f"{op}: expected an int for {field}, got {type(v).__name__}.") from None
 
 
-cdef int push_attr(vector[int64_t]& words, str kind, object v, str op, str field) except -1:
+cdef int push_attr(vector[int64_t]& words, char kind, object v, str op, str field) except -1:
+    """Appends one attribute. The kinds are the letters of the row's schema."""
     cdef int64_t word
-    if kind == "i":
-        words.push_back(attr_int(v, op, field))
-    elif kind == "b":
-        word = 1 if v else 0
-        words.push_back(word)
-    elif kind == "f":
-        words.push_back(float_bits(float(v)))
-    elif kind == "d":
+    cdef double real
+    if kind == c"i":
+        word = attr_int(v, op, field)
+    elif kind == c"b":
+        word = 1 if v is True else 0 if v is False else 1 if v else 0
+    elif kind == c"f":
+        real = v
+        word = float_bits(real)
+    elif kind == c"d":
         word = (<DTypeObject> v).code if isinstance(v, DTypeObject) else attr_int(v, op, field)
-        words.push_back(word)
-    elif kind == "I":
+    elif kind == c"I":
         if v is None:
-            words.push_back(-1)
+            word = -1
         elif isinstance(v, (list, tuple)):
-            words.push_back(len(v))
+            word = len(v)
+            words.push_back(word)
             for item in v:
-                words.push_back(attr_int(item, op, field))
+                word = attr_int(item, op, field)
+                words.push_back(word)
+            return 0
         else:
-            words.push_back(1)
-            words.push_back(attr_int(v, op, field))
-    elif kind == "j":
-        word = 0 if v is None else 1
-        words.push_back(word)
-        if v is not None:
-            words.push_back(attr_int(v, op, field))
+            word = 1
+            words.push_back(word)
+            word = attr_int(v, op, field)
     else:
         word = 0 if v is None else 1
         words.push_back(word)
-        if v is not None:
-            words.push_back(float_bits(float(v)))
+        if v is None:
+            return 0
+        if kind == c"j":
+            word = attr_int(v, op, field)
+        else:
+            real = v
+            word = float_bits(real)
+    words.push_back(word)
     return 0
 
 
-cdef Attr* encode_attrs(Entry e, tuple values) except? NULL:
-    """New Attr for a row's attributes in schema order; NULL for a row without any."""
+cdef Attr* encode_attrs(Entry e, object values, Py_ssize_t start=0) except? NULL:
+    """New Attr for a row's attributes, which are values[start:] in schema order; NULL for a row without any."""
     cdef vector[int64_t] words
-    cdef int k = 0, n = len(e.schema)
+    cdef Py_ssize_t k = 0, n = len(e.kinds)
+    cdef const char* kinds = e.kinds
     if n == 0:
         return NULL
-    if len(values) != n:
-        raise TypeError(f"{e.name}: expected {n} attributes {e.fields}, got {len(values)}.")
+    if len(values) - start != n:
+        raise TypeError(f"{e.name}: expected {n} attributes {e.fields}, got {len(values) - start}.")
+    words.reserve(16)
     for k in range(n):
-        push_attr(words, e.schema[k], values[k], e.name, e.fields[k])
+        push_attr(words, kinds[k], values[start + k], e.name, <str> e.fields[k])
     return attr_new(words.data(), <int> words.size())
 
 
@@ -224,7 +236,7 @@ cdef Program* build_program(object traced, const OpInfo* info) except NULL:
                     if kind == "field":
                         part.field = value
                     else:
-                        push_attr(part.words, letter, value, e.name, name)
+                        push_attr(part.words, <char> ord(letter), value, e.name, name)
                     ins.parts.push_back(part)
             else:
                 attr = encode_attrs(e, tuple([value for _, value in attrs]))
@@ -249,6 +261,8 @@ cdef Program* find_program(Entry e, int64_t mask, const Attr* attr, Array* ins, 
     cdef ProgramHolder holder
     if e.fixed_rule and not e.variadic and nin <= SMALL and e.small[mask] != NULL:
         return e.small[mask]
+    if e.last != NULL and e.last_mask == mask and same_attr(e.last_attr, attr):
+        return e.last
     attrs = decode_attrs(e, attr)
     shapes = None
     if e.row.shaped:
@@ -272,9 +286,20 @@ cdef Program* find_program(Entry e, int64_t mask, const Attr* attr, Array* ins, 
         if len(e.programs) >= 4096:
             # Rules that depend on attributes may see any number of them. Small ones are never dropped.
             e.programs = {k: v for k, v in e.programs.items() if k[1] is None and k[2] is None}
+            e.last = NULL
         e.programs[key] = holder
         found = holder
-    return (<ProgramHolder> found).p
+    p = (<ProgramHolder> found).p
+    if attr != NULL and shapes is None and not absent and not e.variadic:
+        attr_decref(e.last_attr)
+        e.last_attr = attr_incref(<Attr*> attr)
+        e.last_mask = mask
+        e.last = p
+    return p
+
+
+cdef cbool same_attr(const Attr* a, const Attr* b) noexcept:
+    return a == b or a != NULL and b != NULL and a.count == b.count and not memcmp(a.words, b.words, a.count * 8)
 
 
 def op_names():

@@ -56,7 +56,7 @@ cdef class Tensor:
         return binary(S_MOD, other, self)
 
     def __pow__(self, other, modulo):
-        return binary(S_POW, self, other)
+        return power(self, other)
 
     def __rpow__(self, other, modulo):
         return binary(S_POW, other, self)
@@ -363,6 +363,16 @@ cdef extern from *:
 
 cdef Py_ssize_t body_offset() noexcept:
     return WG_BODY_OFFSET
+
+
+cdef object power(object base, object exponent):
+    """base ** exponent; a number as exponent has a row of its own, with simple gradients."""
+    cdef int64_t word
+    if (isinstance(base, Tensor) and is_float((<Tensor> base).c.array.dtype)
+            and (PyLong_CheckExact(exponent) or PyFloat_CheckExact(exponent))):
+        word = float_bits(float(exponent))
+        return apply_op(<Entry> slot_entry[S_POW_NUMBER], [base], attr_new(&word, 1))
+    return binary(S_POW, base, exponent)
 
 
 # ---- values as Python numbers ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ input multiply with `zmul`: a gradient of exactly 0 stays 0.
 
 import math
 
-from ._def import binary, op, unary
+from ._def import binary, op, real, unary
 
 # ---- arithmetic ---------------------------------------------------------------------------------------------------
 
@@ -81,6 +81,22 @@ def pow(g, a, b, y):
     ga = b.equals(0).where(0, g.zmul(b * a ** (b - 1)))
     gb = (a.equals(0) * (b >= 0)).where(0, g.zmul(y * a.log()))
     return ga, gb
+
+
+@op("pow_scalar", slot="pow_number", public=False, inplace=True, domain=(0.5, 2.0), grad_name="PowBackward0")
+def pow_scalar(g, x, y, *, exponent: real):
+    """A floating tensor to the power of a number, elementwise."""
+    if exponent == 2:
+        return g * (2 * x)
+    if exponent == 3:
+        return g * (3 * x * x)
+    if exponent == 0.5:
+        return g.zmul(0.5 / y)
+    if exponent == 1:
+        return g
+    if exponent == 0:
+        return g * 0.0
+    return g.zmul(x ** (exponent - 1) * exponent)
 
 
 @unary(slot="neg", ref="negative", inplace=True, linear=True)
@@ -549,7 +565,7 @@ def fmin(g, a, b, y):
 @binary(ref="copysign", flags="float_result", inplace=True)
 def copysign(g, a, b, y):
     """The size of the first operand with the sign of the second, elementwise."""
-    return a.equals(0).where(0, g * (y / a)), None
+    return a.equals(0).where(0, g * (y / a)), g * 0.0
 
 
 @binary(ref="nextafter", differentiable=False, inplace=True)

@@ -1,0 +1,35 @@
+"""Settings of the whole suite: fixed seeds, one state of the library for every test."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import wengert._core as core
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Every test begins with recording on, and leaves it on and the number of threads as it was."""
+    threads = core.threads()
+    yield
+    assert core.grad_enabled(), "a test left recording switched off"
+    assert not core.is_inference(), "a test left inference mode on"
+    core.set_threads(threads)
+
+
+@pytest.fixture
+def rng():
+    """NumPy's generator with a fixed seed."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def no_leak():
+    """Fails when a test leaves nodes or tensor memory behind."""
+    gc.collect()
+    nodes, memory = core.node_stats()["live"], core.memory()["current"]
+    yield
+    gc.collect()
+    assert core.node_stats()["live"] == nodes, "nodes were left behind"
+    assert core.memory()["current"] == memory, "tensor memory was left behind"
