@@ -47,7 +47,10 @@ def flat(result):
 
 
 def numpy_of(t):
-    return np.array(t.detach().tolist(), dtype=None).reshape(tuple(t.shape)) if t.dtype in (wg.bfloat16, torch.bfloat16) else t.detach().numpy()
+    """A tensor's values; bfloat16 as float64."""
+    if t.dtype in (wg.bfloat16, torch.bfloat16):
+        return np.array(t.detach().tolist()).reshape(tuple(t.shape))
+    return t.detach().numpy(force=True)
 
 
 def assert_same(ours, theirs, rtol=1e-5, atol=1e-6):
@@ -77,14 +80,14 @@ def _gradients(side, result, leaves, weights):
     package = importlib.import_module(("wengert", "torch")[side])
     outputs = [t for t in flat(result) if hasattr(t, "dtype") and t.dtype.is_floating_point and t.requires_grad]
     if not outputs or not leaves:
-        return []
+        return [[None] * len(leaves)] * 2
     loss = None
     for t, w in zip(outputs, weights(outputs), strict=True):
         term = (t * pair(w)[side]).sum()
         loss = term if loss is None else loss + term
     first = package.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
     found = [g for g in first if g is not None and g.requires_grad]
-    second = []
+    second = [None] * len(leaves)
     if found:
         total = None
         for g in found:
@@ -110,10 +113,9 @@ def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, **kwargs):
         k = _split(kwargs, grad, side, leaves)
         result = call(side, name, a, k)
         results.append(result)
-        gradients.append(_gradients(side, result, leaves, weights) if grad else [])
+        gradients.append(_gradients(side, result, leaves, weights) if grad else [[], []])
     assert_same(*results, rtol=rtol, atol=atol)
     for ours, theirs in zip(*gradients, strict=True):
-        assert len(ours) == len(theirs)
         for a, b in zip(ours, theirs, strict=True):
             if a is None or b is None:
                 zero = a if b is None else b

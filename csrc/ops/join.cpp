@@ -25,7 +25,7 @@ bool is_skipped(const Array& a) { return a.ndim() == 1 && a.shape()[0] == 0; }
 int forward_cat(OpCall& c) {
   AttrReader r(c.attr);
   std::int64_t wanted = r.integer();
-  if (c.nin == 0) return fail(kRuntimeError, "cat: expected a list of at least one tensor, got none.");
+  if (c.nin == 0) return fail(kValueError, "cat: expected a list of at least one tensor, got none.");
   const Array* first = nullptr;
   for (int i = 0; i < c.nin; ++i) {
     if (c.in[i].ndim() == 0)

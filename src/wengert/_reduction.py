@@ -346,13 +346,13 @@ def kthvalue(input, k, dim=-1, keepdim=False):
 
 
 def _median(name, kind):
-    row = OPS[name]
+    row, whole = OPS[name], OPS[name + "_all"]
 
     def median(input, dim=None, keepdim=False):
         if dim is None:
             if input.numel() == 0:
                 return cast(_core.full((), math.nan), input.dtype)
-            return row(input.reshape(-1), 0, False)[0]
+            return whole(input.reshape(-1), 0, False)[0]
         return kind(*row(input, dim, keepdim))
 
     median.__name__ = name

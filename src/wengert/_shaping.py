@@ -667,7 +667,6 @@ def meshgrid(*tensors, indexing="ij"):
     n, shape = len(tensors), tuple(x.numel() for x in tensors)
     grids = [_expand(_reshape(x, (1,) * k + (-1,) + (1,) * (n - 1 - k)), shape) for k, x in enumerate(tensors)]
     if swap:
-        grids = [_transpose(x, 0, 1) for x in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

@@ -65,6 +65,23 @@ def nanmedian(g, x, y, at, *, dim: integer, keepdim: boolean):
     return g.pick_embed(at, x, dim, keepdim)
 
 
+def _shared(g, x, y):
+    hit = x.equals(y).cast_like(g)
+    return (g / hit.sum()) * hit
+
+
+@op("select_rank", kernel="median", outputs=2, public=False)
+def median_all(g, x, y, at, *, dim: integer, keepdim: boolean):
+    """The lower median of a vector; equal elements share the gradient."""
+    return _shared(g, x, y)
+
+
+@op("select_rank", kernel="nanmedian", outputs=2, public=False)
+def nanmedian_all(g, x, y, at, *, dim: integer, keepdim: boolean):
+    """The lower median of what is not NaN in a vector; equal elements share the gradient."""
+    return _shared(g, x, y)
+
+
 @op("mode", outputs=2, public=False)
 def mode(g, x, y, at, *, dim: integer, keepdim: boolean):
     """The most frequent value along a dimension (the smallest of several) and its last position."""
