@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import OPS, TABLE, core, elementwise_rows, row_id, run, same, tensor, torch_call, values, wengert
+from optools import OPS, TABLE, core, elementwise_rows, row_id, run, same, tensor, torch_call, values, wengert
 from samples import INTEGERS_ONLY, Sample, all_samples, elementwise_operands, samples
 
 SIZES = (0, 1, 7, 8, 9, 255, 256, 257)
