@@ -31,4 +31,30 @@ for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _fun
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
 
+# Parts that a program may not need are imported when they are first used.
+_LAZY = {
+    "datasets": "wengert.datasets",
+    "load": "wengert.serialization",
+    "optim": "wengert.optim",
+    "save": "wengert.serialization",
+    "serialization": "wengert.serialization",
+    "utils": "wengert.utils",
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'wengert' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(_LAZY[name])
+    value = getattr(module, name) if name in ("load", "save") else module
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})
+
+
 __all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]

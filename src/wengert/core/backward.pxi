@@ -371,7 +371,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
-            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK) or anomaly_mode:
+            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK | N_PACKED) or anomaly_mode > 1:
                 backward_special(&s, &o, k, i, keep, wanted, captured, accumulate)
                 restamp_if_needed(&o)
                 continue
@@ -543,9 +543,15 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
         return 0
     if n_flags[i] & N_FUNCTION:
-        results = run_function(i, pending_of(tensors).pop(k, {}))
+        results = run_function(i, pending_of(tensors).pop(k, {}), keep)
     else:
-        results = replay(i, g)
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+        try:
+            results = replay(i, g)
+        finally:
+            if n_flags[i] & N_PACKED:
+                repack_saved(i, keep)
     restamp_if_needed(o)
     for n in range(len(results)):
         j = node_input(i, n)
@@ -576,7 +582,7 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         outputs = function_pending.pop(key, None)
         if outputs is None:
             return 0
-        results = run_function(i, outputs)
+        results = run_function(i, outputs, keep)
         restamp_if_needed(o)
         for n in range(len(results)):
             j = node_input(i, n)
@@ -605,9 +611,14 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+            restamp_if_needed(o)
         run_node(s, o, i, &g, keep)
     finally:
         array_unref(g)
-    if anomaly_mode:
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    if anomaly_mode > 1:
         check_anomaly_results(i, s, o)
     return 0

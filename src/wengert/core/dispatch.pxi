@@ -140,6 +140,8 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
         save = &p.saves[k]
         slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
         save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     return i
 
 
@@ -273,6 +275,8 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
         save = &p.saves[k]
         value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
         save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     o.c.node = i
     return 0
 
