@@ -29,7 +29,9 @@ def nearest(name, known):
     from difflib import get_close_matches
 
     public = sorted(n for n in known if not n.startswith("_"))
-    same = [n for n in public if n.lower().replace("_", "") == name.lower().replace("_", "")]
+    # The same letters come first: another case, underscores left out, two letters swapped.
+    letters = sorted(name.lower().replace("_", ""))
+    same = [n for n in public if sorted(n.lower().replace("_", "")) == letters]
     found = same or get_close_matches(name, public, n=1, cutoff=0.6)
     return found[0] if found else None
 
