@@ -45,7 +45,9 @@ _LAZY = {
 
 def __getattr__(name):
     if name not in _LAZY:
-        raise AttributeError(f"module 'wengert' has no attribute {name!r}")
+        from ._missing import module_error
+
+        raise module_error("wengert", name, __dir__())
     from importlib import import_module
 
     module = import_module(_LAZY[name])
