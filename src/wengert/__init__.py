@@ -35,6 +35,7 @@ del _part
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
     "datasets": "wengert.datasets",
+    "linalg": "wengert.linalg",
     "load": "wengert.serialization",
     "optim": "wengert.optim",
     "save": "wengert.serialization",

@@ -346,3 +346,30 @@ def einsum(equation, *operands):
         raise RuntimeError("einsum: expected at least one operand, got none.")
     order = tuple(labels.index(v) for v in output)
     return x if order == tuple(range(len(order))) else x.permute(order)
+
+
+# ---- decompositions: wengert.linalg is imported when one is first used ------------------------------------------------
+
+
+def _from_linalg(name, own=None):
+    def call(input, *args, **kwargs):
+        from . import linalg
+
+        return getattr(linalg, own or name)(input, *args, **kwargs)
+
+    call.__name__ = name
+    call.__doc__ = f"See wengert.linalg.{own or name}."
+    publish()(call)
+
+
+for _name in ("det", "logdet", "slogdet", "inverse", "pinverse", "cholesky", "qr", "matrix_exp"):
+    _from_linalg(_name, {"pinverse": "pinv"}.get(_name))
+
+
+@publish()
+def svd(input, some=True, compute_uv=True):
+    """U, S and V with input = U diag(S) V^T (V itself, unlike wengert.linalg.svd)."""
+    from . import linalg
+
+    u, s, vh = linalg.svd(input, full_matrices=not some)
+    return u, s, vh.mT
