@@ -53,7 +53,7 @@ def _array(x):
 
 
 def _tensor(array, like):
-    return cast(_core.from_numpy(np.ascontiguousarray(array)), like.dtype)
+    return cast(_core.from_numpy(np.array(array, order="C")), like.dtype)
 
 
 def _eye(n, like):
