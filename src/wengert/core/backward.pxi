@@ -540,7 +540,7 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         return 0
     if n_flags[i] & N_PICK:
         restamp_if_needed(o)
-        pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
+        add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)
         return 0
     if n_flags[i] & N_FUNCTION:
         results = run_function(i, pending_of(tensors).pop(k, {}), keep)
@@ -607,7 +607,7 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             leaf_accumulate(i, &g)
         return 0
     if n_flags[i] & N_PICK:
-        function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
+        add_tensor(function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {}), n_nin[i], t)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:
