@@ -131,7 +131,7 @@ def op(
         if positional[:1] != ("g",) or any(k not in tuple("ibfdIjg") for k in kinds):
             raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
-        public = tuple(args or ("input", "other", "third")[: len(operands)])
+        public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
         absent = len(rule.__defaults__ or ())  # trailing parameters with default None; the results are among them
         may_miss = operands[len(positional) - absent - 1 :] if absent else ()
         row = Row(
