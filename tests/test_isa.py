@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import core
+from optools import core
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OTHERS = [name for name in core.isas() if name != core.isa()]

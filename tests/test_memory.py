@@ -4,7 +4,7 @@ import gc
 
 import numpy as np
 import pytest
-from helpers import core, tensor, values, wengert
+from optools import core, tensor, values, wengert
 
 
 def current():

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import FLOATS, INTS, TABLE, core, elementwise_rows, row_id, run, tensor, torch_call, values, wengert
+from optools import FLOATS, INTS, TABLE, core, elementwise_rows, row_id, run, tensor, torch_call, values, wengert
 from samples import INTEGERS_ONLY, elementwise_operands
 
 KINDS = ("bool", *INTS, "float16", "bfloat16", *FLOATS)

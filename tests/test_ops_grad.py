@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import TABLE, core, gradients, run, same, tensor, torch_call, wengert
+from optools import TABLE, core, gradients, run, same, tensor, torch_call, wengert
 from samples import all_samples, samples
 
 STEP = 1e-5  # central differences: errors of STEP**2 times the third derivative, and of 1e-16 / STEP

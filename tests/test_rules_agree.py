@@ -5,7 +5,7 @@ The same traced program is also walked here, op by op in Python, as an independe
 
 import numpy as np
 import pytest
-from helpers import OPS, TABLE, core, elementwise_rows, gradients, row_id, run, tensor, values
+from optools import OPS, TABLE, core, elementwise_rows, gradients, row_id, run, tensor, values
 from samples import all_samples, elementwise_operands
 
 from wengert.ops import trace_rule

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from helpers import core, gradients, tensor, values, wengert
+from optools import core, gradients, tensor, values, wengert
 
 
 def one(shape=()):

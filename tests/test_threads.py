@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers import TABLE, core, gradients, run, tensor, values, wengert
+from optools import TABLE, core, gradients, run, tensor, values, wengert
 
 THREADS = (1, 2, 3)
 

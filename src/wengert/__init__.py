@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-from_numpy = _core.from_numpy
 matmul = mm = bmm = _core.matmul_any
 
 globals().update(_DTYPES)
@@ -33,6 +32,8 @@ del _part
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
+    "backends": "wengert.backends",
+    "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
     "load": "wengert.serialization",
     "optim": "wengert.optim",
@@ -44,7 +45,9 @@ _LAZY = {
 
 def __getattr__(name):
     if name not in _LAZY:
-        raise AttributeError(f"module 'wengert' has no attribute {name!r}")
+        from ._missing import module_error
+
+        raise module_error("wengert", name, __dir__())
     from importlib import import_module
 
     module = import_module(_LAZY[name])

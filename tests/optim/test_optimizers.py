@@ -154,6 +154,7 @@ def test_lbfgs_equals_torch(search, history):
     assert results[0] == pytest.approx(results[1], rel=1e-9)
 
 
+@pytest.mark.skipif(not hasattr(wengert, "complex128"), reason="this build has no complex dtypes")
 def test_complex_parameters_equal_torch():
     for name, options in CASES:
         ends = []
