@@ -193,11 +193,11 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
 # ---- embeddings -------------------------------------------------------------------------------------------------
 
 
-def _limit_norms(op, weight, index, max_norm, norm_type):
+def _limit_norms(weight, index, max_norm, norm_type):
     """Rescales, in place, the rows of weight that are looked up and longer than max_norm."""
     with wengert.no_grad():
         rows = index.reshape(-1).unique()
-        norms = wengert.linalg.vector_norm(weight[rows], norm_type, dim=1)
+        norms = weight[rows].abs().pow(norm_type).sum(1).pow(1.0 / norm_type)
         long = norms > max_norm
         if bool(long.any()):
             rows = rows[long]
@@ -237,7 +237,7 @@ def embedding(
     if padding_idx is not None:
         padding_idx = _padding_row("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
-        _limit_norms("embedding", weight, input, max_norm, norm_type)
+        _limit_norms(weight, input, max_norm, norm_type)
     if scale_grad_by_freq:
         weight = _share_by_frequency(weight, input)
     return _embedding(weight, input, padding_idx)
@@ -245,8 +245,10 @@ def embedding(
 
 def _share_by_frequency(weight, index):
     """The same rows, whose gradients will be divided by how often each is looked up."""
-    counts = wengert.bincount(index.reshape(-1), minlength=weight.shape[0]).clamp(min=1)
-    share = (1.0 / counts.to(weight.dtype)).unsqueeze(1)
+    flat = index.reshape(-1)
+    ones = _core.full((flat.shape[0], 1), 1.0, weight.dtype)
+    counts = OPS["embedding_backward"](ones, flat, weight.detach()[:, :1], None)
+    share = 1.0 / counts.clamp(min=1.0)
     return weight.detach() + (weight - weight.detach()) * share
 
 
