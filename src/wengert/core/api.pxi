@@ -203,7 +203,9 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
                 refresh_view(t)
             if t.c.node < 0:
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
-    return run_backward(roots, grads, inputs, keep_graph, accumulate, create_graph, allow_unused)
+    # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
+    replayed = create_graph or active_recorder != NULL or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
+    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
 
 
 def threads():
