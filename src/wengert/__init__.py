@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-from_numpy = _core.from_numpy
 matmul = mm = bmm = _core.matmul_any
 
 globals().update(_DTYPES)
@@ -30,5 +29,35 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
 for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
+
+# Parts that a program may not need are imported when they are first used.
+_LAZY = {
+    "backends": "wengert.backends",
+    "cuda": "wengert.cuda",
+    "datasets": "wengert.datasets",
+    "load": "wengert.serialization",
+    "optim": "wengert.optim",
+    "save": "wengert.serialization",
+    "serialization": "wengert.serialization",
+    "utils": "wengert.utils",
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        from ._missing import module_error
+
+        raise module_error("wengert", name, __dir__())
+    from importlib import import_module
+
+    module = import_module(_LAZY[name])
+    value = getattr(module, name) if name in ("load", "save") else module
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})
+
 
 __all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]

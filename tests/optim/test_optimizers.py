@@ -154,6 +154,7 @@ def test_lbfgs_equals_torch(search, history):
     assert results[0] == pytest.approx(results[1], rel=1e-9)
 
 
+@pytest.mark.skipif(not hasattr(wengert, "complex128"), reason="this build has no complex dtypes")
 def test_complex_parameters_equal_torch():
     for name, options in CASES:
         ends = []
@@ -230,21 +231,19 @@ def test_a_parameter_that_a_caller_replaces_is_used():
 def test_passes_are_used_and_can_be_switched_off(monkeypatch):
     calls = []
 
-    class Core:
-        @staticmethod
-        def adam_step(params, grads, *rest):
-            calls.append((len(params), len(grads)))
-            return True
+    def adam_step(group, state):
+        calls.append((len(group["params"]), len(state)))
+        return True
 
-    monkeypatch.setattr(_compiled.wengert, "_core", Core, raising=False)
+    monkeypatch.setitem(_compiled.passes, "Adam", adam_step)
     p = wengert.ones(1, requires_grad=True)
     optimizer = wengert.optim.AdamW([p])
     p.grad = wengert.ones(1)
     optimizer.step()
-    assert calls == [(1, 1)] and p.item() == 1.0
+    assert calls == [(1, 0)] and p.item() == 1.0
     with _compiled.disabled():
         optimizer.step()
-    assert calls == [(1, 1)] and p.item() < 1.0
+    assert len(calls) == 1 and p.item() < 1.0
 
 
 def test_tensor_lr_and_differentiable_step():

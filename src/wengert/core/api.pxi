@@ -250,12 +250,45 @@ def isas():
     return names
 
 
-cdef cbool _set_parameter(Tensor t, cbool on) except -1:
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define WG_COMPILER "Clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define WG_COMPILER "GCC " __VERSION__
+    #else
+    #define WG_COMPILER "unknown"
+    #endif
+    #ifdef NDEBUG
+    #define WG_ASSERTS 0
+    #else
+    #define WG_ASSERTS 1
+    #endif
+    #if defined(__SANITIZE_ADDRESS__)
+    #define WG_SANITIZERS "address"
+    #elif defined(__SANITIZE_THREAD__)
+    #define WG_SANITIZERS "thread"
+    #else
+    #define WG_SANITIZERS "none"
+    #endif
+    """
+    const char* WG_COMPILER
+    const char* WG_SANITIZERS
+    int WG_ASSERTS
+
+
+def build_flags():
+    """How this module was compiled: the compiler, whether assertions are on, and the sanitizers."""
+    return {"compiler": (<bytes> WG_COMPILER).decode(), "debug": WG_ASSERTS != 0,
+            "sanitize": (<bytes> WG_SANITIZERS).decode()}
+
+
+cdef int _set_parameter(Tensor t, cbool on) except -1:
     if on:
         t.c.flags |= T_PARAMETER
     else:
         t.c.flags &= ~<uint32_t> T_PARAMETER
-    return True
+    return 0
 
 
 def mark_parameter(Tensor t, on=True):
@@ -281,21 +314,27 @@ def storage_address(Tensor t):
     return <size_t> t.c.array.storage.data, t.c.array.storage.bytes
 
 
-def shell(cls, Tensor t):
+def shell(type cls, Tensor t):
     """A tensor of the Python subclass `cls` over t's memory and history."""
-    cdef Tensor o = <Tensor> cls.__new__(cls)
+    cdef Tensor o
     cdef Array a
+    if not issubclass(cls, Tensor):
+        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls.__name__}.")
+    if t.c.flags & T_VIEW:
+        refresh_view(t)
+    o = <Tensor> Tensor.__new__(cls)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("as_subclass")
     a = t.c.array
     array_ref(a)
     o.c.array = a
-    o.c.node = t.c.node
-    if t.c.node >= 0:
-        if n_flags[t.c.node] & N_LEAF:
-            o.c.node = -1
-        else:
-            n_refs[t.c.node] += 1
+    if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF:
+        set_requires_grad(o, True)
+    elif t.c.node >= 0:
+        o.c.node = t.c.node
+        n_refs[t.c.node] += 1
+    if t.c.flags & T_VIEW:
+        mark_view(o, t)
     return o
 
 

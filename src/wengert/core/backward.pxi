@@ -235,12 +235,13 @@ cdef int leaf_accumulate(int32_t i, Array* g) except -1:
     leaf = <Tensor> owner
     if leaf.c.grad != NULL:
         grad = <Tensor> leaf.c.grad
-        if grad.c.node < 0 and grad.c.array.storage != NULL and not grad.c.array.storage.readonly:
+        if grad.c.node < 0 and (grad.c.array.storage == NULL or not grad.c.array.storage.readonly):
             bad = add_into(g[0], grad.c.array)
             array_unref(g[0])
             if bad < 0:
                 raise_last()
-            grad.c.array.storage.version += 1
+            if grad.c.array.storage != NULL:
+                grad.c.array.storage.version += 1
         else:
             own = g[0]
             total = grad.detach() + tensor_from(&own)

@@ -91,8 +91,8 @@ cdef int fill_array(Array* a, Array* value) except -1:
 # ---- from Python data -------------------------------------------------------------------------------------------
 
 cdef int data_kind(object v) except -2:
-    """0 bool, 1 int, 2 float, 3 a tensor or array, 4 a sequence, -1 anything else."""
-    if PyFloat_Check(v):
+    """0 bool, 1 int, 2 float, 3 a tensor, an array or a NumPy scalar, 4 a sequence, -1 anything else."""
+    if PyFloat_CheckExact(v):
         return 2
     if PyBool_Check(v):
         return 0
@@ -102,9 +102,33 @@ cdef int data_kind(object v) except -2:
         return 4
     if isinstance(v, Tensor) or hasattr(v, "__array_interface__") or hasattr(v, "__array__"):
         return 3
+    if PyFloat_Check(v):
+        return 2
     if hasattr(v, "__len__") and hasattr(v, "__getitem__") and not isinstance(v, (str, bytes, dict)):
         return 4
     return -1
+
+
+cdef int number_code(object v) except -1:
+    """The dtype that a number asks for: its own, for tensors and NumPy scalars."""
+    if PyFloat_CheckExact(v):
+        return default_dtype
+    if PyBool_Check(v):
+        return kBool
+    if PyLong_CheckExact(v):
+        return kInt64
+    if isinstance(v, Tensor):
+        return (<Tensor> v).c.array.dtype
+    if hasattr(v, "dtype"):
+        return (<DTypeObject> numpy_dtype_object(v.dtype)).code
+    return default_dtype if PyFloat_Check(v) else kInt64
+
+
+cdef int64_t whole(object v) except? -1:
+    try:
+        return PyLong_AsLongLong(v if PyLong_CheckExact(v) else int(v))
+    except OverflowError:
+        raise ValueError(f"tensor: expected an int of 64 bits, got {v}.") from None
 
 
 cdef int put_number(char* p, int dtype, object v) except -1:
@@ -115,7 +139,7 @@ cdef int put_number(char* p, int dtype, object v) except -1:
     elif dtype == kFloat64:
         (<double*> p)[0] = float(v)
     elif dtype == kInt64:
-        (<int64_t*> p)[0] = PyLong_AsLongLong(int(v))
+        (<int64_t*> p)[0] = whole(v)
     elif dtype == kBool:
         (<uint8_t*> p)[0] = 1 if v else 0
     elif dtype == kFloat16:
@@ -123,7 +147,7 @@ cdef int put_number(char* p, int dtype, object v) except -1:
     elif dtype == kBFloat16:
         (<bfloat_t*> p)[0] = float_to_bfloat(<float> <double> float(v))
     else:
-        n = PyLong_AsLongLong(int(v))
+        n = whole(v)
         if dtype == kInt32:
             if n != <int32_t> n:
                 raise RuntimeError(f"tensor: expected a value that int32 can hold, got {n}.")
@@ -141,6 +165,34 @@ cdef int put_number(char* p, int dtype, object v) except -1:
                 raise RuntimeError(f"tensor: expected a value that uint8 can hold, got {n}.")
             (<uint8_t*> p)[0] = <uint8_t> n
     return 0
+
+
+cdef Tensor from_parts(list parts, int64_t* shape, int ndim, object dtype):
+    """A tensor of nested sequences that end in arrays or tensors of one shape."""
+    cdef Tensor t, out
+    cdef Array one
+    cdef int d, code
+    cdef int64_t k = 0
+    first = parts[0] if isinstance(parts[0], Tensor) else from_array(parts[0], True)
+    code = (<Tensor> first).c.array.dtype if dtype is None else dtype_code(dtype, "tensor")
+    if ndim + (<Tensor> first).c.array.layout.ndim > kMaxDims:
+        raise ValueError(f"tensor: expected at most {kMaxDims} dimensions, got more.")
+    for d in range((<Tensor> first).c.array.layout.ndim):
+        shape[ndim + d] = (<Tensor> first).c.array.layout.shape()[d]
+    out = new_tensor(code, ndim + (<Tensor> first).c.array.layout.ndim, shape, "tensor")
+    for v in parts:
+        if data_kind(v) != 3:
+            raise ValueError(f"tensor: expected arrays of shape {tuple(first.shape)}, got {type(v).__name__}.")
+        t = v if isinstance(v, Tensor) else from_array(v, True)
+        if not same_shape(t.c.array.layout, (<Tensor> first).c.array.layout):
+            raise ValueError(f"tensor: expected arrays of shape {tuple(first.shape)}, got {tuple(t.shape)}. All rows "
+                             "must have the same shape.")
+        if as_contiguous(t.c.array, code, &one) < 0:
+            raise_last()
+        memcpy(out.c.array.data() + k * one.nbytes(), one.data(), one.nbytes())
+        array_unref(one)
+        k += 1
+    return out
 
 
 def from_data(data, dtype=None):
@@ -196,32 +248,27 @@ def from_data(data, dtype=None):
         if not level:
             break
         kind = data_kind(level[0])
-    if level and kind == 3:
-        parts = [v if isinstance(v, Tensor) else from_array(v, True) for v in level]
-        inner = tuple(parts[0].shape)
-        if all([tuple(v.shape) == () for v in parts]):
-            level = [v.item() for v in parts]
-            if dtype is None:
-                dtype = parts[0].dtype
-        else:
-            stacked = op_objects["stack"](parts, 0)
-            return from_data(stacked.reshape(tuple([shape[k] for k in range(ndim)]) + inner), dtype)
-    else:
-        for v in level:
-            kind = data_kind(v)
-            if kind == 3 and getattr(v, "shape", None) == ():
-                kind = 2 if getattr(v.dtype, "kind", "f") == "f" else 1
-            if kind < 0 or kind > 2:
-                if kind == 4:
-                    raise ValueError(f"tensor: expected a number at dimension {ndim}, got a sequence of length "
-                                     f"{len(v)}. All rows must have the same length.")
-                raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
-            if kind > highest:
-                highest = kind
-    if dtype is None:
-        code = default_dtype if highest in (-1, 2) else kInt64 if highest == 1 else kBool
-    else:
+    if level and kind == 3 and tuple(level[0].shape) != ():
+        return from_parts(level, shape, ndim, dtype)
+    for v in level:
+        if PyFloat_CheckExact(v):
+            highest = default_dtype if highest < 0 else promote(highest, default_dtype)
+            continue
+        kind = data_kind(v)
+        if kind == 4:
+            raise ValueError(f"tensor: expected a number at dimension {ndim}, got a sequence of length {len(v)}. All "
+                             "rows must have the same length.")
+        if kind < 0:
+            raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
+        if kind == 3 and tuple(v.shape) != ():
+            raise ValueError(f"tensor: expected a number at dimension {ndim}, got shape {tuple(v.shape)}.")
+        if dtype is None:
+            k = number_code(v)
+            highest = k if highest < 0 else promote(highest, k)
+    if dtype is not None:
         code = dtype_code(dtype, "tensor")
+    else:
+        code = default_dtype if highest < 0 else highest
     t = new_tensor(code, ndim, shape, "tensor")
     p = t.c.array.data()
     item = itemsize(code)
@@ -308,9 +355,14 @@ cdef Tensor from_array(object array, cbool may_copy):
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array. A read-only array gives a tensor that refuses to be written to.
     """
-    if not hasattr(array, "__array_interface__"):
+    if not hasattr(array, "__array_interface__") or not hasattr(array, "__array_finalize__"):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}.")
     return from_array(array, False)
+
+
+def from_memory(array):
+    """A tensor over the memory of anything with __array_interface__; a copy where strides do not allow it."""
+    return from_array(array, True)
 
 
 cdef class ArrayFace:

@@ -46,6 +46,17 @@ cdef inline Tensor tensor_from(Array* a):
     return t
 
 
+cdef inline Tensor tensor_of(object kind, Array* a):
+    """tensor_from for an instance of a subclass; `kind` is None for plain tensors."""
+    cdef Tensor t
+    if kind is None:
+        return tensor_from(a)
+    t = <Tensor> Tensor.__new__(<type> kind)
+    t.c.array = a[0]
+    t.c.array.flags = 0
+    return t
+
+
 cdef inline int operand(object v, Array* a, int32_t* node, str op) except -1:
     """One operand as an array (borrowed for tensors, a weak value for numbers) and its node."""
     cdef Tensor t
@@ -156,9 +167,13 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     cdef int32_t node = -1
     cdef Tensor t, o
     cdef cbool slow = active_recorder != NULL
+    cdef object kind = None   # the subclass of the result
     for v in operands:
-        if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:
-            slow = True
+        if isinstance(v, Tensor):
+            if (<Tensor> v).c.flags & T_SLOW:
+                slow = True
+            if type(v) is not Tensor and not subclasses_off:
+                kind = v
     if slow and slow_dispatch is not None:
         try:
             return slow_dispatch(e, operands, decode_attrs(e, attr))
@@ -176,6 +191,10 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             t = <Tensor> operands[0]
             if t.c.array.storage == NULL and not array_promote(&t.c.array):
                 raise_memory(e.name)
+        if kind is not None:
+            kind, handled = ask_subclasses(e, operands, attr)
+            if kind is NotImplemented:
+                return handled
         for k in range(nin):
             operand(operands[k], &ins[k], &nodes[k], e.name)
         for k in range(nin):
@@ -184,7 +203,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
         if status < 0:
             raise_last()
-        o = tensor_from(&outs[0])
+        o = tensor_of(kind, &outs[0])
         if grad_wanted(&outs[0]):
             node = record(e, ins, nodes, nin, attr, outs)
             o.c.node = node
@@ -194,7 +213,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             return o
         results = [o]
         for k in range(1, e.info.nout):
-            results.append(tensor_from(&outs[k]))
+            results.append(tensor_of(kind, &outs[k]))
         return tuple(results)
     finally:
         attr_decref(attr)
@@ -362,9 +381,13 @@ cdef object binary(int slot, object left, object right):
                 return o
         return apply_op(e, [left, right], NULL)
     if not isinstance(left, (Tensor, int, float)) and not _numpy_scalar(left):
-        return NotImplemented
+        if not hasattr(left, "__array_interface__"):
+            return NotImplemented
+        left = from_array(left, True)
     if not isinstance(right, (Tensor, int, float)) and not _numpy_scalar(right):
-        return NotImplemented
+        if not hasattr(right, "__array_interface__"):
+            return NotImplemented
+        right = from_array(right, True)
     return apply_op(e, [left, right], NULL)
 
 
@@ -417,7 +440,6 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
-    cdef str _doc
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -433,11 +455,10 @@ cdef class Op:
         self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
-        self._doc = row.doc
 
     @property
     def __doc__(self):
-        return self._doc
+        return self.row.doc
 
     @property
     def __name__(self):

@@ -225,3 +225,8 @@ cdef object write_out(str op, object result, object out):
         replace_data(o, <Tensor> r.to(out.dtype))
         return out
     return o.copy_(r)
+
+
+def copy_out(str op, result, out):
+    """write_out for the Python layers: the result in `out`."""
+    return write_out(op, result, out)

@@ -532,7 +532,7 @@ cdef Tensor detached(Tensor t):
         raise_memory("detach")
     a = t.c.array
     array_ref(a)
-    return tensor_from(&a)
+    return tensor_of(None if type(t) is Tensor or subclasses_off else result_class(type(t)), &a)
 
 
 cdef int replace_data(Tensor t, Tensor value) except -1:
