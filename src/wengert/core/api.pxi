@@ -343,10 +343,11 @@ def mark_slow(Tensor t):
     t.c.flags |= T_SLOW
 
 
-def set_slow_dispatch(handler, inplace_handler):
+def set_slow_dispatch(handler, inplace_handler, detach_handler):
     """Hands the core the interpreter of the function transforms."""
-    global slow_dispatch, slow_inplace_handler
+    global slow_dispatch, slow_inplace_handler, slow_detach
     slow_dispatch = handler
+    slow_detach = detach_handler
     slow_inplace_handler = inplace_handler
 
 

@@ -6,6 +6,7 @@ What has no rule runs once for each element of the batch, which is right for eve
 """
 
 from .. import _core
+from ..ops._def import DIM_FIELDS
 from ._levels import Frame, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
 
 
@@ -17,6 +18,10 @@ class Batched:
     def __init__(self, frame, value):
         self.frame = frame
         self.value = value
+
+    def detached(self):
+        """The wrapper without history."""
+        return wrap(self.frame, self.value.detach())
 
 
 def wrap(frame, value):
@@ -55,7 +60,11 @@ class BatchFrame(Frame):
             out = self.loop(entry, operands, [attrs] * self.size)
         elif out is _UNBATCHED:
             return _core.apply(entry, [self.like(v) for v in operands], attrs)
-        return tuple(wrap(self, v) for v in out) if isinstance(out, tuple) else wrap(self, out)
+        return tuple(self.wrapped(v) for v in out) if isinstance(out, tuple) else wrap(self, out)
+
+    def wrapped(self, v):
+        """wrap() for one of several results; a number that the whole batch shares has no batch."""
+        return wrap(self, v) if v.dim() else v
 
     def like(self, v):
         """A tensor of v's shape and dtype without this frame's batch; its values do not matter."""
@@ -278,9 +287,6 @@ def _new_dim(frame, entry, operands, attrs):
     return _core.apply(entry, [frame.batch(v) for v in operands], (dim + 1,))
 
 
-_DIM_FIELDS = ("dim", "dims", "dim0", "dim1", "dim2", "dimension")
-
-
 def _dims(frame, entry, operands, attrs):
     """Attributes that name dimensions of operand 0 are shifted behind the batch."""
     row = entry.row
@@ -303,7 +309,7 @@ def _dims(frame, entry, operands, attrs):
         return _core.apply(entry, values, tuple(fixed.get(f, a) for f, a in zip(row.fields, attrs, strict=True)))
     shifted = []
     for name, letter, value in zip(row.fields, row.schema, attrs, strict=True):
-        if name not in _DIM_FIELDS:
+        if name not in DIM_FIELDS:
             shifted.append(value)
         elif letter == "I":
             if not value:
@@ -318,10 +324,22 @@ def _dims(frame, entry, operands, attrs):
     return _core.apply(entry, values, tuple(shifted))
 
 
+def _index(frame, entry, operands, attrs):
+    """Integer tensors that every element of the batch shares."""
+    x, *indices = operands
+    if any(frame.peel(v)[1] for v in indices):
+        return None
+    dims = sorted(d % len(x.shape) for d in attrs[0])
+    if dims != list(range(dims[0], dims[0] + len(dims))):
+        return None
+    return _core.apply(entry, [frame.peel(x)[0], *indices], (tuple(d + 1 for d in dims),))
+
+
 RULES = {
     "dims": _dims,
     "expand_like": _expand_like,
     "fold": _fold,
+    "index": _index,
     "leading": _leading,
     "linear": _linear,
     "matmul": _matmul,

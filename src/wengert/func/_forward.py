@@ -20,6 +20,10 @@ class Dual:
         self.primal = primal
         self.tangent = tangent
 
+    def detached(self):
+        """The value without history: a constant, also for this frame."""
+        return self.primal.detach()
+
 
 def wrap(frame, primal, tangent):
     """The wrapper of a value with a tangent of its shape; the value itself where the tangent is None (zero)."""

@@ -91,7 +91,11 @@ def _dispatch_inplace(entry, x, operands, attrs):
     return recorder.run_inplace(entry, x, operands, attrs)
 
 
-_core.set_slow_dispatch(_dispatch, _dispatch_inplace)
+def _detach(t):
+    return payload(t).detached()
+
+
+_core.set_slow_dispatch(_dispatch, _dispatch_inplace, _detach)
 
 
 # ---- recorders: objects that see every op of their thread -----------------------------------------------------------

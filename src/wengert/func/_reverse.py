@@ -17,7 +17,7 @@ from .. import _core
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from . import _batching, _forward
 from ._batching import BatchFrame, Batched
-from ._levels import call, expand, is_tensor, open_frames, payload, zeros
+from ._levels import call, expand, is_tensor, open_frames, payload, top_frame, zeros
 
 
 def _spread_over(x, frame):
@@ -111,6 +111,30 @@ def _frames(tensors):
     return sorted(found, key=lambda f: -f.depth)
 
 
+def _wrap_batch(frame, value):
+    """The wrapper of a tensor with a batch in front, inside the wrappers of deeper frames."""
+    p = payload(value)
+    if p is None or p.frame.depth < frame.depth:
+        return _batching.wrap(frame, value)
+    if isinstance(p, Batched):
+        return _batching.wrap(p.frame, _wrap_batch(frame, call("transpose", p.value, attrs=(0, 1))))
+    return _forward.wrap(p.frame, _wrap_batch(frame, p.primal), _wrap_batch(frame, p.tangent))
+
+
+def _wrap_dual(frame, primal, tangent):
+    """The wrapper of a value and its tangent, inside the wrappers of deeper frames."""
+    top = top_frame((primal, tangent))
+    if tangent is None or top is None or top.depth < frame.depth:
+        return _forward.wrap(frame, primal, tangent)
+    if isinstance(top, BatchFrame):
+        return _batching.wrap(top, _wrap_dual(frame, top.batch(primal), top.batch(tangent)))
+    value, value_t = top.peel(primal)
+    slope, slope_t = top.peel(tangent)
+    blank = zeros(tuple(primal.shape), primal.dtype)
+    mixed = _wrap_dual(frame, blank if value_t is None else value_t, blank if slope_t is None else slope_t)
+    return _forward.wrap(top, _wrap_dual(frame, value, slope), mixed)
+
+
 def _pull(ys, vs, xs, recorded):
     """Gradients (or None) of xs for the gradients vs of ys."""
     frames = _frames([*ys, *xs])
@@ -130,9 +154,10 @@ def _pull(ys, vs, xs, recorded):
             value, had = _peel_batch(y, frame)
             if had and v is not None:
                 below_y.append(value)
-                below_v.append(_with_batch(*_swap(_peel_batch(v, frame), frame)))
+                gradient, batched = _peel_batch(v, frame)
+                below_v.append(_with_batch(gradient, frame, batched))
         below = _pull(below_y, below_v, [x for x, _ in peeled_x], recorded)
-        return [None if g is None else _batching.wrap(frame, g) for g in below]
+        return [None if g is None else _wrap_batch(frame, g) for g in below]
     peeled_y = [_peel_dual(y, frame) for y in ys]
     peeled_v = [(None, None) if v is None else _peel_dual(v, frame) for v in vs]
     values = [_peel_dual(x, frame)[0] for x in xs]
@@ -145,13 +170,8 @@ def _pull(ys, vs, xs, recorded):
     for x, g, w in zip(values, first, second, strict=True):
         if w is not None and g is None:
             g = zeros(tuple(x.shape), x.dtype)
-        out.append(None if g is None else _forward.wrap(frame, g, w))
+        out.append(None if g is None else _wrap_dual(frame, g, w))
     return out
-
-
-def _swap(pair, frame):
-    t, had = pair
-    return t, frame, had
 
 
 class Pullback:
