@@ -29,6 +29,7 @@ cdef extern from *:
 # The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
 cdef PyObject* active_recorder = NULL
 cdef object slow_dispatch = None   # set by func: (row, operands, attributes) -> result
+cdef object slow_detach = None     # set by func: wrapper -> wrapper without history and tangents
 
 cdef enum:
     MAX_SMALL = 8   # operands held on the stack

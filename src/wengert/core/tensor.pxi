@@ -547,7 +547,7 @@ cdef Tensor detached(Tensor t):
     cdef Tensor o
     cdef Array a
     if t.c.flags & T_SLOW:
-        return slow_dispatch(<Entry> entry_by_name["alias"], [t], ())
+        return slow_detach(t)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("detach")
     a = t.c.array
