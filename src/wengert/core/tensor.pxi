@@ -428,8 +428,10 @@ cdef object single(Tensor t, str op):
         raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform or a graph under "
                            "construction. Use tensor operations such as where() instead.")
     if t.c.array.layout.numel != 1:
-        raise RuntimeError(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
-                           "Use tolist() for several.")
+        # float() and int() fail as Python conversions do, item() as an operation.
+        kind = ValueError if op == "float" or op == "int" else RuntimeError
+        raise kind(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
+                   "Use tolist() for several.")
     if active_recorder != NULL:
         (<object> active_recorder).mark_value_read(op)
     return item_of(&t.c.array, 0)
