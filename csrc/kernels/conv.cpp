@@ -348,7 +348,8 @@ static bool convolve(const Conv& c, const T* x, T* y, const T* bias, bool add, P
             tile(smaller(chunk, l.depth - p), copy + row * w.pitch + i, offsets + p, panel + p * lanes, sum, p > 0);
           store_turned(sum, lanes, m, smaller(lanes, l.out_group - j),
                        WindowDest<T>{y + (image * l.out_group + j) * l.out_plane + strip.at + row * c.out[2] + i,
-                                     l.out_plane, bias ? bias + group * l.out_group + j : nullptr, add});
+                                     l.out_plane, bias ? bias + group * l.out_group + j : nullptr, add,
+                                     add ? 0 : (strip.rows - row) * strip.cols - i});
         }
     }
     return true;
@@ -534,9 +535,9 @@ static bool correlate(const Conv& c, const Layout<T>& l) {
     for (index_t slice = 1; slice < slices; ++slice)
       for (index_t i = 0; i < l.depth * lanes; i += L)
         Simd<T>::store(sum + i, Simd<T>::load(sum + i) + Simd<T>::load(sum + slice * size + i));
-    store_turned(
-        sum, lanes, l.depth, smaller(lanes, l.out_group - j),
-        WindowDest<T>{static_cast<T*>(c.w) + (group * l.out_group + j) * l.depth, l.depth, nullptr, c.accumulate});
+    store_turned(sum, lanes, l.depth, smaller(lanes, l.out_group - j),
+                 WindowDest<T>{static_cast<T*>(c.w) + (group * l.out_group + j) * l.depth, l.depth, nullptr,
+                               c.accumulate, c.accumulate ? 0 : l.depth});
     return true;
   });
 }

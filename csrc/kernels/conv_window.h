@@ -94,8 +94,8 @@ struct Strip {
   }
 };
 
-// The copy of `channels` channels from x that a strip reads. Rows are written in ascending order, each up to a
-// vector past its end.
+// The copy of `channels` channels from x that a strip reads. The last vector of a row runs on into the next one, so
+// vectors are written from right to left and rows downwards.
 template <class T>
 static void copy_window(const Conv& c, const Window<T>& w, const Strip& s, index_t channels, const T* x, T* copy) {
   using S = Simd<T>;
@@ -104,27 +104,33 @@ static void copy_window(const Conv& c, const Window<T>& w, const Strip& s, index
   for (index_t channel = 0; channel < channels; ++channel)
     for (index_t kd = 0; kd < c.kernel[0]; ++kd) {
       const index_t id = s.depth * c.stride[0] - c.padding[0] + kd * c.dilation[0];
-      for (index_t fy = 0; fy < w.phases[0]; ++fy)
+      for (index_t fy = 0; fy < w.phases[0]; ++fy) {
+        const index_t height = id < 0 || id >= c.in[0] ? 0 : c.in[1];
+        const index_t top = s.row * c.stride[1] - c.padding[1] + fy;
+        const Reach inside(top, c.stride[1], height, s.rows + w.extra[0]);
+        const T* from = x + channel * in_plane + (id * c.in[1] + top) * width;
+        const index_t step = c.stride[1] * width;
         for (index_t fx = 0; fx < w.phases[1]; ++fx, copy += w.plane) {
-          const index_t first = s.col * stride - c.padding[2] + fx;
-          for (index_t r = 0; r < s.rows + w.extra[0]; ++r) {
-            const index_t ih = (s.row + r) * c.stride[1] - c.padding[1] + fy;
-            T* d = copy + r * w.pitch;
-            if (id < 0 || id >= c.in[0] || ih < 0 || ih >= c.in[1]) {
-              for (index_t t = 0; t < w.pitch; t += L) S::store(d + t, typename S::V{});
-              continue;
+          const index_t left = s.col * stride - c.padding[2] + fx;
+          for (index_t t = (w.pitch - 1) / L * L; t >= 0; t -= L) {
+            const index_t first = left + t * stride;
+            const auto each_row = [&](auto&& load) __attribute__((always_inline)) {
+              T* d = copy + t;
+              index_t r = 0;
+              for (; r < inside.lo; ++r, d += w.pitch) S::store(d, typename S::V{});
+              for (; r < inside.hi; ++r, d += w.pitch) S::store(d, load(from + r * step));
+              for (; r < s.rows + w.extra[0]; ++r, d += w.pitch) S::store(d, typename S::V{});
+            };
+            if (stride == 1) {
+              const LaneWindow<T> lanes(smaller(larger(-first, 0), L), smaller(larger(width - first, 0), L));
+              each_row([&](const T* row) { return lanes.load(row + first); });
+            } else {
+              const index_t count = smaller(L, w.pitch - t);
+              each_row([&](const T* row) { return load_strided(row, first, stride, width, count, T(0)); });
             }
-            const T* from = x + channel * in_plane + (id * c.in[1] + ih) * width;
-            if (stride == 1)
-              for (index_t t = 0; t < w.pitch; t += L)
-                S::store(d + t, load_window(from + first + t, smaller(larger(-first - t, 0), L),
-                                            smaller(larger(width - first - t, 0), L)));
-            else
-              for (index_t t = 0; t < w.pitch; t += L)
-                S::store(d + t,
-                         load_strided(from, first + t * stride, stride, width, smaller(L, w.pitch - t), T(0)));
           }
         }
+      }
     }
 }
 
@@ -170,6 +176,7 @@ struct WindowDest {
   index_t plane;
   const T* bias;  // null: none
   bool add;
+  index_t spare;  // places from `out` on, in each channel, that may be overwritten: they are stored to later
 };
 
 // Store sums of m positions by n channels, which lie `row` apart for each position.
@@ -185,7 +192,10 @@ static void store_turned(const T* sum, index_t row, index_t m, index_t n, const 
       for (index_t q = 0; q < smaller(Q, n - j); ++q) {
         T* d = dest.out + (j + q) * dest.plane + i;
         if (dest.bias) v[q] += S::splat(dest.bias[j + q]);
-        store_lanes(d, dest.add ? load_lanes(d, mask) + v[q] : v[q], mask);
+        if (i + L <= dest.spare)
+          S::store(d, v[q]);
+        else
+          store_lanes(d, dest.add ? load_lanes(d, mask) + v[q] : v[q], mask);
       }
     }
   }
