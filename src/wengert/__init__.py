@@ -16,6 +16,7 @@ globals().update(_DTYPES)
 _attach_ops(globals())
 
 from . import (  # noqa: E402  (the parts below use the ops published above)
+    _arithmetic,
     _creation,
     _functional,
     _indexing,
@@ -26,7 +27,7 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     autograd,
 )
 
-for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
+for _part in (_arithmetic, _creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
 
