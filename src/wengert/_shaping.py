@@ -376,7 +376,7 @@ _along("dsplit", lambda x: 2, 3)
 def unbind(input, dim=0):
     """Views of all slices of a dimension, without that dimension."""
     if input.dim() == 0:
-        raise RuntimeError("unbind: expected a tensor with dimensions, got shape ().")
+        raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())
     return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
 
