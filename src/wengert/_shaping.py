@@ -12,7 +12,7 @@ publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
 _cat, _stack, _slice, _select = OPS["cat"], OPS["stack"], OPS["slice"], OPS["select"]
-_reshape, _view, _permute, _transpose = OPS["reshape"], OPS["view"], OPS["permute"], OPS["transpose"]
+_reshape, _permute, _transpose = OPS["reshape"], OPS["permute"], OPS["transpose"]
 _squeeze, _unsqueeze, _expand, _flip = OPS["squeeze"], OPS["unsqueeze"], OPS["expand"], OPS["flip"]
 _int64 = DTYPES["int64"]
 
@@ -60,7 +60,7 @@ def unflatten(input, dim, sizes):
         sizes[sizes.index(-1)] = shape[dim] // known
     if math.prod(sizes) != shape[dim] or -1 in sizes:
         raise RuntimeError(f"unflatten: expected sizes whose product is {shape[dim]}, got {tuple(sizes)}.")
-    return _view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+    return input.view((*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
 @publish()
@@ -362,7 +362,7 @@ _along("dsplit", lambda x: 2, 3)
 def unbind(input, dim=0):
     """Views of all slices of a dimension, without that dimension."""
     if input.dim() == 0:
-        raise RuntimeError("unbind: expected a tensor with dimensions, got shape ().")
+        raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())
     return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
 

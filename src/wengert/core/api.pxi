@@ -203,7 +203,9 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
                 refresh_view(t)
             if t.c.node < 0:
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
-    return run_backward(roots, grads, inputs, keep_graph, accumulate, create_graph, allow_unused)
+    # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
+    replayed = create_graph or active_recorder != NULL or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
+    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
 
 
 def threads():
@@ -341,10 +343,11 @@ def mark_slow(Tensor t):
     t.c.flags |= T_SLOW
 
 
-def set_slow_dispatch(handler, inplace_handler):
+def set_slow_dispatch(handler, inplace_handler, detach_handler):
     """Hands the core the interpreter of the function transforms."""
-    global slow_dispatch, slow_inplace_handler
+    global slow_dispatch, slow_inplace_handler, slow_detach
     slow_dispatch = handler
+    slow_detach = detach_handler
     slow_inplace_handler = inplace_handler
 
 

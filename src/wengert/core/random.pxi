@@ -86,7 +86,7 @@ cdef class Generator:
     def __reduce__(self):
         return _generator_from, (self.key, self.offset)
 
-    cdef uint64_t reserve(self, uint64_t blocks):
+    cdef uint64_t reserve(self, uint64_t blocks) noexcept:
         cdef uint64_t start = self.offset
         self.offset += blocks
         return start

@@ -428,8 +428,10 @@ cdef object single(Tensor t, str op):
         raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform or a graph under "
                            "construction. Use tensor operations such as where() instead.")
     if t.c.array.layout.numel != 1:
-        raise RuntimeError(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
-                           "Use tolist() for several.")
+        # float() and int() fail as Python conversions do, item() as an operation.
+        kind = ValueError if op == "float" or op == "int" else RuntimeError
+        raise kind(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
+                   "Use tolist() for several.")
     if active_recorder != NULL:
         (<object> active_recorder).mark_value_read(op)
     return item_of(&t.c.array, 0)
@@ -547,7 +549,7 @@ cdef Tensor detached(Tensor t):
     cdef Tensor o
     cdef Array a
     if t.c.flags & T_SLOW:
-        return slow_dispatch(<Entry> entry_by_name["alias"], [t], ())
+        return slow_detach(t)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("detach")
     a = t.c.array
