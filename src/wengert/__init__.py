@@ -35,11 +35,15 @@ _LAZY = {
     "backends": "wengert.backends",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
+    "func": "wengert.func",
+    "graph": "wengert.graph",
     "load": "wengert.serialization",
     "optim": "wengert.optim",
     "save": "wengert.serialization",
     "serialization": "wengert.serialization",
+    "testing": "wengert.testing",
     "utils": "wengert.utils",
+    "viz": "wengert.viz",
 }
 
 
