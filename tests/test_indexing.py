@@ -187,6 +187,7 @@ def test_gather_scatter(dim):
     check(".scatter_add_", X.copy(), dim, full, src, grad=False)
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce")
 @pytest.mark.parametrize("reduce", ["sum", "prod", "mean", "amax", "amin"])
 @pytest.mark.parametrize("include_self", [True, False])
 def test_scatter_reduce(reduce, include_self):

@@ -12,33 +12,12 @@ publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
 _cat, _stack, _slice, _select = OPS["cat"], OPS["stack"], OPS["slice"], OPS["select"]
-_reshape, _view, _permute, _transpose = OPS["reshape"], OPS["view"], OPS["permute"], OPS["transpose"]
+_reshape, _permute, _transpose = OPS["reshape"], OPS["permute"], OPS["transpose"]
 _squeeze, _unsqueeze, _expand, _flip = OPS["squeeze"], OPS["unsqueeze"], OPS["expand"], OPS["flip"]
 _int64 = DTYPES["int64"]
 
 
 # ---- views ----------------------------------------------------------------------------------------------------------
-
-
-@publish(function=False)
-def view(self, *shape, dtype=None):
-    """The same elements under another shape, without a copy; one size may be -1. view(dtype) reads the bits anew."""
-    if dtype is None and len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
-        dtype = shape[0]
-    if dtype is None or not hasattr(dtype, "is_floating_point"):
-        return _view(self, *shape)
-    if dtype.itemsize != self.dtype.itemsize:
-        raise RuntimeError(f"view: expected a dtype of {self.dtype.itemsize} bytes, got {dtype}. Use .to() to convert.")
-    import numpy as np
-
-    kind = _core.full((), 0, dtype).numpy().dtype
-    return _core.from_numpy(np.asarray(self.detach().numpy()).view(kind))
-
-
-@publish(function=False)
-def view_as(self, other):
-    """The same elements in another tensor's shape, without a copy."""
-    return _view(self, tuple(other.shape))
 
 
 @publish(function=False)
@@ -81,7 +60,7 @@ def unflatten(input, dim, sizes):
         sizes[sizes.index(-1)] = shape[dim] // known
     if math.prod(sizes) != shape[dim] or -1 in sizes:
         raise RuntimeError(f"unflatten: expected sizes whose product is {shape[dim]}, got {tuple(sizes)}.")
-    return _view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+    return input.view((*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
 @publish()
@@ -397,7 +376,7 @@ _along("dsplit", lambda x: 2, 3)
 def unbind(input, dim=0):
     """Views of all slices of a dimension, without that dimension."""
     if input.dim() == 0:
-        raise RuntimeError("unbind: expected a tensor with dimensions, got shape ().")
+        raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())
     return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
 
