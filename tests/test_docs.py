@@ -26,7 +26,9 @@ def test_quoted_code_is_in_its_file():
     found = 0
     for page in DOCS:
         for name, block in re.findall(r"<!-- file: (\S+) -->\s*```\w+\n(.*?)```", page.read_text("utf-8"), re.S):
-            assert squeezed(block) in squeezed((ROOT / name).read_text("utf-8")), f"{page.name}: not in {name}:\n{block}"
+            assert squeezed(block) in squeezed((ROOT / name).read_text("utf-8")), (
+                f"{page.name}: not in {name}:\n{block}"
+            )
             found += 1
     assert found >= 5
 

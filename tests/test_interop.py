@@ -167,7 +167,9 @@ def test_parameter_is_a_mark():
     p = Parameter(data)
     assert isinstance(p, Parameter) and isinstance(p, wengert.Tensor) and p.requires_grad and p.is_leaf
     assert p.data_ptr() == data.data_ptr() and not isinstance(data, Parameter) and not data.requires_grad
-    assert not isinstance(p * 2, Parameter) and not isinstance(p.detach(), Parameter) and type(p * 2) is wengert.Tensor
+    assert (
+        not isinstance(p * 2, Parameter) and not isinstance(p.detach(), Parameter) and type(p * 2) is wengert.Tensor
+    )
     assert not isinstance(1, Parameter) and issubclass(Parameter, wengert.Tensor)
     assert repr(p) == "Parameter containing:\ntensor([[1., 1.],\n        [1., 1.]], requires_grad=True)"
     assert not Parameter(data, requires_grad=False).requires_grad and Parameter().shape == (0,)

@@ -124,7 +124,11 @@ def test_to_accepts_torchs_forms():
     assert copied is not x and copied.data_ptr() != x.data_ptr()
     x.to(wengert.float64).sum().backward()
     assert x.grad.dtype is wengert.float32 and x.grad.tolist() == [1.0, 1.0]
-    for call in (lambda: x.to("cuda"), lambda: wengert.zeros(2, device="cuda:0"), lambda: wengert.device("cuda", 1)):
+    for call in (
+        lambda: x.to("cuda"),
+        lambda: wengert.zeros(2, device="cuda:0"),
+        lambda: wengert.device("cuda", 1),
+    ):
         with pytest.raises(RuntimeError, match="CPU only"):
             call()
     assert not wengert.cuda.is_available() and wengert.cuda.device_count() == 0
