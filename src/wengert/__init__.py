@@ -36,6 +36,7 @@ _LAZY = {
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
     "load": "wengert.serialization",
+    "nn": "wengert.nn",
     "optim": "wengert.optim",
     "save": "wengert.serialization",
     "serialization": "wengert.serialization",
