@@ -103,8 +103,10 @@ def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, **kwargs):
     cache = {}
 
     def weights(outputs):
-        return [cache.setdefault(k, rng.normal(size=tuple(t.shape)).astype(str(t.dtype).split(".")[-1]))
-                for k, t in enumerate(outputs)]
+        return [
+            cache.setdefault(k, rng.normal(size=tuple(t.shape)).astype(str(t.dtype).split(".")[-1]))
+            for k, t in enumerate(outputs)
+        ]
 
     results, gradients = [], []
     for side in (0, 1):

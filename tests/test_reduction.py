@@ -19,14 +19,18 @@ DIMS = [{}, {"dim": 0}, {"dim": -1, "keepdim": True}, {"dim": (0, 2)}, {"dim": (
 
 
 @pytest.mark.parametrize("kwargs", DIMS)
-@pytest.mark.parametrize("name", ["sum", "mean", "amax", "amin", "logsumexp", "std", "var", "nansum", "nanmean", ".sum", ".std"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "amax", "amin", "logsumexp", "std", "var", "nansum", "nanmean", ".sum", ".std"]
+)
 def test_reductions(name, kwargs):
     if name == "logsumexp" and not kwargs:
         kwargs = {"dim": (0, 1, 2)}
     check(name, X, **kwargs)
 
 
-@pytest.mark.parametrize("kwargs", [{"correction": 0}, {"unbiased": False}, {"dim": 1, "correction": 2}, {"dim": (0, 1)}])
+@pytest.mark.parametrize(
+    "kwargs", [{"correction": 0}, {"unbiased": False}, {"dim": 1, "correction": 2}, {"dim": (0, 1)}]
+)
 @pytest.mark.parametrize("name", ["std", "var", "std_mean", "var_mean"])
 def test_spread(name, kwargs):
     if "unbiased" in kwargs and name.endswith("mean"):
@@ -90,7 +94,9 @@ def test_aminmax():
     check("aminmax", X, dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("name", ["max", "min", "amax", "argmax", "argmin", "median", "nanmedian", "sum", "nansum", "nanmean"])
+@pytest.mark.parametrize(
+    "name", ["max", "min", "amax", "argmax", "argmin", "median", "nanmedian", "sum", "nansum", "nanmean"]
+)
 def test_nan(name):
     check(name, NANS, grad=False)
     if name not in ("nanmean",):
@@ -261,7 +267,9 @@ def test_halves(name):
     for kind in ("float16", "bfloat16"):
         ours = wengert.from_numpy(M).to(getattr(wengert, kind))
         theirs = torch.from_numpy(M).to(getattr(torch, kind))
-        assert_same(getattr(ours, name)(1 if name != "sort" else -1), getattr(theirs, name)(1), rtol=2e-2, atol=2e-2)
+        assert_same(
+            getattr(ours, name)(1 if name != "sort" else -1), getattr(theirs, name)(1), rtol=2e-2, atol=2e-2
+        )
 
 
 def test_scalars():

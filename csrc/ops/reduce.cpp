@@ -118,7 +118,7 @@ int check_not_empty(const OpCall& c, const ReduceAttr& a) {
   const Array& x = c.in[0];
   if (a.all) {
     if (x.numel() > 0) return 0;
-    return fail(kRuntimeError, "%s: expected a tensor with elements, got shape %s. Name a dimension that is not empty.",
+    return fail(c.op->kernel[0] == 'a' ? kIndexError : kRuntimeError, "%s: expected a tensor with elements, got shape %s. Name a dimension that is not empty.",
                 c.op->name, shape_text(x.layout));
   }
   for (int d = 0; d < x.ndim(); ++d)

@@ -241,7 +241,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """
     input = cast(input, dtype)
     if p == "nuc":
-        from ._linalg import matrix_norm
+        from .linalg import matrix_norm
 
         return matrix_norm(input, "nuc", dim if dim is not None else (-2, -1), keepdim)
     if p is None or p == "fro":

@@ -300,9 +300,10 @@ cdef int mark_needed(Order* o, list inputs, char* needed) except -1:
 
 
 cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool accumulate, cbool create_graph,
-                         cbool allow_unused):
+                         cbool allow_unused, cbool silent):
     """The backward pass. roots: tensors; grads: their gradients as tensors; inputs: tensors whose gradients are
-    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned."""
+    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned. create_graph
+    replays the rules through dispatch; `silent` does not record them."""
     global pass_counter
     cdef Order o
     cdef Slots s
@@ -338,7 +339,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 if t.c.node >= 0:
                     wanted.setdefault(t.c.node, []).append(t)
         if create_graph:
-            set_grad_off(0)
+            set_grad_off(1 if silent else 0)
             tensors = {}
             for r, value in zip(roots, grads):
                 add_tensor(tensors, n_pos[(<Tensor> r).c.node], value)
@@ -560,7 +561,7 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         return 0
     if n_flags[i] & N_PICK:
         restamp_if_needed(o)
-        pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
+        add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)
         return 0
     if n_flags[i] & N_FUNCTION:
         results = run_function(i, pending_of(tensors).pop(k, {}), keep)
@@ -627,7 +628,7 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             leaf_accumulate(i, &g)
         return 0
     if n_flags[i] & N_PICK:
-        function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
+        add_tensor(function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {}), n_nin[i], t)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:

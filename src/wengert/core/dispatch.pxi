@@ -29,6 +29,7 @@ cdef extern from *:
 # The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
 cdef PyObject* active_recorder = NULL
 cdef object slow_dispatch = None   # set by func: (row, operands, attributes) -> result
+cdef object slow_detach = None     # set by func: wrapper -> wrapper without history and tangents
 
 cdef enum:
     MAX_SMALL = 8   # operands held on the stack
@@ -393,7 +394,7 @@ cdef object binary(int slot, object left, object right):
     return apply_op(e, [left, right], NULL)
 
 
-cdef cbool _numpy_scalar(object v):
+cdef cbool _numpy_scalar(object v) except? False:
     return getattr(getattr(v, "dtype", None), "kind", "") in "biuf" and getattr(v, "shape", None) == ()
 
 
@@ -622,11 +623,11 @@ cdef int _check_first(Entry e, list operands) except -1:
     raise TypeError(f"{e.name}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
 
 
-cdef cbool _is_index(object v):
+cdef cbool _is_index(object v) except? False:
     return PyLong_CheckExact(v) or (not isinstance(v, (bool, float, Tensor)) and hasattr(v, "__index__"))
 
 
-cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end):
+cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end) except? False:
     cdef Py_ssize_t k
     for k in range(begin, end):
         if not _is_index(<object> args[k]) and not isinstance(<object> args[k], Tensor):

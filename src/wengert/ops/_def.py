@@ -17,6 +17,11 @@ operand, None where there is none. Only the standard library is imported here.
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
 
 
+# Attributes of these names are dimensions of operand 0. vmap shifts them (func/_batching.py) unless the row says
+# otherwise by `batch`: a kind of rule listed there, or "loop".
+DIM_FIELDS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
+
+
 class Required:
     """Stands for the default of an attribute that has none."""
 
@@ -83,6 +88,8 @@ class Row:
             "slot": None,
             "variadic": False,
         } | given
+        if values["batch"] is None and "random" not in values["flags"] and DIM_FIELDS.intersection(values["fields"]):
+            values["batch"] = "dims"
         values.setdefault("grad_name", "".join(w.capitalize() for w in values["name"].split("_")) + "Backward0")
         for name, value in values.items():
             setattr(self, name, value)
