@@ -15,21 +15,12 @@
 namespace wg {
 namespace WG_NS {
 
-// A panel of B (kTileCols by a chunk) stays in the first-level cache, a block of A (kRowBlock by a chunk) in the
-// second, kColBlock panels of B in the third.
-template <class T>
-constexpr index_t kDepth = 1536 / static_cast<index_t>(sizeof(T));
+// A panel of B (kTileCols by a chunk, at most kDepth) stays in the first-level cache, a block of A (kRowBlock by a
+// chunk) in the second, kColBlock panels of B in the third.
 constexpr index_t kRowBlock = 192;
 template <class T>
 constexpr index_t kColBlock = 4096 / static_cast<index_t>(sizeof(T));
 static_assert(kRowBlock % kTileRows == 0, "blocks hold whole tiles");
-
-template <class T>
-static index_t chunk_length(index_t k) {
-  if (k <= kDepth<T>) return k;
-  const index_t chunks = (k + kDepth<T> - 1) / kDepth<T>;
-  return ((k + chunks - 1) / chunks + 7) / 8 * 8;
-}
 
 static WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 

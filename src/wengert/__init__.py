@@ -10,7 +10,9 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-matmul = mm = bmm = _core.matmul_any
+matmul = _core.matmul_any
+get_num_threads = _core.threads
+set_num_threads = _core.set_threads
 
 globals().update(_DTYPES)
 _attach_ops(globals())
@@ -36,12 +38,17 @@ _LAZY = {
     "backends": "wengert.backends",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
+    "func": "wengert.func",
+    "graph": "wengert.graph",
     "linalg": "wengert.linalg",
     "load": "wengert.serialization",
+    "nn": "wengert.nn",
     "optim": "wengert.optim",
     "save": "wengert.serialization",
     "serialization": "wengert.serialization",
+    "testing": "wengert.testing",
     "utils": "wengert.utils",
+    "viz": "wengert.viz",
 }
 
 
@@ -62,4 +69,4 @@ def __dir__():
     return sorted({*globals(), *_LAZY})
 
 
-__all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]
+__all__ = ["Generator", "Tensor", "dtype", "get_num_threads", "matmul", "set_num_threads"]

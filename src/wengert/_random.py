@@ -348,7 +348,7 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **names):
     _floating(self, "uniform_")
     if not low <= to:
         raise RuntimeError(f"uniform_: expected from <= to, got {low} and {to}.")
-    return _draw_inplace(_ENTRY["uniform"], self, [low, to], generator)
+    return _draw_inplace(_ENTRY["uniform"], self, (low, to), generator)
 
 
 @_method
@@ -356,7 +356,7 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None):
     """Fills the tensor with normally distributed numbers; returns it."""
     _floating(self, "normal_")
     _check_std(std, "normal_")
-    return _draw_inplace(_ENTRY["normal"], self, [mean, std], generator)
+    return _draw_inplace(_ENTRY["normal"], self, (mean, std), generator)
 
 
 @_method
@@ -364,7 +364,7 @@ def exponential_(self, lambd=1.0, *, generator=None):
     """Fills the tensor with exponentially distributed numbers of rate `lambd`; returns it."""
     _floating(self, "exponential_")
     _check_positive(lambd, "a rate", "exponential_")
-    return _draw_inplace(_ENTRY["exponential"], self, [lambd], generator)
+    return _draw_inplace(_ENTRY["exponential"], self, (lambd,), generator)
 
 
 @_method
@@ -374,7 +374,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
         drawn = _below(p.detach().expand(self.shape).clone(), generator, "bernoulli_")
         return self.copy_(drawn)
     _check_probability(p, "bernoulli_")
-    return _draw_inplace(_ENTRY["bernoulli"], self, [p], generator)
+    return _draw_inplace(_ENTRY["bernoulli"], self, (p,), generator)
 
 
 @_method
@@ -393,7 +393,7 @@ def random_(self, from_=None, to=None, *, generator=None, **names):
     elif to is None:
         low, to = 0, low
     low, to = _check_range(int(low or 0), int(to), self.dtype, "random_")
-    return _draw_inplace(_ENTRY["random_integers"], self, [low, to], generator)
+    return _draw_inplace(_ENTRY["random_integers"], self, (low, to), generator)
 
 
 @_method
@@ -451,7 +451,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0.0:
         return input
     if inplace:
-        return _draw_inplace(_dropout.entry, input, [p])
+        return _draw_inplace(_dropout.entry, input, (p,))
     return _dropout(input, p)
 
 
@@ -468,7 +468,7 @@ def feature_dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0.0:
         return input
     factor = input.new_ones(tuple(input.shape[:2]) + (1,) * (input.ndim - 2))
-    factor = _draw_inplace(_dropout.entry, factor, [p])
+    factor = _draw_inplace(_dropout.entry, factor, (p,))
     return input.mul_(factor) if inplace else input * factor
 
 

@@ -12,35 +12,12 @@ publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
 _cat, _stack, _slice, _select = OPS["cat"], OPS["stack"], OPS["slice"], OPS["select"]
-_reshape, _view, _permute, _transpose = OPS["reshape"], OPS["view"], OPS["permute"], OPS["transpose"]
+_reshape, _permute, _transpose = OPS["reshape"], OPS["permute"], OPS["transpose"]
 _squeeze, _unsqueeze, _expand, _flip = OPS["squeeze"], OPS["unsqueeze"], OPS["expand"], OPS["flip"]
 _int64 = DTYPES["int64"]
 
 
 # ---- views ----------------------------------------------------------------------------------------------------------
-
-
-@publish(function=False)
-def view(self, *shape, dtype=None):
-    """The same elements under another shape, without a copy; one size may be -1. view(dtype) reads the bits anew."""
-    if dtype is None and len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
-        dtype = shape[0]
-    if dtype is None or not hasattr(dtype, "is_floating_point"):
-        return _view(self, *shape)
-    if dtype.itemsize != self.dtype.itemsize:
-        raise RuntimeError(
-            f"view: expected a dtype of {self.dtype.itemsize} bytes, got {dtype}. Use .to() to convert."
-        )
-    import numpy as np
-
-    kind = _core.full((), 0, dtype).numpy().dtype
-    return _core.from_numpy(np.asarray(self.detach().numpy()).view(kind))
-
-
-@publish(function=False)
-def view_as(self, other):
-    """The same elements in another tensor's shape, without a copy."""
-    return _view(self, tuple(other.shape))
 
 
 @publish(function=False)
@@ -83,7 +60,7 @@ def unflatten(input, dim, sizes):
         sizes[sizes.index(-1)] = shape[dim] // known
     if math.prod(sizes) != shape[dim] or -1 in sizes:
         raise RuntimeError(f"unflatten: expected sizes whose product is {shape[dim]}, got {tuple(sizes)}.")
-    return _view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+    return input.view((*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
 @publish()
@@ -175,11 +152,7 @@ def broadcast_shapes(*shapes):
 @publish(method=False)
 def broadcast_tensors(*tensors):
     """Tensors expanded to their common shape."""
-    tensors = (
-        as_list("broadcast_tensors", tensors[0])
-        if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
-        else tensors
-    )
+    tensors = as_list("broadcast_tensors", tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     shape = broadcast_shapes(*[tuple(x.shape) for x in tensors])
     return tuple(_expand(x, tuple(shape)) for x in tensors)
 
@@ -226,9 +199,7 @@ def narrow(input, dim, start, length):
 def as_strided(input, size, stride, storage_offset=None):
     """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage."""
     own = input.storage_offset()
-    return OPS["as_strided"](
-        input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own
-    )
+    return OPS["as_strided"](input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own)
 
 
 @publish(method=True)
@@ -535,9 +506,7 @@ def _source(mode, size, low, high):
         return [min(max(k, 0), size - 1) for k in range(-low, size + high)]
     limit = size if mode == "circular" else size - 1
     if low > limit or high > limit:
-        raise RuntimeError(
-            f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
-        )
+        raise RuntimeError(f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}.")
     if mode == "circular":
         return [k % size for k in range(-low, size + high)]
     return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
@@ -739,9 +708,7 @@ def _view_inplace(name, function):
 
     def method(self, *args):
         if self.requires_grad and _core.grad_enabled():
-            raise RuntimeError(
-                f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}()."
-            )
+            raise RuntimeError(f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}().")
         self.data = function(self.detach(), *args)
         return self
 

@@ -203,7 +203,9 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
                 refresh_view(t)
             if t.c.node < 0:
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
-    return run_backward(roots, grads, inputs, keep_graph, accumulate, create_graph, allow_unused)
+    # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
+    replayed = create_graph or active_recorder != NULL or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
+    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
 
 
 def threads():
@@ -312,15 +314,15 @@ def storage_address(Tensor t):
     return <size_t> t.c.array.storage.data, t.c.array.storage.bytes
 
 
-def shell(type cls, Tensor t):
+def shell(cls, Tensor t):
     """A tensor of the Python subclass `cls` over t's memory and history."""
     cdef Tensor o
     cdef Array a
-    if not issubclass(cls, Tensor):
-        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls.__name__}.")
+    if not isinstance(cls, type) or not issubclass(cls, Tensor):
+        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}.")
     if t.c.flags & T_VIEW:
         refresh_view(t)
-    o = <Tensor> Tensor.__new__(cls)
+    o = <Tensor> Tensor.__new__(<type> cls)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("as_subclass")
     a = t.c.array
@@ -341,10 +343,11 @@ def mark_slow(Tensor t):
     t.c.flags |= T_SLOW
 
 
-def set_slow_dispatch(handler, inplace_handler):
+def set_slow_dispatch(handler, inplace_handler, detach_handler):
     """Hands the core the interpreter of the function transforms."""
-    global slow_dispatch, slow_inplace_handler
+    global slow_dispatch, slow_inplace_handler, slow_detach
     slow_dispatch = handler
+    slow_detach = detach_handler
     slow_inplace_handler = inplace_handler
 
 

@@ -534,7 +534,7 @@ cdef str line_text(int32_t i):
     return f"{found[0]}:{found[1]}, in {found[2]}"
 
 
-cdef cbool has_nan(Array* a):
+cdef cbool has_nan(Array* a) except? False:
     cdef Array copy = a[0]
     if not is_float(a.dtype):
         return False
@@ -698,3 +698,33 @@ def graph_nodes(list tensors):
     finally:
         order_free(&o)
     return out
+
+
+def only_reaches(list tensors, list leaves):
+    """Whether every leaf that the tensors' gradients flow to is one of `leaves`."""
+    cdef Order o
+    cdef vector[int32_t] starts
+    cdef Tensor t
+    cdef int32_t k, i
+    cdef cbool yes = True
+    cdef set known = set()
+    global pass_counter
+    for t in leaves:
+        if t.c.node >= 0:
+            known.add(t.c.node)
+    for t in tensors:
+        if t.c.flags & T_VIEW:
+            refresh_view(t)
+        if t.c.node >= 0:
+            starts.push_back(t.c.node)
+    if starts.size() == 0:
+        return True
+    pass_counter += 1
+    order_make(&o, starts.data(), <int> starts.size())
+    for k in range(o.count):
+        i = o.nodes[k]
+        if n_flags[i] & N_LEAF and n_owner[i] != NULL and i not in known:
+            yes = False
+            break
+    order_free(&o)
+    return yes

@@ -3,25 +3,25 @@
 from ._def import boolean, integer, ints, op
 
 
-@op("index_get", linear=True, public=False)
+@op("index_get", linear=True, public=False, batch="index")
 def index_get(g, x, index, y, *, dims: ints):
     """x at flat positions in some dimensions; the positions' shape takes their place (or comes first)."""
     return g.index_embed(index, x, dims), None
 
 
-@op("index_embed", flags="accumulates", linear=True, public=False)
+@op("index_embed", flags="accumulates", linear=True, public=False, batch="loop")
 def index_embed(g, x, index, like, y, *, dims: ints):
     """Zeros of like's shape with x added at flat positions in some dimensions."""
     return g.index_get(index, dims), None, None
 
 
-@op("index_put", kernel="scatter_rows", linear=True, public=False)
+@op("index_put", kernel="scatter_rows", linear=True, public=False, batch="loop")
 def index_put(g, x, index, values, y, *, dims: ints):
     """x with values written at flat positions in some dimensions."""
     return g.index_put(index, 0.0, dims), None, g.index_get(index, dims)
 
 
-@op("index_put", kernel="scatter_add_rows", linear=True, public=False)
+@op("index_put", kernel="scatter_add_rows", linear=True, public=False, batch="loop")
 def index_put_add(g, x, index, values, y, *, dims: ints):
     """x with values added at flat positions in some dimensions."""
     return g, None, g.index_get(index, dims)

@@ -23,7 +23,7 @@ def cat(g, tensors, y, *, dim: integer = 0):
     return parts
 
 
-@op("stack", variadic=True, args=("tensors",), linear=True)
+@op("stack", variadic=True, args=("tensors",), linear=True, batch="new_dim")
 def stack(g, tensors, y, *, dim: integer = 0):
     """Tensors of one shape along a new dimension; dtypes are promoted."""
     return [g.select(dim, k) for k in range(len(tensors))]
