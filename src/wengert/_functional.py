@@ -88,6 +88,7 @@ from ._functional_norm import (
     pairwise_distance,
     rms_norm,
 )
+from ._random import dropout
 
 FUNCTIONS = {
     "softmax": torch_softmax,
@@ -137,6 +138,7 @@ __all__ = [
     "conv_transpose3d",
     "cosine_similarity",
     "cross_entropy",
+    "dropout",
     "elu",
     "embedding",
     "embedding_bag",

@@ -10,6 +10,10 @@ _softplus, _silu, _mish = OPS["softplus"], OPS["silu"], OPS["mish"]
 _hardswish, _hardsigmoid = OPS["hardswish"], OPS["hardsigmoid"]
 _gelu_erf, _gelu_tanh, _sigmoid, _tanh = OPS["gelu_erf"], OPS["gelu_tanh"], OPS["sigmoid"], OPS["tanh"]
 _assign = inplace_method("assign")
+_IN_PLACE = {
+    name: inplace_method(name)
+    for name in ("leaky_relu", "elu", "hardtanh", "silu", "mish", "hardswish", "hardsigmoid")
+}
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 logsigmoid = OPS["logsigmoid"]
@@ -33,8 +37,9 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """
     if min_val > max_val:
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}.")
-    y = _hardtanh(input, min_val, max_val)
-    return _assign(input, y) if inplace else y
+    if inplace:
+        return _IN_PLACE["hardtanh"](input, min_val, max_val)
+    return _hardtanh(input, min_val, max_val)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):
@@ -45,8 +50,9 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
         >>> wengert.nn.functional.leaky_relu(wengert.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.5000,  2.0000])
     """
-    y = _leaky_relu(input, negative_slope)
-    return _assign(input, y) if inplace else y
+    if inplace:
+        return _IN_PLACE["leaky_relu"](input, negative_slope)
+    return _leaky_relu(input, negative_slope)
 
 
 def prelu(input, weight):
@@ -56,7 +62,7 @@ def prelu(input, weight):
     """
     if weight.numel() == 1:
         return _leaky_relu(input, weight.reshape(()))
-    channels = 1 if input.ndim == 0 else input.shape[0 if input.ndim == 1 else 1]
+    channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim != 1 or weight.shape[0] != channels:
         raise RuntimeError(f"prelu: expected a weight of 1 or {channels} elements, got shape {tuple(weight.shape)}.")
     return _leaky_relu(input, weight.reshape((channels,) + (1,) * max(input.ndim - 2, 0)))
@@ -64,32 +70,29 @@ def prelu(input, weight):
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu whose slope is drawn for each element from [lower, upper] in training, and their mean otherwise."""
-    if training:
-        slope = wengert.empty_like(input).uniform_(lower, upper)
-        y = _leaky_relu(input, slope)
-    else:
-        y = _leaky_relu(input, (lower + upper) / 2)
-    return _assign(input, y) if inplace else y
+    slope = wengert.empty_like(input).uniform_(lower, upper) if training else (lower + upper) / 2
+    return leaky_relu(input, slope, inplace)
 
 
 def elu(input, alpha=1.0, inplace=False):
     """x where it is positive, alpha (exp(x) - 1) elsewhere, elementwise."""
-    y = _elu(input, alpha)
-    return _assign(input, y) if inplace else y
+    return _IN_PLACE["elu"](input, alpha) if inplace else _elu(input, alpha)
 
 
 def celu(input, alpha=1.0, inplace=False):
     """x where it is positive, alpha (exp(x / alpha) - 1) elsewhere, elementwise. Raises RuntimeError for alpha = 0."""
     if alpha == 0:
         raise RuntimeError("celu: expected alpha different from 0, got 0.")
-    y = _elu(input, 1.0) if alpha == 1 else _where(input > 0, input, (input / alpha).expm1() * alpha)
-    return _assign(input, y) if inplace else y
+    if inplace:
+        return _assign(input, celu(input.clone(), alpha))
+    return _elu(input, 1.0) if alpha == 1 else _where(input > 0, input, (input / alpha).expm1() * alpha)
 
 
 def selu(input, inplace=False):
     """elu scaled so that mean 0 and variance 1 are kept (Klambauer et al. 2017, arXiv 1706.02515), elementwise."""
-    y = _elu(input, _SELU_ALPHA) * _SELU_SCALE
-    return _assign(input, y) if inplace else y
+    if inplace:
+        return _assign(input, selu(input.clone()))
+    return _elu(input, _SELU_ALPHA) * _SELU_SCALE
 
 
 def gelu(input, approximate="none"):
@@ -103,22 +106,22 @@ def gelu(input, approximate="none"):
 
 def silu(input, inplace=False):
     """x sigmoid(x), elementwise."""
-    return _assign(input, _silu(input)) if inplace else _silu(input)
+    return _IN_PLACE["silu"](input) if inplace else _silu(input)
 
 
 def mish(input, inplace=False):
     """x tanh(softplus(x)), elementwise."""
-    return _assign(input, _mish(input)) if inplace else _mish(input)
+    return _IN_PLACE["mish"](input) if inplace else _mish(input)
 
 
 def hardswish(input, inplace=False):
     """x min(max(x + 3, 0), 6) / 6, elementwise."""
-    return _assign(input, _hardswish(input)) if inplace else _hardswish(input)
+    return _IN_PLACE["hardswish"](input) if inplace else _hardswish(input)
 
 
 def hardsigmoid(input, inplace=False):
     """min(max(x + 3, 0), 6) / 6, elementwise."""
-    return _assign(input, _hardsigmoid(input)) if inplace else _hardsigmoid(input)
+    return _IN_PLACE["hardsigmoid"](input) if inplace else _hardsigmoid(input)
 
 
 def softplus(input, beta=1.0, threshold=20.0):
@@ -156,8 +159,9 @@ def hardshrink(input, lambd=0.5):
 
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, value elsewhere, elementwise."""
-    y = _where(input <= threshold, value, input)
-    return _assign(input, y) if inplace else y
+    if inplace:
+        return _assign(input, _where(input <= threshold, value, input))
+    return _where(input <= threshold, value, input)
 
 
 def glu(input, dim=-1):

@@ -2,7 +2,8 @@
 
 import math
 
-from wengert._functional import dropout, linear, pad, scaled_dot_product_attention, softmax
+from wengert._functional import dropout, linear, scaled_dot_product_attention, softmax
+from wengert._shaping import pad
 
 import wengert
 

@@ -49,7 +49,6 @@ from wengert._functional import (
     nll_loss,
     normalize,
     one_hot,
-    pad,
     pairwise_distance,
     pixel_shuffle,
     pixel_unshuffle,
@@ -70,6 +69,7 @@ from wengert._functional import (
 )
 
 import wengert
+from wengert._shaping import pad
 
 from ._attention import multi_head_attention_forward
 from ._dropouts import (
