@@ -43,7 +43,9 @@ CASES = {
     "grad of grad": lambda m, F, r: F.grad(F.grad(lambda x: x * x.sin()))(r()),
     "third grad": lambda m, F, r: F.grad(F.grad(F.grad(lambda x: (x * x.sin()).exp())))(r()),
     "perturbation grad": lambda m, F, r: F.grad(lambda x: x * F.grad(lambda y: x + y)(r()))(r()),
-    "perturbation jvp": lambda m, F, r: F.jvp(lambda x: x * F.jvp(lambda y: x + y, (r(),), (r(),))[1], (r(),), (r(),)),
+    "perturbation jvp": lambda m, F, r: F.jvp(
+        lambda x: x * F.jvp(lambda y: x + y, (r(),), (r(),))[1], (r(),), (r(),)
+    ),
     "perturbation mixed": lambda m, F, r: F.grad(lambda x: x * F.jvp(lambda y: x * y, (r(),), (r(),))[1])(r()),
     "grad argnums": lambda m, F, r: F.grad(lambda x, y: (x * y.sin()).sum(), argnums=(0, 1))(r(3), r(3)),
     "grad of a dict": lambda m, F, r: F.grad(lambda p: (p["a"] * p["b"]).sum())({"a": r(3), "b": r(3)}),
@@ -59,7 +61,9 @@ CASES = {
     ),
     "jvp of scans": lambda m, F, r: F.jvp(lambda x: x.cumsum(0) * m.sort(x)[0], (r(5),), (r(5),)),
     "vmap": lambda m, F, r: F.vmap(lambda x, y: (x * y).sum())(r(5, 3), r(5, 3)),
-    "vmap dims": lambda m, F, r: F.vmap(lambda x, y: (x[:, None] * y).T, in_dims=(1, None), out_dims=2)(r(3, 5), r(2)),
+    "vmap dims": lambda m, F, r: F.vmap(lambda x, y: (x[:, None] * y).T, in_dims=(1, None), out_dims=2)(
+        r(3, 5), r(2)
+    ),
     "vmap of a dict": lambda m, F, r: F.vmap(lambda p: p["a"] + p["b"].sum(), in_dims=({"a": 0, "b": None},))(
         {"a": r(4, 2), "b": r(3)}
     ),
@@ -67,9 +71,9 @@ CASES = {
     "vmap matrix by shared": lambda m, F, r: F.vmap(lambda x, y: x @ y, in_dims=(0, None))(r(5, 3), r(3, 2)),
     "vmap shared by matrix": lambda m, F, r: F.vmap(lambda x, y: x @ y, in_dims=(None, 0))(r(3), r(5, 3, 2)),
     "vmap matrix by vector": lambda m, F, r: F.vmap(m.matmul)(r(5, 4, 3), r(5, 3)),
-    "vmap nested": lambda m, F, r: F.vmap(
-        F.vmap(lambda x, y: (x * y).sum(), in_dims=(None, 0)), in_dims=(0, None)
-    )(r(4, 3), r(5, 3)),
+    "vmap nested": lambda m, F, r: F.vmap(F.vmap(lambda x, y: (x * y).sum(), in_dims=(None, 0)), in_dims=(0, None))(
+        r(4, 3), r(5, 3)
+    ),
     "vmap shapes": lambda m, F, r: F.vmap(
         lambda x: x.reshape(2, 3).transpose(0, 1).flatten() + x.unsqueeze(0).expand(2, 6).sum(0) + x.view(-1)
     )(r(4, 6)),
@@ -84,7 +88,9 @@ CASES = {
         r(3, 2), r(5, 3)
     ),
     "grad of vmap": lambda m, F, r: F.grad(lambda x: F.vmap(lambda y: (y * x).sin().sum())(r(4, 3)).sum())(r(3)),
-    "jvp of vmap": lambda m, F, r: F.jvp(lambda x: F.vmap(lambda y: (y * x).sin().sum())(r(4, 3)), (r(3),), (r(3),)),
+    "jvp of vmap": lambda m, F, r: F.jvp(
+        lambda x: F.vmap(lambda y: (y * x).sin().sum())(r(4, 3)), (r(3),), (r(3),)
+    ),
     "jacrev": lambda m, F, r: F.jacrev(lambda x: (x[:, None] * x).sin())(r(3)),
     "jacfwd": lambda m, F, r: F.jacfwd(lambda x: (x[:, None] * x).sin())(r(3)),
     "jacrev of trees": lambda m, F, r: F.jacrev(lambda x, y: {"a": x * y.sum(), "b": (x @ x) * y}, argnums=(0, 1))(

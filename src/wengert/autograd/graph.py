@@ -83,6 +83,8 @@ def _detach_(self):
     return _core.detach_(self)
 
 
+_core.set_handle_type(RemovableHandle)
+
 METHODS = {
     "register_hook": _register_hook,
     "register_post_accumulate_grad_hook": _register_post_accumulate_grad_hook,

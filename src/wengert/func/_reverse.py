@@ -144,7 +144,9 @@ def _pull(ys, vs, xs, recorded):
             return [None] * len(xs)
         roots = [y for y, _ in pairs]
         grads = [v for _, v in pairs]
-        again = recorded and (not _core.only_reaches(roots, xs) or any(part.requires_grad for v in grads for part in _plain(v)))
+        again = recorded and (
+            not _core.only_reaches(roots, xs) or any(part.requires_grad for v in grads for part in _plain(v))
+        )
         return list(_core.backward(roots, grads, list(xs), True, again, False, True))
     frame = frames[0]
     if isinstance(frame, BatchFrame):
@@ -191,10 +193,7 @@ class Pullback:
     def gradients(self, outputs, grads):
         """The gradients of all inputs for gradients of some of the outputs; zeros where nothing flows."""
         found = _pull(outputs, grads, self.inputs, self._recorded and is_grad_enabled())
-        return [
-            zeros(tuple(x.shape), x.dtype) if g is None else g for x, g in zip(self.inputs, found, strict=True)
-        ]
-
+        return [zeros(tuple(x.shape), x.dtype) if g is None else g for x, g in zip(self.inputs, found, strict=True)]
 
     def keeps_history(self, t):
         """Whether t has a history that is not this derivative's alone."""

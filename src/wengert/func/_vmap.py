@@ -89,7 +89,9 @@ def _to_front(leaves, dims):
             out.append(v)
             continue
         if not is_tensor(v):
-            raise ValueError(f"vmap: expected a tensor for an argument with dim {d}, got {type(v).__name__}. Use None.")
+            raise ValueError(
+                f"vmap: expected a tensor for an argument with dim {d}, got {type(v).__name__}. Use None."
+            )
         rank = len(v.shape)
         if not -rank <= d < rank:
             raise ValueError(f"vmap: expected a dim in [{-rank}, {rank - 1}] for shape {tuple(v.shape)}, got {d}.")

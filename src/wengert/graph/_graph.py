@@ -159,9 +159,7 @@ class Graph:
 
 
 def _arguments(node):
-    parts = [
-        "-" if v is None else repr(v[0]) if isinstance(v, tuple) else f"%{v}" for v in node.operands
-    ]
+    parts = ["-" if v is None else repr(v[0]) if isinstance(v, tuple) else f"%{v}" for v in node.operands]
     parts += [f"{name}={value}" for name, value in zip(node.entry.row.fields, node.attrs, strict=True)]
     return ", ".join(parts)
 
