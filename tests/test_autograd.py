@@ -29,7 +29,7 @@ class Cube(autograd.Function):
         return g * 3 * y / x
 
 
-# ---- both libraries do the same, errors included: (module, leaf maker) -> a list of numbers ---------------------------
+# ---- both libraries do the same, errors included: (module, leaf maker) -> a list of numbers ----------------------
 
 
 def torch_leaf(values):
@@ -381,7 +381,7 @@ def test_as_torch(name):
     assert SAME[name](w, leaf) == expected
 
 
-# ---- custom functions ------------------------------------------------------------------------------------------------
+# ---- custom functions --------------------------------------------------------------------------------------------
 
 
 def test_second_order_through_saved_input_and_output():
@@ -422,7 +422,7 @@ def test_functions_leave_nothing_behind():
     assert _core.node_stats()["live"] == before and context() is None
 
 
-# ---- saved values ----------------------------------------------------------------------------------------------------
+# ---- saved values ------------------------------------------------------------------------------------------------
 
 
 def test_errors_name_the_op():
@@ -473,7 +473,7 @@ def test_checkpoint():
     assert x.grad.tolist() == expected.tolist() and len(calls) == 3
 
 
-# ---- anomaly mode and lines --------------------------------------------------------------------------------------------
+# ---- anomaly mode and lines --------------------------------------------------------------------------------------
 
 
 def test_anomaly_names_the_line():
@@ -494,7 +494,7 @@ def test_record_keeps_lines():
     assert y.grad_fn.line[0] == __file__ and z.grad_fn.line is None
 
 
-# ---- order, threads, life ------------------------------------------------------------------------------------------------
+# ---- order, threads, life ----------------------------------------------------------------------------------------
 
 
 def test_long_chain():
@@ -563,12 +563,14 @@ def test_leaf_that_dies_before_its_graph():
 
 
 def test_hook_that_closes_over_its_tensor_is_collected():
-    x = leaf([1.0])
-    x.register_hook(lambda g: x * g)
-    y = x * 2
-    y.register_hook(lambda g: y * g)
-    refs = weakref.ref(x), weakref.ref(y)
-    del x, y
+    def make():
+        x = leaf([1.0])
+        x.register_hook(lambda g: x * g)
+        y = x * 2
+        y.register_hook(lambda g: y * g)
+        return weakref.ref(x), weakref.ref(y)
+
+    refs = make()
     gc.collect()
     assert refs[0]() is None and refs[1]() is None
 

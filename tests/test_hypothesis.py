@@ -69,9 +69,7 @@ def test_values_and_gradients(plan, shapes, seed):
     found = gradients(total(got), tensor(np.ones(())), leaves)
     along = [rng.standard_normal(a.shape) for a in arrays]
     h = 1e-6
-    ends = [
-        total(execute(plan, [a + s * d for a, d in zip(arrays, along, strict=True)], UNARY)) for s in (h, -h)
-    ]
+    ends = [total(execute(plan, [a + s * d for a, d in zip(arrays, along, strict=True)], UNARY)) for s in (h, -h)]
     slope = sum(float((values(g) * d).sum()) for g, d in zip(found, along, strict=True) if g is not None)
     assert slope == pytest.approx(float(ends[0] - ends[1]) / (2 * h), rel=1e-5, abs=1e-4)
 

@@ -70,7 +70,11 @@ def keys_of(key, side):
 @pytest.mark.parametrize("strided", [False, True])
 def test_get(key, strided):
     (a, b) = pair(X, requires_grad=True)
-    x, y = (a.transpose(0, 2).contiguous().transpose(0, 2), b.transpose(0, 2).contiguous().transpose(0, 2)) if strided else (a, b)
+    x, y = (
+        (a.transpose(0, 2).contiguous().transpose(0, 2), b.transpose(0, 2).contiguous().transpose(0, 2))
+        if strided
+        else (a, b)
+    )
     ours, theirs = x[keys_of(key, 0)], y[keys_of(key, 1)]
     assert_same(ours, theirs)
     ga = wg.autograd.grad(ours.sin().sum(), a, create_graph=True)[0]
@@ -183,6 +187,7 @@ def test_gather_scatter(dim):
     check(".scatter_add_", X.copy(), dim, full, src, grad=False)
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce")
 @pytest.mark.parametrize("reduce", ["sum", "prod", "mean", "amax", "amin"])
 @pytest.mark.parametrize("include_self", [True, False])
 def test_scatter_reduce(reduce, include_self):

@@ -70,7 +70,9 @@ def test_bits_of_floats(row):
     check(error, row)
 
 
-@pytest.mark.parametrize("row", [r for r in TABLE.values() if "dim" in r.fields and r.forward == "reduce"], ids=row_id)
+@pytest.mark.parametrize(
+    "row", [r for r in TABLE.values() if "dim" in r.fields and r.forward == "reduce"], ids=row_id
+)
 def test_dimensions_out_of_range(row):
     x = tensor(np.ones((2, 3)))
     for dim in (2, -3, 17):

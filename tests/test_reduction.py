@@ -19,14 +19,18 @@ DIMS = [{}, {"dim": 0}, {"dim": -1, "keepdim": True}, {"dim": (0, 2)}, {"dim": (
 
 
 @pytest.mark.parametrize("kwargs", DIMS)
-@pytest.mark.parametrize("name", ["sum", "mean", "amax", "amin", "logsumexp", "std", "var", "nansum", "nanmean", ".sum", ".std"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "amax", "amin", "logsumexp", "std", "var", "nansum", "nanmean", ".sum", ".std"]
+)
 def test_reductions(name, kwargs):
     if name == "logsumexp" and not kwargs:
         kwargs = {"dim": (0, 1, 2)}
     check(name, X, **kwargs)
 
 
-@pytest.mark.parametrize("kwargs", [{"correction": 0}, {"unbiased": False}, {"dim": 1, "correction": 2}, {"dim": (0, 1)}])
+@pytest.mark.parametrize(
+    "kwargs", [{"correction": 0}, {"unbiased": False}, {"dim": 1, "correction": 2}, {"dim": (0, 1)}]
+)
 @pytest.mark.parametrize("name", ["std", "var", "std_mean", "var_mean"])
 def test_spread(name, kwargs):
     if "unbiased" in kwargs and name.endswith("mean"):
@@ -90,7 +94,9 @@ def test_aminmax():
     check("aminmax", X, dim=1, keepdim=True)
 
 
-@pytest.mark.parametrize("name", ["max", "min", "amax", "argmax", "argmin", "median", "nanmedian", "sum", "nansum", "nanmean"])
+@pytest.mark.parametrize(
+    "name", ["max", "min", "amax", "argmax", "argmin", "median", "nanmedian", "sum", "nansum", "nanmean"]
+)
 def test_nan(name):
     check(name, NANS, grad=False)
     if name not in ("nanmean",):
@@ -167,9 +173,9 @@ def test_order_statistics():
 @pytest.mark.parametrize("kwargs", [{}, {"dim": 0}, {"dim": 1, "keepdim": True}, {"keepdim": True}])
 @pytest.mark.parametrize("q", [0.3, np.array([0.1, 0.5, 0.9])])
 def test_quantile(how, kwargs, q):
-    import wengert
-
     from against_torch import assert_same, pair, torch
+
+    import wengert
 
     for x, name in ((X, "quantile"), (NANS, "nanquantile")):
         (ours, theirs), (qo, qt) = pair(x), pair(q) if isinstance(q, np.ndarray) else (q, q)
@@ -254,14 +260,16 @@ def test_out_and_dtype():
 
 @pytest.mark.parametrize("name", ["sum", "mean", "std", "amax", "logsumexp", "cumsum", "sort", "max", "prod"])
 def test_halves(name):
-    import wengert
-
     from against_torch import assert_same, torch
+
+    import wengert
 
     for kind in ("float16", "bfloat16"):
         ours = wengert.from_numpy(M).to(getattr(wengert, kind))
         theirs = torch.from_numpy(M).to(getattr(torch, kind))
-        assert_same(getattr(ours, name)(1 if name != "sort" else -1), getattr(theirs, name)(1), rtol=2e-2, atol=2e-2)
+        assert_same(
+            getattr(ours, name)(1 if name != "sort" else -1), getattr(theirs, name)(1), rtol=2e-2, atol=2e-2
+        )
 
 
 def test_scalars():

@@ -171,7 +171,9 @@ def test_properties():
     ours, theirs = pair(X)
     assert_same(ours.mT, theirs.mT)
     assert_same(pair(M)[0].T, pair(M)[1].T)
-    assert ours.is_same_size(ours) and wengert.broadcast_shapes((2, 1), (3,)) == torch.broadcast_shapes((2, 1), (3,))
+    assert ours.is_same_size(ours) and wengert.broadcast_shapes((2, 1), (3,)) == torch.broadcast_shapes(
+        (2, 1), (3,)
+    )
     x = ours.transpose(0, 1)
     assert x.contiguous().is_contiguous() and ours.contiguous() is ours
     assert ours.view(wengert.int64).dtype == wengert.int64
@@ -184,7 +186,13 @@ def test_inplace_shapes():
 
 
 def test_integers_move_too():
-    for name, args in (("flip", ((0,),)), ("roll", (1, 0)), ("cumsum", (0,)), ("tril", ()), ("repeat_interleave", (2,))):
+    for name, args in (
+        ("flip", ((0,),)),
+        ("roll", (1, 0)),
+        ("cumsum", (0,)),
+        ("tril", ()),
+        ("repeat_interleave", (2,)),
+    ):
         check(name, INTS, *args)
 
 

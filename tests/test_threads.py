@@ -187,7 +187,9 @@ del y
 (x * 2).sum().backward()
 print(x.grad.sum().item())
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline().strip() == "ready", process.stderr.read()
     time.sleep(0.1)
     sent = time.monotonic()

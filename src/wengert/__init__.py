@@ -10,12 +10,15 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-matmul = mm = bmm = _core.matmul_any
+matmul = _core.matmul_any
+get_num_threads = _core.threads
+set_num_threads = _core.set_threads
 
 globals().update(_DTYPES)
 _attach_ops(globals())
 
 from . import (  # noqa: E402  (the parts below use the ops published above)
+    _arithmetic,
     _creation,
     _functional,
     _indexing,
@@ -26,7 +29,7 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     autograd,
 )
 
-for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
+for _part in (_creation, _random, _arithmetic, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
 
@@ -37,7 +40,9 @@ _LAZY = {
     "datasets": "wengert.datasets",
     "func": "wengert.func",
     "graph": "wengert.graph",
+    "linalg": "wengert.linalg",
     "load": "wengert.serialization",
+    "nn": "wengert.nn",
     "optim": "wengert.optim",
     "save": "wengert.serialization",
     "serialization": "wengert.serialization",
@@ -64,4 +69,4 @@ def __dir__():
     return sorted({*globals(), *_LAZY})
 
 
-__all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]
+__all__ = ["Generator", "Tensor", "dtype", "get_num_threads", "matmul", "set_num_threads"]

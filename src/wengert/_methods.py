@@ -31,12 +31,6 @@ def layout(self):
 
 
 @_property
-def T(self):
-    """The dimensions in reverse order; a view."""
-    return self.permute(tuple(range(self.ndim - 1, -1, -1)))
-
-
-@_property
 def mT(self):
     """The last two dimensions swapped; a view. Raises RuntimeError for fewer than two dimensions."""
     if self.ndim < 2:
@@ -96,7 +90,7 @@ def view_as(self, other):
 
 @_method
 def type(self, dtype=None, non_blocking=False):
-    """The name of the tensor's type, such as 'wengert.FloatTensor'; with a dtype, that name or such a type, converts."""
+    """The name of the tensor's type ('wengert.FloatTensor'); with a dtype or such a name or type, converts."""
     if dtype is None:
         return f"wengert.{type_names[self.dtype.name]}"
     if isinstance(dtype, str):
@@ -253,6 +247,7 @@ def _as_class(result, cls):
 _core.set_default_torch_function(_torch_function)
 
 METHODS |= {
+    "T": property(_core.transposed),
     "__array_priority__": 1000,
     "__repr__": tensor_text,
     "__torch_function__": classmethod(_torch_function),

@@ -12,10 +12,8 @@ default_generator = _core.default_generator()
 default_generator.seed()  # programs that set no seed differ from run to run
 
 _draw, _draw_inplace = _core.draw, _core.draw_inplace
-_ENTRY = {
-    name: OPS[name].entry
-    for name in "draw_integers draw_permutation uniform normal exponential bernoulli random_integers dropout".split()
-}
+_NAMES = "draw_integers draw_permutation uniform normal exponential bernoulli random_integers"
+_ENTRY = {name: OPS[name].entry for name in _NAMES.split()}
 
 
 def _function(f):
@@ -28,7 +26,7 @@ def _method(f):
     return f
 
 
-# ---- seeds ---------------------------------------------------------------------------------------------------------
+# ---- seeds -------------------------------------------------------------------------------------------------------
 
 
 @_function
@@ -73,7 +71,7 @@ def set_rng_state(new_state):
 FUNCTIONS["default_generator"] = default_generator
 
 
-# ---- checks --------------------------------------------------------------------------------------------------------
+# ---- checks ------------------------------------------------------------------------------------------------------
 
 
 def _floating(tensor, op):
@@ -126,7 +124,7 @@ def _check_range(low, high, dtype, op):
     return low, high if high < 2**63 else high - 2**64
 
 
-# ---- new tensors ---------------------------------------------------------------------------------------------------
+# ---- new tensors -------------------------------------------------------------------------------------------------
 
 
 def _finish(made, out, requires_grad, op):
@@ -137,10 +135,11 @@ def _finish(made, out, requires_grad, op):
 
 @_function
 def randint(
-    low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+    low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
+    requires_grad=False,
     pin_memory=False,
 ):  # fmt: skip
-    """Integers drawn evenly from [low, high): `randint(high, size)` or `randint(low, high, size)`; int64 by default.
+    """Integers drawn evenly from [low, high): `randint(high, size)` or `randint(low, high, size)`.
 
     Raises RuntimeError for an empty range and for bounds that the dtype cannot hold.
 
@@ -289,7 +288,7 @@ def _below(p, generator, op):
 @_function
 @_method
 def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
-    """Indices drawn with the weights in the last dimension: (…, n) → (…, num_samples), int64, for 1 or 2 dimensions.
+    """Indices drawn with the weights in the last dimension: (n,) → (k,) or (m, n) → (m, k), int64.
 
     The weights need not sum to 1. Raises RuntimeError for weights that are negative, not finite or all 0 and, without
     replacement, for more samples than weights.
@@ -336,7 +335,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     return _finish(made, out, False, "multinomial")
 
 
-# ---- in place ------------------------------------------------------------------------------------------------------
+# ---- in place ----------------------------------------------------------------------------------------------------
 
 
 @_method
@@ -348,7 +347,7 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **names):
     _floating(self, "uniform_")
     if not low <= to:
         raise RuntimeError(f"uniform_: expected from <= to, got {low} and {to}.")
-    return _draw_inplace(_ENTRY["uniform"], self, [low, to], generator)
+    return _draw_inplace(_ENTRY["uniform"], self, (low, to), generator)
 
 
 @_method
@@ -356,7 +355,7 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None):
     """Fills the tensor with normally distributed numbers; returns it."""
     _floating(self, "normal_")
     _check_std(std, "normal_")
-    return _draw_inplace(_ENTRY["normal"], self, [mean, std], generator)
+    return _draw_inplace(_ENTRY["normal"], self, (mean, std), generator)
 
 
 @_method
@@ -364,7 +363,7 @@ def exponential_(self, lambd=1.0, *, generator=None):
     """Fills the tensor with exponentially distributed numbers of rate `lambd`; returns it."""
     _floating(self, "exponential_")
     _check_positive(lambd, "a rate", "exponential_")
-    return _draw_inplace(_ENTRY["exponential"], self, [lambd], generator)
+    return _draw_inplace(_ENTRY["exponential"], self, (lambd,), generator)
 
 
 @_method
@@ -374,7 +373,7 @@ def bernoulli_(self, p=0.5, *, generator=None):
         drawn = _below(p.detach().expand(self.shape).clone(), generator, "bernoulli_")
         return self.copy_(drawn)
     _check_probability(p, "bernoulli_")
-    return _draw_inplace(_ENTRY["bernoulli"], self, [p], generator)
+    return _draw_inplace(_ENTRY["bernoulli"], self, (p,), generator)
 
 
 @_method
@@ -393,7 +392,7 @@ def random_(self, from_=None, to=None, *, generator=None, **names):
     elif to is None:
         low, to = 0, low
     low, to = _check_range(int(low or 0), int(to), self.dtype, "random_")
-    return _draw_inplace(_ENTRY["random_integers"], self, [low, to], generator)
+    return _draw_inplace(_ENTRY["random_integers"], self, (low, to), generator)
 
 
 @_method
@@ -426,7 +425,7 @@ def geometric_(self, p, *, generator=None):
     return self.copy_(drawn.floor() + 1)
 
 
-# ---- dropout -------------------------------------------------------------------------------------------------------
+# ---- dropout -----------------------------------------------------------------------------------------------------
 
 _dropout = OPS["dropout"]
 
@@ -451,7 +450,7 @@ def dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0.0:
         return input
     if inplace:
-        return _draw_inplace(_dropout.entry, input, [p])
+        return _draw_inplace(_dropout.entry, input, (p,))
     return _dropout(input, p)
 
 
@@ -468,7 +467,7 @@ def feature_dropout(input, p=0.5, training=True, inplace=False):
     if not training or p == 0.0:
         return input
     factor = input.new_ones(tuple(input.shape[:2]) + (1,) * (input.ndim - 2))
-    factor = _draw_inplace(_dropout.entry, factor, [p])
+    factor = _draw_inplace(_dropout.entry, factor, (p,))
     return input.mul_(factor) if inplace else input * factor
 
 

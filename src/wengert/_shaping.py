@@ -5,40 +5,19 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, as_list, cast, check_tensor, ints, store, wrap_dim, wrap_dims
+from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
 
 Tensor = _core.Tensor
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
 _cat, _stack, _slice, _select = OPS["cat"], OPS["stack"], OPS["slice"], OPS["select"]
-_reshape, _view, _permute, _transpose = OPS["reshape"], OPS["view"], OPS["permute"], OPS["transpose"]
+_reshape, _permute, _transpose = OPS["reshape"], OPS["permute"], OPS["transpose"]
 _squeeze, _unsqueeze, _expand, _flip = OPS["squeeze"], OPS["unsqueeze"], OPS["expand"], OPS["flip"]
 _int64 = DTYPES["int64"]
 
 
 # ---- views ----------------------------------------------------------------------------------------------------------
-
-
-@publish(function=False)
-def view(self, *shape, dtype=None):
-    """The same elements under another shape, without a copy; one size may be -1. view(dtype) reads the bits anew."""
-    if dtype is None and len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)):
-        dtype = shape[0]
-    if dtype is None or not hasattr(dtype, "is_floating_point"):
-        return _view(self, *shape)
-    if dtype.itemsize != self.dtype.itemsize:
-        raise RuntimeError(f"view: expected a dtype of {self.dtype.itemsize} bytes, got {dtype}. Use .to() to convert.")
-    import numpy as np
-
-    kind = _core.full((), 0, dtype).numpy().dtype
-    return _core.from_numpy(np.asarray(self.detach().numpy()).view(kind))
-
-
-@publish(function=False)
-def view_as(self, other):
-    """The same elements in another tensor's shape, without a copy."""
-    return _view(self, tuple(other.shape))
 
 
 @publish(function=False)
@@ -81,19 +60,13 @@ def unflatten(input, dim, sizes):
         sizes[sizes.index(-1)] = shape[dim] // known
     if math.prod(sizes) != shape[dim] or -1 in sizes:
         raise RuntimeError(f"unflatten: expected sizes whose product is {shape[dim]}, got {tuple(sizes)}.")
-    return _view(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
+    return input.view((*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
 @publish()
 def ravel(input):
     """All elements as one dimension."""
     return _reshape(input, (-1,))
-
-
-@publish(function=False)
-def contiguous(self, memory_format=None):
-    """The tensor itself where its elements lie in row-major order without gaps, else a copy that does."""
-    return self if self.is_contiguous() else OPS["clone"](self)
 
 
 publish.add("swapaxes", _transpose)
@@ -109,12 +82,6 @@ def t(input):
     return _transpose(input, 0, 1) if n == 2 else OPS["alias"](input)
 
 
-def _reversed(self):
-    """All dimensions in reverse order; for a matrix its transpose. A view."""
-    n = self.dim()
-    return _transpose(self, 0, 1) if n == 2 else _permute(self, tuple(range(n - 1, -1, -1)))
-
-
 def _matrix_transpose(self):
     """The last two dimensions swapped; a view."""
     if self.dim() < 2:
@@ -122,8 +89,6 @@ def _matrix_transpose(self):
     return _transpose(self, -2, -1)
 
 
-METHODS["T"] = METHODS["H"] = property(_reversed)
-METHODS["mT"] = METHODS["mH"] = property(_matrix_transpose)
 METHODS["adjoint"] = FUNCTIONS["adjoint"] = _matrix_transpose
 
 
@@ -397,7 +362,7 @@ _along("dsplit", lambda x: 2, 3)
 def unbind(input, dim=0):
     """Views of all slices of a dimension, without that dimension."""
     if input.dim() == 0:
-        raise RuntimeError("unbind: expected a tensor with dimensions, got shape ().")
+        raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())
     return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
 
@@ -747,9 +712,3 @@ for _name, _function in (
     ("swapdims", _transpose),
 ):
     _view_inplace(_name, _function)
-
-
-@publish(function=False)
-def type_as(self, other):
-    """The tensor in another tensor's dtype."""
-    return cast(self, other.dtype)

@@ -69,7 +69,9 @@ def test_losses_equal_torch(name, options, compiled):
         with _compiled.disabled():
             got = losses(wengert, optimizer, ours)
     expected = losses(torch, getattr(torch.optim, name)(theirs, **options), theirs)
-    assert got == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
+    # Later steps of some rules oscillate: there a start that differs by 1e-15 differs by 1e-7 in torch itself.
+    assert got[:24] == pytest.approx(expected[:24], rel=1e-11, abs=1e-12, nan_ok=True)
+    assert got == pytest.approx(expected, rel=1e-6, abs=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)

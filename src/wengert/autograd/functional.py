@@ -136,8 +136,8 @@ def _ones(t):
 
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
-    """The result of a function to numbers and the product of its Hessian with v: (result, H v). H is symmetric, so this
-    is `vhp`."""
+    """The result of a function to numbers and the product of its Hessian with v: (result, H v). H is symmetric, so
+    this is `vhp`."""
     return vhp(func, inputs, v, create_graph, strict)
 
 

@@ -314,15 +314,15 @@ def storage_address(Tensor t):
     return <size_t> t.c.array.storage.data, t.c.array.storage.bytes
 
 
-def shell(type cls, Tensor t):
+def shell(cls, Tensor t):
     """A tensor of the Python subclass `cls` over t's memory and history."""
     cdef Tensor o
     cdef Array a
-    if not issubclass(cls, Tensor):
-        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls.__name__}.")
+    if not isinstance(cls, type) or not issubclass(cls, Tensor):
+        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}.")
     if t.c.flags & T_VIEW:
         refresh_view(t)
-    o = <Tensor> Tensor.__new__(cls)
+    o = <Tensor> Tensor.__new__(<type> cls)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("as_subclass")
     a = t.c.array

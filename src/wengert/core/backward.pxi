@@ -479,6 +479,18 @@ cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
     return t
 
 
+cdef cbool is_read(Program* p, int reg) noexcept:
+    """Whether an instruction or a result of a program reads a register."""
+    for r in p.results:
+        if r == reg:
+            return True
+    for k in range(p.code.size()):
+        for r in p.code[k].inputs:
+            if r == reg:
+                return True
+    return False
+
+
 cdef list replay(int32_t i, object g):
     """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
     cdef Program* p = n_prog[i]
@@ -499,7 +511,15 @@ cdef list replay(int32_t i, object g):
         ins = &p.code[k]
         e = entry_of(ins.op)
         attr = instr_attr(ins[0], p.op, <Attr*> n_owner[i])
-        value = apply_op(e, [regs[r] if r >= 0 else None for r in ins.inputs], attr)
+        operands = [regs[r] if r >= 0 else None for r in ins.inputs]
+        if e.row.parts:
+            # Only first results have history, so each result is computed by a row of its own.
+            for place, name in enumerate(e.row.parts):
+                if is_read(p, ins.out + <int> place):
+                    regs[ins.out + place] = apply_op(<Entry> entry_by_name[name], operands, attr_incref(attr))
+            attr_decref(attr)
+            continue
+        value = apply_op(e, operands, attr)
         if ins.op.nout == 1:
             regs[ins.out] = value
         else:

@@ -100,7 +100,9 @@ cdef int data_kind(object v) except -2:
         return 1
     if isinstance(v, (list, tuple)):
         return 4
-    if isinstance(v, Tensor) or hasattr(v, "__array_interface__") or hasattr(v, "__array__"):
+    # __array_interface__ makes a dict: it is asked for last.
+    if (isinstance(v, Tensor) or hasattr(v, "__array_finalize__") or hasattr(v, "__array_interface__")
+            or hasattr(v, "__array__")):
         return 3
     if PyFloat_Check(v):
         return 2
@@ -296,8 +298,60 @@ cdef void release_owner(void* owner) noexcept with gil:
     Py_DECREF(<object> <PyObject*> owner)
 
 
+cdef dict _buffer_formats = {"?": kBool, "B": kUInt8, "b": kInt8, "h": kInt16, "i": kInt32, "l": kInt64, "q": kInt64,
+                             "e": kFloat16, "f": kFloat32, "d": kFloat64}
+
+
+cdef Tensor from_buffer(object array):
+    """A tensor over the memory of an array with a plain buffer, or None: faster than reading __array_interface__."""
+    cdef Py_buffer view
+    cdef Array a
+    cdef int64_t shape[kMaxDims]
+    cdef int64_t strides[kMaxDims]
+    cdef int d, code
+    cdef size_t span = 0
+    try:
+        PyObject_GetBuffer(array, &view, PyBUF_FORMAT | PyBUF_STRIDES)
+    except (BufferError, ValueError, TypeError):
+        return None
+    try:
+        found = _buffer_formats.get((<bytes> view.format).decode()) if view.format != NULL else None
+        if found is None or view.ndim > kMaxDims or itemsize(found) != view.itemsize:
+            return None
+        code = found
+        for d in range(view.ndim):
+            if view.strides[d] < 0 or view.strides[d] % view.itemsize:
+                return None
+            shape[d] = view.shape[d]
+            strides[d] = view.strides[d] // view.itemsize
+        memset(&a, 0, sizeof(Array))
+        a.layout = layout_strided(view.ndim, shape, strides)
+        a.dtype = <uint8_t> code
+        if a.layout.numel:
+            span = view.itemsize
+            for d in range(view.ndim):
+                span += <size_t> ((shape[d] - 1) * view.strides[d])
+        Py_INCREF(array)
+        a.storage = storage_wrap(view.buf, span, view.readonly != 0, release_owner, <void*> array)
+        if a.storage == NULL:
+            Py_DECREF(array)
+            layout_decref(a.layout)
+            raise_memory("from_numpy")
+        return tensor_from(&a)
+    finally:
+        PyBuffer_Release(&view)
+
+
 cdef Tensor from_array(object array, cbool may_copy):
     """A tensor over the memory of a NumPy array (or anything with __array_interface__)."""
+    cdef Tensor quick = from_buffer(array) if hasattr(array, "__array_finalize__") else None
+    if quick is not None:
+        return quick
+    return from_interface(array, may_copy)
+
+
+cdef Tensor from_interface(object array, cbool may_copy):
+    """from_array for anything else, and for what it cannot take: reads __array_interface__."""
     cdef int64_t shape[kMaxDims]
     cdef int64_t strides[kMaxDims]
     cdef Array a
@@ -330,7 +384,7 @@ cdef Tensor from_array(object array, cbool may_copy):
                 if not may_copy:
                     raise ValueError(f"from_numpy: expected strides that are multiples of the item size and not "
                                      f"negative, got {steps}. Use array.copy().")
-                return from_array(array.copy(), False)
+                return from_interface(array.copy(), False)
             strides[d] = steps[d] // item
     address, readonly = face["data"]
     a.layout = layout_strided(ndim, shape, strides)
@@ -355,7 +409,7 @@ cdef Tensor from_array(object array, cbool may_copy):
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array. A read-only array gives a tensor that refuses to be written to.
     """
-    if not hasattr(array, "__array_interface__") or not hasattr(array, "__array_finalize__"):
+    if not hasattr(array, "__array_finalize__"):   # scalars have none
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}.")
     return from_array(array, False)
 
@@ -365,23 +419,26 @@ def from_memory(array):
     return from_array(array, True)
 
 
-cdef class ArrayFace:
-    """What NumPy reads to share a tensor's memory; keeps the tensor's storage alive."""
-    cdef Tensor t
+cdef object _ndarray = None
+cdef list _numpy_dtypes = []
 
-    @property
-    def __array_interface__(self):
-        cdef Layout* l = self.t.c.array.layout
-        item = itemsize(self.t.c.array.dtype)
-        return {"version": 3, "typestr": _typestr_of[self.t.c.array.dtype], "shape": shape_tuple(l),
-                "strides": tuple([l.strides()[d] * item for d in range(l.ndim)]),
-                "data": (<size_t> self.t.c.array.data(),
-                         self.t.c.array.storage != NULL and self.t.c.array.storage.readonly != 0)}
+
+cdef int load_numpy() except -1:
+    """NumPy is imported when the first array is asked for."""
+    global _ndarray
+    import numpy
+    _ndarray = numpy.ndarray
+    for typestr in _typestr_of:
+        _numpy_dtypes.append(None if typestr is None else numpy.dtype(typestr))
+    return 0
 
 
 cdef object shared_array(Tensor t):
-    import numpy
-    cdef ArrayFace face
+    cdef Layout* l = t.c.array.layout
+    cdef int d
+    cdef int64_t item = itemsize(t.c.array.dtype)
+    if _ndarray is None:
+        load_numpy()
     if t.c.flags & T_SLOW:
         single(t, "numpy")
     if active_recorder != NULL:
@@ -391,9 +448,9 @@ cdef object shared_array(Tensor t):
                         "first.")
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("numpy")
-    face = ArrayFace.__new__(ArrayFace)
-    face.t = detached(t)   # a tensor of its own: later changes of t's data do not move this one
-    return numpy.asarray(face)
+    # The array keeps the whole storage: later changes of t's data do not move it.
+    return _ndarray(shape_tuple(l), _numpy_dtypes[t.c.array.dtype], storage_tensor(t), t.c.array.u.offset,
+                    tuple([l.strides()[d] * item for d in range(l.ndim)]))
 
 
 cdef object to_numpy(Tensor t, cbool force):

@@ -108,7 +108,7 @@ cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
 
 cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Array* outs) except -2:
     """Appends a node for an op that ran; -1 where no operand needs a gradient."""
-    cdef int64_t mask = 0
+    cdef int64_t mask = 0, absent = 0
     cdef int k
     cdef int32_t i
     cdef Program* p
@@ -118,12 +118,14 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
     for k in range(nin):
         if nodes[k] >= 0:
             mask |= <int64_t> 1 << (k if k < 62 else 62)
+        elif nin <= SMALL and ins[k].layout == NULL:
+            absent += 8 << k
     if mask == 0 or not e.differentiable:
         return -1
     if e.variadic:
         mask = -1
-    if nin <= SMALL and e.fixed_rule and e.small[mask] != NULL:
-        p = e.small[mask]
+    if nin <= SMALL and e.fixed_rule and e.small[mask + absent] != NULL:
+        p = e.small[mask + absent]
     else:
         p = find_program(e, mask, attr, ins, nin, outs)
     i = node_new()
@@ -392,7 +394,7 @@ cdef object binary(int slot, object left, object right):
     return apply_op(e, [left, right], NULL)
 
 
-cdef cbool _numpy_scalar(object v):
+cdef cbool _numpy_scalar(object v) except? False:
     return getattr(getattr(v, "dtype", None), "kind", "") in "biuf" and getattr(v, "shape", None) == ()
 
 
@@ -621,11 +623,11 @@ cdef int _check_first(Entry e, list operands) except -1:
     raise TypeError(f"{e.name}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
 
 
-cdef cbool _is_index(object v):
+cdef cbool _is_index(object v) except? False:
     return PyLong_CheckExact(v) or (not isinstance(v, (bool, float, Tensor)) and hasattr(v, "__index__"))
 
 
-cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end):
+cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end) except? False:
     cdef Py_ssize_t k
     for k in range(begin, end):
         if not _is_index(<object> args[k]) and not isinstance(<object> args[k], Tensor):

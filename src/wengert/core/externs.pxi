@@ -10,7 +10,8 @@ from cpython.long cimport PyLong_CheckExact, PyLong_Check
 from cpython.bool cimport PyBool_Check
 from cpython.tuple cimport PyTuple_CheckExact
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE
+from cpython.buffer cimport (PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
+                             PyObject_GetBuffer)
 from libcpp.vector cimport vector
 from libcpp cimport bool as cbool
 

@@ -589,7 +589,7 @@ cdef str line_text(int32_t i):
     return f"{found[0]}:{found[1]}, in {found[2]}"
 
 
-cdef cbool has_nan(Array* a):
+cdef cbool has_nan(Array* a) except? False:
     cdef Array copy = a[0]
     if not is_float(a.dtype):
         return False

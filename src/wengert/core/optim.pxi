@@ -105,7 +105,7 @@ cdef int pass_alloc(Pass* s, Py_ssize_t n) except -1:
     return 0
 
 
-cdef inline cbool fits(object value, Layout* like, int dtype, cbool written):
+cdef inline cbool fits(object value, Layout* like, int dtype, cbool written) except? False:
     """Whether the value is a tensor of that shape and dtype, over memory that a kernel may walk through."""
     cdef Tensor t
     if not isinstance(value, Tensor):
@@ -172,7 +172,7 @@ cdef cbool pass_fill(Pass* s, object group, object state, tuple keys, cbool coun
     return True
 
 
-cdef inline cbool is_count(Tensor t):
+cdef inline cbool is_count(Tensor t) noexcept:
     return ((t.c.array.dtype == kFloat32 or t.c.array.dtype == kFloat64) and t.c.array.layout.numel == 1
             and not t.c.flags & T_SLOW and (t.c.array.storage == NULL or not t.c.array.storage.readonly))
 
@@ -227,7 +227,7 @@ cdef void pass_end(Pass* s) noexcept:
                 Py_DECREF(<object> s.tensor[c][i])
 
 
-cdef cbool option(object group, object name, double* out):
+cdef cbool option(object group, object name, double* out) except? False:
     """Reads an option that is a plain number."""
     cdef PyObject* item = PyDict_GetItem(group, name)
     if item == NULL:

@@ -133,8 +133,8 @@ def vjp(func, *primals, has_aux=False):
         has_aux: func returns (value, aux).
 
     Returns:
-        (value, vjp_fn), or (value, vjp_fn, aux). vjp_fn takes a tree of tensors like the value and returns a tuple with
-        the gradient of each primal.
+        (value, vjp_fn), or (value, vjp_fn, aux). vjp_fn takes a tree of tensors like the value and returns a tuple
+        with the gradient of each primal.
 
     Example:
         >>> import wengert
@@ -227,7 +227,7 @@ def linearize(func, *primals):
     return value, forward
 
 
-# ---- Jacobians ------------------------------------------------------------------------------------------------------
+# ---- Jacobians ---------------------------------------------------------------------------------------------------
 
 
 def _basis(leaves):

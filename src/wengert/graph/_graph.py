@@ -5,7 +5,8 @@ from ..func._trees import flatten, unflatten
 
 
 class Instruction:
-    """One op of a graph: `entry` (the core's record of the row), `operands`, `attrs` and the numbers of its results.
+    """One op of a graph: `entry` (the core's record of the row), `operands`, `attrs` and the numbers of its
+    results.
 
     An operand is the number of a value, a Python number wrapped in a tuple of one, or None (absent).
     """

@@ -37,6 +37,8 @@ class Row:
     shaped: the rule reads shapes; variadic: the op takes a list; optional: public names of operands that may be absent.
     slot: the operator that the row stands for.
     ref, domain, kinks, samples: for the tests: a NumPy reference, the interval of good inputs, where the derivative jumps.
+    parts: for a row of several results that gradient rules use: rows of one result each that take the same operands and
+        attributes. They stand in where the results need a history of their own (create_graph).
     linear: the op is linear in its operands, so that it is its own forward-mode rule; batch: its batching rule.
     public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
     """
@@ -59,6 +61,7 @@ class Row:
         "name",
         "optional",
         "outputs",
+        "parts",
         "public",
         "ref",
         "rule",
@@ -77,6 +80,7 @@ class Row:
             "kinks": (),
             "linear": False,
             "optional": (),
+            "parts": (),
             "public": True,
             "ref": None,
             "samples": None,
@@ -138,7 +142,7 @@ def op(
         if positional[:1] != ("g",) or any(k not in tuple("ibfdIjg") for k in kinds):
             raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
-        public = tuple(args or ("input", "other", "third")[: len(operands)])
+        public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
         absent = len(rule.__defaults__ or ())  # trailing parameters with default None; the results are among them
         may_miss = operands[len(positional) - absent - 1 :] if absent else ()
         row = Row(
