@@ -103,7 +103,7 @@ def test_arithmetic_with_arrays_and_numpy_scalars():
         assert isinstance(made, wengert.Tensor) and made.dtype is wengert.float32 and made.tolist() == [2.0, 2.0]
 
 
-# ---- storages, pickles, copies -------------------------------------------------------------------------------------
+# ---- storages, pickles, copies -----------------------------------------------------------------------------------
 
 
 def test_storages():
@@ -159,7 +159,7 @@ def test_gradients_are_copied_deeply_and_shallow_copies_share():
     assert copy.copy(x).data_ptr() == x.data_ptr()
 
 
-# ---- Parameter -----------------------------------------------------------------------------------------------------
+# ---- Parameter ---------------------------------------------------------------------------------------------------
 
 
 def test_parameter_is_a_mark():
@@ -167,7 +167,8 @@ def test_parameter_is_a_mark():
     p = Parameter(data)
     assert isinstance(p, Parameter) and isinstance(p, wengert.Tensor) and p.requires_grad and p.is_leaf
     assert p.data_ptr() == data.data_ptr() and not isinstance(data, Parameter) and not data.requires_grad
-    assert not isinstance(p * 2, Parameter) and not isinstance(p.detach(), Parameter) and type(p * 2) is wengert.Tensor
+    assert not isinstance(p * 2, Parameter) and not isinstance(p.detach(), Parameter)
+    assert type(p * 2) is wengert.Tensor
     assert not isinstance(1, Parameter) and issubclass(Parameter, wengert.Tensor)
     assert repr(p) == "Parameter containing:\ntensor([[1., 1.],\n        [1., 1.]], requires_grad=True)"
     assert not Parameter(data, requires_grad=False).requires_grad and Parameter().shape == (0,)
@@ -187,7 +188,7 @@ def test_subclasses_of_parameter():
     assert s.grad.tolist() == [2.0, 2.0] and not isinstance(Parameter(wengert.ones(1)), Scale)
 
 
-# ---- Python subclasses ---------------------------------------------------------------------------------------------
+# ---- Python subclasses -------------------------------------------------------------------------------------------
 
 
 class Meters(wengert.Tensor):

@@ -72,7 +72,9 @@ def both(name, *arrays, order=2, **kwargs):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
-@pytest.mark.parametrize(("shape", "dim"), [((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((4,), -1), ((), 0), ((0, 3), 1)])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((3, 5), 1), ((3, 5), 0), ((2, 3, 4), 1), ((4,), -1), ((), 0), ((0, 3), 1)]
+)
 def test_softmax(name, shape, dim):
     both(name, real(*shape), dim=dim, order=3 if shape else 1)
 

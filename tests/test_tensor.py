@@ -37,7 +37,8 @@ def both(text):
     [
         "t.tensor(1)", "t.tensor(1.5)", "t.tensor(True)", "t.tensor([1, 2])", "t.tensor([1, 2.5])",
         "t.tensor([True, 2])", "t.tensor([])", "t.tensor([[]])", "t.tensor([[1, 2], [3, 4]])", "t.tensor(range(3))",
-        "t.tensor([1.5, -2.5], dtype=t.int64)", "t.tensor([0, 2], dtype=t.bool)", "t.tensor((1, 2), dtype=t.float64)",
+        "t.tensor([1.5, -2.5], dtype=t.int64)", "t.tensor([0, 2], dtype=t.bool)",
+        "t.tensor((1, 2), dtype=t.float64)",
         "t.tensor(np.float64(1))", "t.tensor([np.float64(1)])", "t.tensor([np.float32(1), np.float64(2)])",
         "t.tensor([1, np.float32(1)])", "t.tensor(np.arange(3, dtype=np.int16))", "t.tensor(np.int8(3))",
         "t.tensor([t.tensor(1), t.tensor(2.0)])", "t.tensor([1.0, t.tensor(2)])",
@@ -52,7 +53,8 @@ def both(text):
         "t.arange(3, dtype=t.float16)", "t.arange(-3, 3)", "t.arange(end=3)", "t.arange(start=1, end=3)",
         "t.linspace(0, 1, 5)", "t.linspace(-1, 1, 8)", "t.linspace(2, 2, 3)", "t.linspace(0, 1, 1)",
         "t.linspace(0, 1, 0)", "t.linspace(3, -2, 6, dtype=t.float64)", "t.linspace(0, 10, steps=5)",
-        "t.logspace(0, 2, 3)", "t.logspace(0, 3, 4, base=2)", "t.eye(3)", "t.eye(2, 3)", "t.eye(3, 2, dtype=t.int64)",
+        "t.logspace(0, 2, 3)", "t.logspace(0, 3, 4, base=2)", "t.eye(3)", "t.eye(2, 3)",
+        "t.eye(3, 2, dtype=t.int64)",
         "t.zeros_like(t.ones(2, 3))", "t.ones_like(t.zeros(2, dtype=t.int32))", "t.full_like(t.ones(2), 7)",
         "t.full_like(t.ones(2), 7, dtype=t.int64)", "t.zeros_like(t.ones(2), dtype=t.bool)",
         "t.ones(2).new_zeros(3)", "t.ones(2).new_zeros((3, 1))", "t.ones(2).new_ones(2, 2, dtype=t.int64)",
@@ -124,7 +126,11 @@ def test_to_accepts_torchs_forms():
     assert copied is not x and copied.data_ptr() != x.data_ptr()
     x.to(wengert.float64).sum().backward()
     assert x.grad.dtype is wengert.float32 and x.grad.tolist() == [1.0, 1.0]
-    for call in (lambda: x.to("cuda"), lambda: wengert.zeros(2, device="cuda:0"), lambda: wengert.device("cuda", 1)):
+    for call in (
+        lambda: x.to("cuda"),
+        lambda: wengert.zeros(2, device="cuda:0"),
+        lambda: wengert.device("cuda", 1),
+    ):
         with pytest.raises(RuntimeError, match="CPU only"):
             call()
     assert not wengert.cuda.is_available() and wengert.cuda.device_count() == 0
@@ -247,7 +253,7 @@ def test_limits_of_integers(name):
     assert repr(ours) == f"iinfo(min={theirs.min}, max={theirs.max}, dtype={name})"
 
 
-# ---- printing ------------------------------------------------------------------------------------------------------
+# ---- printing ----------------------------------------------------------------------------------------------------
 
 
 def assert_same_text(theirs, ours=None):

@@ -1,4 +1,4 @@
-// Fused layers: softmax, losses of classes, embeddings, normalisation.
+// Fused layers: softmax, losses of classes, embeddings.
 #include <cstring>
 
 #include "wengert/fused.h"

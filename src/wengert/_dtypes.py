@@ -27,7 +27,7 @@ _INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32
 class finfo:
     """Limits of a floating dtype: bits, eps, max, min, tiny (smallest_normal), resolution, dtype.
 
-    The dtype is the default dtype unless given. Raises TypeError for a dtype that is not floating.
+    The dtype is the default dtype unless given. Raises TypeError for any other dtype.
 
     Example:
         >>> import wengert
@@ -71,7 +71,7 @@ class iinfo:
 
     def __init__(self, type):
         if getattr(type, "name", None) not in _INTEGERS:
-            raise TypeError(f"iinfo: expected an integer dtype, got {type!r}. Use wengert.finfo() for floating ones.")
+            raise TypeError(f"iinfo: expected an integer dtype, got {type!r}. Use wengert.finfo() for floats.")
         self.bits, signed = _INTEGERS[type.name]
         self.dtype = type.name
         self.max = 2 ** (self.bits - signed) - 1

@@ -4,8 +4,8 @@ import math
 
 from . import _core
 
-# precision: digits behind the point; threshold: elements above which a tensor is summarised; edgeitems: elements then
-# shown at each end of a dimension; sci_mode: None means as the values ask for.
+# precision: digits behind the point; threshold: elements above which a tensor is summarised; edgeitems: elements
+# then shown at each end of a dimension; sci_mode: None means as the values ask for.
 _DEFAULT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 _PROFILES = {
     "default": _DEFAULT,
@@ -98,7 +98,7 @@ def _body(values, ndim, numbers, indent):
 
 
 def _nested(tensor, summarised):
-    """The values as nested lists; of a summarised tensor, long dimensions are their edges with None between them."""
+    """The values as nested lists; of a summarised tensor, long dimensions are their edges around None."""
     edge = _options["edgeitems"]
     size = tensor.shape[0] if tensor.dim() else 0
     if not summarised or tensor.dim() == 0:

@@ -90,7 +90,7 @@ def view_as(self, other):
 
 @_method
 def type(self, dtype=None, non_blocking=False):
-    """The name of the tensor's type, such as 'wengert.FloatTensor'; with a dtype, that name or such a type, converts."""
+    """The name of the tensor's type ('wengert.FloatTensor'); with a dtype or such a name or type, converts."""
     if dtype is None:
         return f"wengert.{type_names[self.dtype.name]}"
     if isinstance(dtype, str):

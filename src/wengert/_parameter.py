@@ -1,4 +1,4 @@
-"""Parameter: a tensor that modules register. It is a flag on plain tensors, not a class that ops would have to know."""
+"""Parameter: a tensor that modules register; a flag on plain tensors, not a class that ops have to know."""
 
 from . import _core
 
@@ -13,8 +13,9 @@ class _ParameterType(type(_core.Tensor)):
 class Parameter(_core.Tensor, metaclass=_ParameterType):
     """A tensor that requires grad and that a module registers when it is assigned to an attribute.
 
-    `Parameter(data, requires_grad=True)` returns a leaf that shares the memory of `data` and carries the mark, by which
-    `isinstance(x, Parameter)` knows it. Results of operations on it are plain tensors. Subclasses keep their class.
+    `Parameter(data, requires_grad=True)` returns a leaf that shares the memory of `data` and carries the mark, by
+    which `isinstance(x, Parameter)` knows it. Results of operations on it are plain tensors. Subclasses keep their
+    class.
 
     Example:
         >>> import wengert

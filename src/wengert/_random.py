@@ -12,10 +12,8 @@ default_generator = _core.default_generator()
 default_generator.seed()  # programs that set no seed differ from run to run
 
 _draw, _draw_inplace = _core.draw, _core.draw_inplace
-_ENTRY = {
-    name: OPS[name].entry
-    for name in "draw_integers draw_permutation uniform normal exponential bernoulli random_integers dropout".split()
-}
+_NAMES = "draw_integers draw_permutation uniform normal exponential bernoulli random_integers"
+_ENTRY = {name: OPS[name].entry for name in _NAMES.split()}
 
 
 def _function(f):
@@ -28,7 +26,7 @@ def _method(f):
     return f
 
 
-# ---- seeds ---------------------------------------------------------------------------------------------------------
+# ---- seeds -------------------------------------------------------------------------------------------------------
 
 
 @_function
@@ -73,7 +71,7 @@ def set_rng_state(new_state):
 FUNCTIONS["default_generator"] = default_generator
 
 
-# ---- checks --------------------------------------------------------------------------------------------------------
+# ---- checks ------------------------------------------------------------------------------------------------------
 
 
 def _floating(tensor, op):
@@ -126,7 +124,7 @@ def _check_range(low, high, dtype, op):
     return low, high if high < 2**63 else high - 2**64
 
 
-# ---- new tensors ---------------------------------------------------------------------------------------------------
+# ---- new tensors -------------------------------------------------------------------------------------------------
 
 
 def _finish(made, out, requires_grad, op):
@@ -137,10 +135,11 @@ def _finish(made, out, requires_grad, op):
 
 @_function
 def randint(
-    low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+    low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
+    requires_grad=False,
     pin_memory=False,
 ):  # fmt: skip
-    """Integers drawn evenly from [low, high): `randint(high, size)` or `randint(low, high, size)`; int64 by default.
+    """Integers drawn evenly from [low, high): `randint(high, size)` or `randint(low, high, size)`.
 
     Raises RuntimeError for an empty range and for bounds that the dtype cannot hold.
 
@@ -289,7 +288,7 @@ def _below(p, generator, op):
 @_function
 @_method
 def multinomial(input, num_samples, replacement=False, *, generator=None, out=None):
-    """Indices drawn with the weights in the last dimension: (…, n) → (…, num_samples), int64, for 1 or 2 dimensions.
+    """Indices drawn with the weights in the last dimension: (n,) → (k,) or (m, n) → (m, k), int64.
 
     The weights need not sum to 1. Raises RuntimeError for weights that are negative, not finite or all 0 and, without
     replacement, for more samples than weights.
@@ -336,7 +335,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     return _finish(made, out, False, "multinomial")
 
 
-# ---- in place ------------------------------------------------------------------------------------------------------
+# ---- in place ----------------------------------------------------------------------------------------------------
 
 
 @_method
@@ -426,7 +425,7 @@ def geometric_(self, p, *, generator=None):
     return self.copy_(drawn.floor() + 1)
 
 
-# ---- dropout -------------------------------------------------------------------------------------------------------
+# ---- dropout -----------------------------------------------------------------------------------------------------
 
 _dropout = OPS["dropout"]
 

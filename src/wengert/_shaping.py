@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, as_list, cast, check_tensor, ints, store, wrap_dim, wrap_dims
+from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -69,12 +69,6 @@ def ravel(input):
     return _reshape(input, (-1,))
 
 
-@publish(function=False)
-def contiguous(self, memory_format=None):
-    """The tensor itself where its elements lie in row-major order without gaps, else a copy that does."""
-    return self if self.is_contiguous() else OPS["clone"](self)
-
-
 publish.add("swapaxes", _transpose)
 publish.add("swapdims", _transpose)
 
@@ -88,12 +82,6 @@ def t(input):
     return _transpose(input, 0, 1) if n == 2 else OPS["alias"](input)
 
 
-def _reversed(self):
-    """All dimensions in reverse order; for a matrix its transpose. A view."""
-    n = self.dim()
-    return _transpose(self, 0, 1) if n == 2 else _permute(self, tuple(range(n - 1, -1, -1)))
-
-
 def _matrix_transpose(self):
     """The last two dimensions swapped; a view."""
     if self.dim() < 2:
@@ -101,8 +89,6 @@ def _matrix_transpose(self):
     return _transpose(self, -2, -1)
 
 
-METHODS["T"] = METHODS["H"] = property(_reversed)
-METHODS["mT"] = METHODS["mH"] = property(_matrix_transpose)
 METHODS["adjoint"] = FUNCTIONS["adjoint"] = _matrix_transpose
 
 
@@ -726,9 +712,3 @@ for _name, _function in (
     ("swapdims", _transpose),
 ):
     _view_inplace(_name, _function)
-
-
-@publish(function=False)
-def type_as(self, other):
-    """The tensor in another tensor's dtype."""
-    return cast(self, other.dtype)

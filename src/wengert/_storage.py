@@ -131,7 +131,8 @@ def storage(self):
 
 
 def set_(self, source=None, storage_offset=0, size=None, stride=None):
-    """Makes the tensor look at other memory: of a tensor, or of a storage with offset, size and stride in elements."""
+    """Makes the tensor look at other memory: of a tensor, or of a storage with offset, size and stride in
+    elements."""
     if source is None:
         self.data = _core.empty(0, self.dtype)
         return self
@@ -158,7 +159,7 @@ def _dense_strides(size):
     return strides[::-1]
 
 
-# ---- pickling and copies -------------------------------------------------------------------------------------------
+# ---- pickling and copies -----------------------------------------------------------------------------------------
 
 
 def _rebuild(cls, memory, dtype, offset, size, stride, requires_grad, parameter, attributes):
@@ -182,16 +183,16 @@ def _described(self, memory):
 
 
 def reduce_ex(self, protocol):
-    """Pickles the storage, the layout, requires_grad, the Parameter mark and attributes. Tensors of one pickle that share
-    memory share it after loading. Raises RuntimeError for results of operations."""
+    """Pickles the storage, the layout, requires_grad, the Parameter mark and attributes. Tensors of one pickle
+    that share memory share it after loading. Raises RuntimeError for results of operations."""
     if not self.is_leaf:
         raise RuntimeError("pickle: expected a leaf, got the result of an operation. Use .detach().")
     return _rebuild, (*_described(self, untyped_storage(self)), dict(self.__dict__))
 
 
 def deepcopy(self, memo):
-    """A copy in memory of its own; tensors that share memory do so afterwards too. Raises RuntimeError for results of
-    operations."""
+    """A copy in memory of its own; tensors that share memory do so afterwards too. Raises RuntimeError for
+    results of operations."""
     if id(self) in memo:
         return memo[id(self)]
     if not self.is_leaf:
@@ -216,13 +217,13 @@ def shallow_copy(self):
     return _rebuild(*_described(self, untyped_storage(self)), dict(self.__dict__))
 
 
-# ---- DLPack ----------------------------------------------------------------------------------------------------------
+# ---- DLPack ------------------------------------------------------------------------------------------------------
 
 
 def dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     """A DLPack capsule over the tensor's memory. Raises BufferError for tensors that require grad."""
     if self.requires_grad:
-        raise BufferError("__dlpack__: expected a tensor without history, got one that requires grad. Use .detach().")
+        raise BufferError("__dlpack__: expected no history, got a tensor that requires grad. Use .detach().")
     array = self.numpy()
     return (array.copy() if copy else array).__dlpack__()
 

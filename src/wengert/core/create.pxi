@@ -100,7 +100,9 @@ cdef int data_kind(object v) except -2:
         return 1
     if isinstance(v, (list, tuple)):
         return 4
-    if isinstance(v, Tensor) or hasattr(v, "__array_interface__") or hasattr(v, "__array__"):
+    # __array_interface__ makes a dict: it is asked for last.
+    if (isinstance(v, Tensor) or hasattr(v, "__array_finalize__") or hasattr(v, "__array_interface__")
+            or hasattr(v, "__array__")):
         return 3
     if PyFloat_Check(v):
         return 2
@@ -407,7 +409,7 @@ cdef Tensor from_interface(object array, cbool may_copy):
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array. A read-only array gives a tensor that refuses to be written to.
     """
-    if not hasattr(array, "__array_interface__") or not hasattr(array, "__array_finalize__"):
+    if not hasattr(array, "__array_finalize__"):   # scalars have none
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}.")
     return from_array(array, False)
 

@@ -265,19 +265,3 @@ def resize_(Tensor self not None, *sizes, memory_format=None):
         memcpy(a.data(), self.c.array.data(), have)
         replace_data(self, bigger)
     return self
-
-
-def detach_(Tensor self not None):
-    """Forgets the tensor's history in place; raises RuntimeError for a view."""
-    if self.c.flags & T_VIEW:
-        raise RuntimeError("detach_: expected a tensor that is no view, got a view. Use .detach().")
-    if self.c.node >= 0 and n_flags[self.c.node] & N_LEAF:
-        set_requires_grad(self, False)
-    elif self.c.node >= 0:
-        if self.c.flags & T_HOOKED:
-            hooks_orphaned(&self.c)
-            self.c.flags &= ~<uint32_t> (T_HOOKED | T_RETAINS)
-        node_release(self.c.node)
-        self.c.node = -1
-        self.c.epoch += 1
-    return self

@@ -65,10 +65,10 @@ def run_inplace(Entry e, Tensor x, operands, attrs=()):
         active_recorder = recorder
 
 
-def reserve_range(Entry e, attrs):
+def reserve_range(Entry e, operands, attrs):
     """The attributes of a random op with a fresh range of the default generator instead of the recorded one."""
-    values = [None] * len(e.row.inputs) + list(attrs)
-    return tuple(attrs[:-2]) + tuple(reserve_random(e, values[:-2], None))
+    values = list(operands) + list(attrs)
+    return tuple(attrs[:len(attrs) - 2]) + tuple(reserve_random(e, values[:len(values) - 2], None))
 
 
 # ---- plans -------------------------------------------------------------------------------------------------------
@@ -125,3 +125,13 @@ def plan_run(Plan plan, tensors):
     for k in range(results.size()):
         out.append(tensor_from(&results[k]) if results[k].layout != NULL else None)
     return out
+
+
+def plan_set_attributes(Plan plan, int k, attrs):
+    """Gives instruction k other attributes (the range of a random op)."""
+    cdef Attr* fresh
+    if k < 0 or k >= <int> plan.p.code.size():
+        raise IndexError(f"plan: expected an instruction below {plan.p.code.size()}, got {k}.")
+    fresh = encode_attrs(entry_of(plan.p.code[k].op), tuple(attrs))
+    attr_decref(plan.p.code[k].attr)
+    plan.p.code[k].attr = fresh

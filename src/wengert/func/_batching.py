@@ -89,8 +89,10 @@ class BatchFrame(Frame):
             raise RuntimeError(
                 f"vmap: expected no random operation, got {entry.name}. Pass randomness='different' or 'same'."
             )
+        one = [self.like(v) for v in operands]
         each = [attrs] + [
-            attrs if self.randomness == "same" else _core.reserve_range(entry, attrs) for _ in range(1, self.size)
+            attrs if self.randomness == "same" else _core.reserve_range(entry, one, attrs)
+            for _ in range(1, self.size)
         ]
         return wrap(self, self.loop(entry, operands, each))
 
@@ -369,7 +371,7 @@ class RandomWatch:
             return self._outside(entry, operands, attrs)
         if frame.randomness == "error":
             return frame.run_random(entry, operands, attrs)
-        draws = [attrs] + [_core.reserve_range(entry, attrs) for _ in range(1, frame.size)]
+        draws = [attrs] + [_core.reserve_range(entry, operands, attrs) for _ in range(1, frame.size)]
         parts = [self._outside(entry, operands, a) for a in draws]
         with paused():
             return wrap(frame, call("stack", *parts, attrs=(0,)))

@@ -1,6 +1,6 @@
-"""Rows of fused layers: softmax, losses of classes, embeddings, normalisation, parametric activations."""
+"""Rows of fused layers: softmax, losses of classes, embeddings, parametric activations."""
 
-from ._def import boolean, integer, op, opt_integer, real, unary
+from ._def import binary, boolean, integer, op, opt_integer, real
 from ._derive import pullback
 
 # ---- softmax ------------------------------------------------------------------------------------------------------
@@ -87,3 +87,24 @@ def embedding_rows(g, w, index, y, *, padding_idx: opt_integer = None, masked: b
 def embedding_backward(g, u, index, like, y, *, padding_idx: opt_integer = None):
     """Zeros of like's shape with rows added at indices, but none at padding_idx."""
     return g.embedding_rows(index, padding_idx, True), None, None
+
+
+# ---- activations with parameters ----------------------------------------------------------------------------------
+
+
+@binary(public=False, kinks=(0.0,), args=("input", "negative_slope"))
+def leaky_relu(g, x, slope, y):
+    """x where it is positive, slope x elsewhere, elementwise. At 0 the derivative is the slope."""
+    return (x > 0).where(g, g * slope), (x > 0).where(0, g * x)
+
+
+@binary(public=False, args=("input", "alpha"))
+def elu(g, x, alpha, y):
+    """x where it is positive, alpha (exp(x) - 1) elsewhere, elementwise."""
+    return (x > 0).where(g, g * (y + alpha)), (x > 0).where(0, g * x.expm1())
+
+
+@op("elementwise", kernel="clamp", flags="elementwise", args=("input", "min_val", "max_val"), public=False, kinks=("tie",))
+def hardtanh(g, x, lo, hi, y):
+    """x limited to [lo, hi], elementwise. Unlike clamp's, its derivative at a bound is 0."""
+    return ((x > lo) * (x < hi)).where(g, 0), None, None
