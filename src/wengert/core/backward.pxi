@@ -235,12 +235,13 @@ cdef int leaf_accumulate(int32_t i, Array* g) except -1:
     leaf = <Tensor> owner
     if leaf.c.grad != NULL:
         grad = <Tensor> leaf.c.grad
-        if grad.c.node < 0 and grad.c.array.storage != NULL and not grad.c.array.storage.readonly:
+        if grad.c.node < 0 and (grad.c.array.storage == NULL or not grad.c.array.storage.readonly):
             bad = add_into(g[0], grad.c.array)
             array_unref(g[0])
             if bad < 0:
                 raise_last()
-            grad.c.array.storage.version += 1
+            if grad.c.array.storage != NULL:
+                grad.c.array.storage.version += 1
         else:
             own = g[0]
             total = grad.detach() + tensor_from(&own)
@@ -299,9 +300,10 @@ cdef int mark_needed(Order* o, list inputs, char* needed) except -1:
 
 
 cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool accumulate, cbool create_graph,
-                         cbool allow_unused):
+                         cbool allow_unused, cbool silent):
     """The backward pass. roots: tensors; grads: their gradients as tensors; inputs: tensors whose gradients are
-    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned."""
+    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned. create_graph
+    replays the rules through dispatch; `silent` does not record them."""
     global pass_counter
     cdef Order o
     cdef Slots s
@@ -337,7 +339,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 if t.c.node >= 0:
                     wanted.setdefault(t.c.node, []).append(t)
         if create_graph:
-            set_grad_off(0)
+            set_grad_off(1 if silent else 0)
             tensors = {}
             for r, value in zip(roots, grads):
                 add_tensor(tensors, n_pos[(<Tensor> r).c.node], value)
@@ -370,7 +372,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
-            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK) or anomaly_mode:
+            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK | N_PACKED) or anomaly_mode > 1:
                 backward_special(&s, &o, k, i, keep, wanted, captured, accumulate)
                 restamp_if_needed(&o)
                 continue
@@ -475,6 +477,18 @@ cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
     return t
 
 
+cdef cbool is_read(Program* p, int reg) noexcept:
+    """Whether an instruction or a result of a program reads a register."""
+    for r in p.results:
+        if r == reg:
+            return True
+    for k in range(p.code.size()):
+        for r in p.code[k].inputs:
+            if r == reg:
+                return True
+    return False
+
+
 cdef list replay(int32_t i, object g):
     """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
     cdef Program* p = n_prog[i]
@@ -495,7 +509,15 @@ cdef list replay(int32_t i, object g):
         ins = &p.code[k]
         e = entry_of(ins.op)
         attr = instr_attr(ins[0], p.op, <Attr*> n_owner[i])
-        value = apply_op(e, [regs[r] if r >= 0 else None for r in ins.inputs], attr)
+        operands = [regs[r] if r >= 0 else None for r in ins.inputs]
+        if e.row.parts:
+            # Only first results have history, so each result is computed by a row of its own.
+            for place, name in enumerate(e.row.parts):
+                if is_read(p, ins.out + <int> place):
+                    regs[ins.out + place] = apply_op(<Entry> entry_by_name[name], operands, attr_incref(attr))
+            attr_decref(attr)
+            continue
+        value = apply_op(e, operands, attr)
         if ins.op.nout == 1:
             regs[ins.out] = value
         else:
@@ -539,12 +561,18 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         return 0
     if n_flags[i] & N_PICK:
         restamp_if_needed(o)
-        pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
+        add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)
         return 0
     if n_flags[i] & N_FUNCTION:
-        results = run_function(i, pending_of(tensors).pop(k, {}))
+        results = run_function(i, pending_of(tensors).pop(k, {}), keep)
     else:
-        results = replay(i, g)
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+        try:
+            results = replay(i, g)
+        finally:
+            if n_flags[i] & N_PACKED:
+                repack_saved(i, keep)
     restamp_if_needed(o)
     for n in range(len(results)):
         j = node_input(i, n)
@@ -575,7 +603,7 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         outputs = function_pending.pop(key, None)
         if outputs is None:
             return 0
-        results = run_function(i, outputs)
+        results = run_function(i, outputs, keep)
         restamp_if_needed(o)
         for n in range(len(results)):
             j = node_input(i, n)
@@ -600,13 +628,18 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             leaf_accumulate(i, &g)
         return 0
     if n_flags[i] & N_PICK:
-        function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
+        add_tensor(function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {}), n_nin[i], t)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+            restamp_if_needed(o)
         run_node(s, o, i, &g, keep)
     finally:
         array_unref(g)
-    if anomaly_mode:
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    if anomaly_mode > 1:
         check_anomaly_results(i, s, o)
     return 0

@@ -13,51 +13,93 @@ annotated with their kind. The body is traced into a program (see _trace.py); it
 operand, None where there is none. Only the standard library is imported here.
 """
 
-import inspect
-from dataclasses import dataclass, field
-
 # Kinds of attributes, by annotation: the letters of the runtime's schema (csrc/include/wengert/op.h).
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
+
+
+# Attributes of these names are dimensions of operand 0. vmap shifts them (func/_batching.py) unless the row says
+# otherwise by `batch`: a kind of rule listed there, or "loop".
+DIM_FIELDS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
 
 
 class Required:
     """Stands for the default of an attribute that has none."""
 
 
-@dataclass(slots=True)
 class Row:
-    """One op. `args` are the public names of the operands; `inputs` the names that the rule uses."""
+    """One op: plain data, made by the decorators below.
 
-    name: str
-    forward: str
-    kernel: str
-    inputs: tuple
-    args: tuple
-    outputs: tuple
-    fields: tuple
-    schema: str
-    defaults: tuple
-    flags: tuple
-    rule: object
-    doc: str
-    differentiable: bool
-    shaped: bool = False
-    variadic: bool = False
-    optional: tuple = ()
-    slot: str | None = None
-    ref: object = None
-    domain: tuple = (-2.0, 2.0)
-    kinks: tuple = ()
-    linear: bool = False
-    batch: str | None = None
-    samples: object = None
-    public: bool = True
-    inplace: bool = False
-    grad_name: str = field(default="")
+    name, forward, kernel: the op, the function of csrc/ops that runs it, the kernel that it uses.
+    inputs: the operands' names in the rule; args: their public names; outputs: the results' names.
+    fields, schema, defaults: the attributes' names, kinds and defaults.
+    flags: elementwise, view, random, float_result, accumulates.
+    rule, differentiable: the gradient rule, and whether it is one.
+    shaped: the rule reads shapes; variadic: the op takes a list; optional: public names of operands that may be absent.
+    slot: the operator that the row stands for.
+    ref, domain, kinks, samples: for the tests: a NumPy reference, the interval of good inputs, where the derivative jumps.
+    parts: for a row of several results that gradient rules use: rows of one result each that take the same operands and
+        attributes. They stand in where the results need a history of their own (create_graph).
+    linear: the op is linear in its operands, so that it is its own forward-mode rule; batch: its batching rule.
+    public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
+    """
 
-    def __post_init__(self):
-        if not self.grad_name:
-            self.grad_name = "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
+    __slots__ = (
+        "args",
+        "batch",
+        "defaults",
+        "differentiable",
+        "domain",
+        "fields",
+        "flags",
+        "forward",
+        "grad_name",
+        "inplace",
+        "inputs",
+        "kernel",
+        "kinks",
+        "linear",
+        "name",
+        "optional",
+        "outputs",
+        "parts",
+        "public",
+        "ref",
+        "rule",
+        "samples",
+        "schema",
+        "shaped",
+        "slot",
+        "variadic",
+    )
+
+    def __init__(self, **given):
+        values = {
+            "batch": None,
+            "domain": (-2.0, 2.0),
+            "inplace": False,
+            "kinks": (),
+            "linear": False,
+            "optional": (),
+            "parts": (),
+            "public": True,
+            "ref": None,
+            "samples": None,
+            "shaped": False,
+            "slot": None,
+            "variadic": False,
+        } | given
+        if values["batch"] is None and "random" not in values["flags"] and DIM_FIELDS.intersection(values["fields"]):
+            values["batch"] = "dims"
+        values.setdefault("grad_name", "".join(w.capitalize() for w in values["name"].split("_")) + "Backward0")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    @property
+    def doc(self):
+        """The public documentation: the rule's docstring."""
+        import inspect
+
+        return inspect.getdoc(self.rule)
 
     @property
     def required(self):
@@ -92,34 +134,35 @@ def op(
     """
 
     def enter(rule):
-        parameters = inspect.signature(rule).parameters.values()
-        positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        attributes = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-        name = core_name or rule.__name__.rstrip("_") if rule.__name__ != "_" else core_name
+        code = rule.__code__
+        positional = code.co_varnames[: code.co_argcount]
+        fields = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        kinds = [rule.__annotations__.get(f) for f in fields]
+        name = core_name or rule.__name__
+        if positional[:1] != ("g",) or any(k not in tuple("ibfdIjg") for k in kinds):
+            raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
-        bad = [p.name for p in attributes if p.annotation not in ("i", "b", "f", "d", "I", "j", "g")]
-        if bad or not positional or positional[0].name != "g":
-            raise TypeError(f"op table: row {name!r} has attributes without a kind: {bad}, or no parameter g")
-        default_args = ("input", "other", "third")[: len(operands)]
+        public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
+        absent = len(rule.__defaults__ or ())  # trailing parameters with default None; the results are among them
+        may_miss = operands[len(positional) - absent - 1 :] if absent else ()
         row = Row(
             name=name,
             forward=forward,
             kernel=kernel or name,
-            inputs=tuple(p.name for p in operands),
-            args=tuple(args or default_args),
-            outputs=tuple(p.name for p in positional[len(positional) - outputs :]),
-            fields=tuple(p.name for p in attributes),
-            schema="".join(p.annotation for p in attributes),
-            defaults=tuple(Required if p.default is p.empty else p.default for p in attributes),
+            inputs=operands,
+            args=public,
+            outputs=positional[len(positional) - outputs :],
+            fields=fields,
+            schema="".join(kinds),
+            defaults=tuple((rule.__kwdefaults__ or {}).get(f, Required) for f in fields),
             flags=tuple(flags.split()),
             rule=rule,
-            doc=inspect.getdoc(rule) or "",
             differentiable=differentiable,
             variadic=variadic,
-            optional=tuple(a for a, p in zip(args or default_args, operands, strict=False) if p.default is None),
+            optional=tuple(a for a, p in zip(public, operands, strict=False) if p in may_miss),
             **more,
         )
-        if not row.doc:
+        if not rule.__doc__:
             raise TypeError(f"op table: row {name!r} has no docstring")
         if name in TABLE:
             raise TypeError(f"op table: row {name!r} is there twice")
