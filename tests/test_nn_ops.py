@@ -219,9 +219,21 @@ ACTIVATIONS = [
 @pytest.mark.parametrize(("name", "kwargs"), ACTIVATIONS)
 def test_activation(name, kwargs):
     # PyTorch rounds the constants of these to float32.
-    both(name, real(3, 8) * 2, rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9, order=1 if name in ("hardswish", "hardsigmoid", "rrelu") else 2, **kwargs)
+    both(
+        name,
+        real(3, 8) * 2,
+        rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9,
+        order=1 if name in ("hardswish", "hardsigmoid", "rrelu") else 2,
+        **kwargs,
+    )
     if name not in ("glu", "logsigmoid"):
-        both(name, np.array([-3.0, -0.5, 0.0, 3.0, 6.0, 0.7]), rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9, order=1, **kwargs)
+        both(
+            name,
+            np.array([-3.0, -0.5, 0.0, 3.0, 6.0, 0.7]),
+            rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9,
+            order=1,
+            **kwargs,
+        )
 
 
 def test_prelu_and_inplace():
@@ -245,7 +257,9 @@ def test_prelu_and_inplace():
 def test_layer_norm(affine):
     extra = [real(4, 5), real(4, 5)] if affine else []
     x = real(3, 4, 5)
-    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7)
+    check(
+        lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7
+    )
 
     def plain(x, w=1.0, b=0.0):
         d = x - x.mean((1, 2), keepdim=True)
@@ -316,6 +330,7 @@ def test_batch_norm_refuses():
 @pytest.mark.parametrize("running", [True, False])
 def test_instance_norm(running):
     mean, var = real(4), np.abs(real(4)) + 0.5
+
     def run(lib, functions):
         return lambda x, *p: functions.instance_norm(
             x, *([lib.from_numpy(mean.copy()), lib.from_numpy(var.copy())] if running else [None, None]), *p

@@ -64,7 +64,9 @@ def prelu(input, weight):
         return _leaky_relu(input, weight.reshape(()))
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim != 1 or weight.shape[0] != channels:
-        raise RuntimeError(f"prelu: expected a weight of 1 or {channels} elements, got shape {tuple(weight.shape)}.")
+        raise RuntimeError(
+            f"prelu: expected a weight of 1 or {channels} elements, got shape {tuple(weight.shape)}."
+        )
     return _leaky_relu(input, weight.reshape((channels,) + (1,) * max(input.ndim - 2, 0)))
 
 

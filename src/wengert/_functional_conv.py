@@ -112,9 +112,7 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = _transposed(1), _transpos
 def _max(n):
     name = f"max_pool{n}d"
 
-    def pool(
-        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-    ):
+    def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
         kernel = sizes(name, "kernel_size", kernel_size, n)
         y, index = _max_pool(
             input,

@@ -27,7 +27,9 @@ def _target_sizes(input, size, scale_factor, recompute):
         if len(target) != n:
             raise ValueError(f"interpolate: expected {n} sizes, got {len(target)}.")
         return target, (None,) * n
-    factors = (float(scale_factor),) * n if isinstance(scale_factor, (int, float)) else tuple(map(float, scale_factor))
+    factors = (
+        (float(scale_factor),) * n if isinstance(scale_factor, (int, float)) else tuple(map(float, scale_factor))
+    )
     if len(factors) != n:
         raise ValueError(f"interpolate: expected {n} scale factors, got {len(factors)}.")
     target = tuple(math.floor(s * f) for s, f in zip(spatial, factors, strict=True))
@@ -116,7 +118,9 @@ def interpolate(
     """
     n = input.ndim - 2
     if n not in (1, 2, 3):
-        raise ValueError(f"interpolate: expected an input (N, C, ...) of 3 to 5 dimensions, got {tuple(input.shape)}.")
+        raise ValueError(
+            f"interpolate: expected an input (N, C, ...) of 3 to 5 dimensions, got {tuple(input.shape)}."
+        )
     if antialias:
         raise NotImplementedError("interpolate: expected antialias=False, got True. Blur with a convolution first.")
     plain = mode in ("nearest", "nearest-exact", "area")

@@ -105,9 +105,7 @@ def _class_rows(op, input, target):
     return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
 
 
-def nll_loss(
-    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
-):
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """Negative log-likelihood of class indices under log-probabilities.
 
     Args:
@@ -178,9 +176,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     terms = _log_softmax(input, dim) * target
     if weight is not None:
         if tuple(weight.shape) != (classes,):
-            raise RuntimeError(
-                f"cross_entropy: expected class weights ({classes},), got {tuple(weight.shape)}."
-            )
+            raise RuntimeError(f"cross_entropy: expected class weights ({classes},), got {tuple(weight.shape)}.")
         terms = terms * weight.reshape((classes,) + (1,) * (input.ndim - dim - 1))
     if reduction == "none":
         return -terms.sum(dim)
@@ -362,7 +358,9 @@ def one_hot(tensor, num_classes=-1):
                 [0, 0, 1]])
     """
     if tensor.dtype is not wengert.int64:
-        raise RuntimeError(f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long().")
+        raise RuntimeError(
+            f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long()."
+        )
     if tensor.numel() == 0:
         if num_classes <= 0:
             raise RuntimeError("one_hot: expected num_classes for an empty tensor, got none.")

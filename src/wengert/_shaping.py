@@ -138,7 +138,11 @@ def broadcast_shapes(*shapes):
 @publish(method=False)
 def broadcast_tensors(*tensors):
     """Tensors expanded to their common shape."""
-    tensors = as_list("broadcast_tensors", tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    tensors = (
+        as_list("broadcast_tensors", tensors[0])
+        if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
+        else tensors
+    )
     shape = broadcast_shapes(*[tuple(x.shape) for x in tensors])
     return tuple(_expand(x, tuple(shape)) for x in tensors)
 
@@ -185,7 +189,9 @@ def narrow(input, dim, start, length):
 def as_strided(input, size, stride, storage_offset=None):
     """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage."""
     own = input.storage_offset()
-    return OPS["as_strided"](input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own)
+    return OPS["as_strided"](
+        input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own
+    )
 
 
 @publish(method=True)
@@ -492,7 +498,9 @@ def _source(mode, size, low, high):
         return [min(max(k, 0), size - 1) for k in range(-low, size + high)]
     limit = size if mode == "circular" else size - 1
     if low > limit or high > limit:
-        raise RuntimeError(f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}.")
+        raise RuntimeError(
+            f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
+        )
     if mode == "circular":
         return [k % size for k in range(-low, size + high)]
     return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
@@ -694,7 +702,9 @@ def _view_inplace(name, function):
 
     def method(self, *args):
         if self.requires_grad and _core.grad_enabled():
-            raise RuntimeError(f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}().")
+            raise RuntimeError(
+                f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}()."
+            )
         self.data = function(self.detach(), *args)
         return self
 

@@ -88,7 +88,11 @@ class Row:
             "slot": None,
             "variadic": False,
         } | given
-        if values["batch"] is None and "random" not in values["flags"] and DIM_FIELDS.intersection(values["fields"]):
+        if (
+            values["batch"] is None
+            and "random" not in values["flags"]
+            and DIM_FIELDS.intersection(values["fields"])
+        ):
             values["batch"] = "dims"
         values.setdefault("grad_name", "".join(w.capitalize() for w in values["name"].split("_")) + "Backward0")
         for name, value in values.items():

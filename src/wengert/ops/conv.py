@@ -75,9 +75,7 @@ def expand_channels(g, v, like, y, *, spatial: ints):
 
 
 @op("max_pool", public=False, outputs=2)
-def max_pool(
-    g, x, y, index, *, kernel_size: ints, stride: ints, padding: ints, dilation: ints, ceil_mode: boolean
-):
+def max_pool(g, x, y, index, *, kernel_size: ints, stride: ints, padding: ints, dilation: ints, ceil_mode: boolean):
     """The maxima of windows, and their flat places in the planes of x."""
     return g.max_pool_backward(index, x, kernel_size)
 

@@ -481,7 +481,11 @@ def silu(g, x, y):
     return g * (s * (1 + x * (1 - s)))
 
 
-@unary(kernel="gelu", public=False, ref=lambda np, x: 0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))))
+@unary(
+    kernel="gelu",
+    public=False,
+    ref=lambda np, x: 0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),
+)
 def gelu_erf(g, x, y):
     """x times the normal distribution function of x, elementwise."""
     density = (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))

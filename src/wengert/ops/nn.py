@@ -61,7 +61,9 @@ def cross_entropy_backward(
 
 
 @op("class_loss", kernel="nll", public=False, outputs=2, linear=True)
-def class_loss(g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real):
+def class_loss(
+    g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
+):
     """-sum over classes of x times the smoothed, weighted target: the loss of log-probabilities (N, C)."""
     return g.class_spread(target, weight, divisor, x, reduction, ignore_index, label_smoothing), None, None
 
@@ -104,7 +106,14 @@ def elu(g, x, alpha, y):
     return (x > 0).where(g, g * (y + alpha)), (x > 0).where(0, g * x.expm1())
 
 
-@op("elementwise", kernel="clamp", flags="elementwise", args=("input", "min_val", "max_val"), public=False, kinks=("tie",))
+@op(
+    "elementwise",
+    kernel="clamp",
+    flags="elementwise",
+    args=("input", "min_val", "max_val"),
+    public=False,
+    kinks=("tie",),
+)
 def hardtanh(g, x, lo, hi, y):
     """x limited to [lo, hi], elementwise. Unlike clamp's, its derivative at a bound is 0."""
     return ((x > lo) * (x < hi)).where(g, 0), None, None

@@ -226,7 +226,9 @@ def group_norm_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, groups: int
 def group_norm_gx(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real):
     """group_norm's gradient for x."""
     shape = x.shape
-    found = _input_rule(g, u, x, w, lambda x_: _group_standard(x_, shape, groups, eps), lambda v: _channel(v, shape))
+    found = _input_rule(
+        g, u, x, w, lambda x_: _group_standard(x_, shape, groups, eps), lambda v: _channel(v, shape)
+    )
     return *found, None, None, None
 
 
