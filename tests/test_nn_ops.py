@@ -69,7 +69,7 @@ def both(name, *arrays, order=2, rtol=1e-9, **kwargs):
     )
 
 
-# ---- softmax and losses ---------------------------------------------------------------------------------------------
+# ---- softmax and losses ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
@@ -137,7 +137,7 @@ def test_losses_of_classes_refuse():
     assert np.isnan(F.cross_entropy(x, wengert.tensor([-100, -100])).item())
 
 
-# ---- embeddings -----------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("padding_idx", [None, 2, -1])
@@ -201,7 +201,7 @@ def test_one_hot():
         F.one_hot(wengert.from_numpy(index), 3)
 
 
-# ---- activations ----------------------------------------------------------------------------------------------------
+# ---- activations -------------------------------------------------------------------------------------------------
 
 
 ACTIVATIONS = [
@@ -236,14 +236,15 @@ def test_prelu_and_inplace():
         assert z.tolist() == pytest.approx(getattr(TF, name)(torch.tensor([-1.0, 2.0])).tolist(), rel=1e-5)
 
 
-# ---- normalisation --------------------------------------------------------------------------------------------------
+# ---- normalisation -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("affine", [True, False])
 def test_layer_norm(affine):
     extra = [real(4, 5), real(4, 5)] if affine else []
     x = real(3, 4, 5)
-    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7)
+    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra,
+    rtol=1e-7)
 
     def plain(x, w=1.0, b=0.0):
         d = x - x.mean((1, 2), keepdim=True)
@@ -330,7 +331,7 @@ def test_vectors():
     both("bilinear", real(2, 3, 4), real(2, 3, 5), real(6, 4, 5), real(6))
 
 
-# ---- convolution ----------------------------------------------------------------------------------------------------
+# ---- convolution -------------------------------------------------------------------------------------------------
 
 CONVS = [
     ("conv1d", (2, 4, 9), (6, 4, 3), {"stride": 2, "padding": 1}),
@@ -410,7 +411,7 @@ def test_unpool():
         F.max_pool2d(wengert.zeros(1, 1, 4, 4), 2, padding=2)
 
 
-# ---- attention and images -------------------------------------------------------------------------------------------
+# ---- attention and images ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["plain", "causal", "bool", "float", "gqa", "scale"])

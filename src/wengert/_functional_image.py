@@ -13,7 +13,7 @@ from ._shaping import pad as _pad
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
 _CUBIC = -0.75  # the free parameter of the cubic convolution kernel (Keys 1981)
 
-# ---- resizing ---------------------------------------------------------------------------------------------------
+# ---- resizing ----------------------------------------------------------------------------------------------------
 
 
 def _target_sizes(input, size, scale_factor, recompute):
@@ -27,7 +27,9 @@ def _target_sizes(input, size, scale_factor, recompute):
         if len(target) != n:
             raise ValueError(f"interpolate: expected {n} sizes, got {len(target)}.")
         return target, (None,) * n
-    factors = (float(scale_factor),) * n if isinstance(scale_factor, (int, float)) else tuple(map(float, scale_factor))
+    factors = (
+        (float(scale_factor),) * n if isinstance(scale_factor, (int, float)) else tuple(map(float, scale_factor))
+    )
     if len(factors) != n:
         raise ValueError(f"interpolate: expected {n} scale factors, got {len(factors)}.")
     target = tuple(math.floor(s * f) for s, f in zip(spatial, factors, strict=True))
@@ -116,7 +118,9 @@ def interpolate(
     """
     n = input.ndim - 2
     if n not in (1, 2, 3):
-        raise ValueError(f"interpolate: expected an input (N, C, ...) of 3 to 5 dimensions, got {tuple(input.shape)}.")
+        raise ValueError(
+            f"interpolate: expected an input (N, C, ...) of 3 to 5 dimensions, got {tuple(input.shape)}."
+        )
     if antialias:
         raise NotImplementedError("interpolate: expected antialias=False, got True. Blur with a convolution first.")
     plain = mode in ("nearest", "nearest-exact", "area")
@@ -149,7 +153,7 @@ def _repeat_each(x, dim, times):
     return wide.reshape(*shape[:dim], shape[dim] * times, *shape[dim + 1 :])
 
 
-# ---- sampling at grids ------------------------------------------------------------------------------------------
+# ---- sampling at grids -------------------------------------------------------------------------------------------
 
 
 def affine_grid(theta, size, align_corners=False):
@@ -200,7 +204,9 @@ def _within(p, size, padding_mode, align_corners):
 
 
 def _pick(flat, spatial, index, padding_mode, align_corners):
-    """Values of flat (N, C, elements) at integer places: a list of floating tensors (N, points), one for each dimension."""
+    """Values of flat (N, C, elements) at integer places: a list of floating tensors (N, points), one for each
+    dimension.
+    """
     place, valid = None, None
     for p, size in zip(index, spatial, strict=True):
         p = _within(p, size, padding_mode, align_corners)
@@ -264,7 +270,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return y.reshape(batch, channels, *grid.shape[1:-1])
 
 
-# ---- windows as columns -----------------------------------------------------------------------------------------
+# ---- windows as columns ------------------------------------------------------------------------------------------
 
 
 def _windows(op, height, width, kernel, stride, padding, dilation):
@@ -279,7 +285,9 @@ def _windows(op, height, width, kernel, stride, padding, dilation):
 
 
 def _window_view(batch, channels, padded, kernel, stride, dilation, counts):
-    """Shape and strides of all windows of a contiguous (N, C, *padded): (N, C, kh, kw, windows down, windows across)."""
+    """Shape and strides of all windows of a contiguous (N, C, *padded): (N, C, kh, kw, windows down, windows
+    across).
+    """
     h, w = padded
     shape = (batch, channels, *kernel, *counts)
     return shape, (channels * h * w, h * w, dilation[0] * w, dilation[1], stride[0] * w, stride[1])
@@ -350,7 +358,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return y.squeeze(0) if single else y
 
 
-# ---- shuffles ---------------------------------------------------------------------------------------------------
+# ---- shuffles ----------------------------------------------------------------------------------------------------
 
 
 def pixel_shuffle(input, upscale_factor):

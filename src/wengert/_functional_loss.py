@@ -25,7 +25,8 @@ def _implicit_dim(name, ndim, level):
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) divided by its sum along `dim`: positive values that add up to 1.
 
-    input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A missing
+    input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A
+    missing
     dim is guessed with a warning.
 
     Example:
@@ -65,7 +66,7 @@ torch_softmax = _softmax_method("softmax", _softmax)
 torch_log_softmax = _softmax_method("log_softmax", _log_softmax)
 
 
-# ---- losses -----------------------------------------------------------------------------------------------------
+# ---- losses ------------------------------------------------------------------------------------------------------
 
 
 def legacy_reduction(size_average, reduce, reduction):
@@ -105,9 +106,7 @@ def _class_rows(op, input, target):
     return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
 
 
-def nll_loss(
-    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
-):
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """Negative log-likelihood of class indices under log-probabilities.
 
     Args:
@@ -178,9 +177,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     terms = _log_softmax(input, dim) * target
     if weight is not None:
         if tuple(weight.shape) != (classes,):
-            raise RuntimeError(
-                f"cross_entropy: expected class weights ({classes},), got {tuple(weight.shape)}."
-            )
+            raise RuntimeError(f"cross_entropy: expected class weights ({classes},), got {tuple(weight.shape)}.")
         terms = terms * weight.reshape((classes,) + (1,) * (input.ndim - dim - 1))
     if reduction == "none":
         return -terms.sum(dim)
@@ -190,7 +187,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     return total / max(input.numel() // classes, 1) if classes else total / 0.0
 
 
-# ---- embeddings -------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 def _limit_norms(weight, index, max_norm, norm_type):
@@ -353,7 +350,8 @@ def _bag_maxima(rows, bag_of, bags):
 def one_hot(tensor, num_classes=-1):
     """Rows with a 1 at each index: (…) of int64 → (…, num_classes) of int64.
 
-    num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large indices.
+    num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large
+    indices.
 
     Example:
         >>> import wengert
@@ -362,7 +360,9 @@ def one_hot(tensor, num_classes=-1):
                 [0, 0, 1]])
     """
     if tensor.dtype is not wengert.int64:
-        raise RuntimeError(f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long().")
+        raise RuntimeError(
+            f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long()."
+        )
     if tensor.numel() == 0:
         if num_classes <= 0:
             raise RuntimeError("one_hot: expected num_classes for an empty tensor, got none.")

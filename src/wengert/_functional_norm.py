@@ -62,12 +62,11 @@ def _enough_values(op, shape):
         raise ValueError(f"{op}: expected more than 1 value for each channel in training, got input shape {shape}.")
 
 
-def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
-):
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """Each channel (axis 1) normalised over the other dimensions, then times weight plus bias.
 
-    In training the batch's mean and variance are used, and running_mean and running_var (where given) move towards them
+    In training the batch's mean and variance are used, and running_mean and running_var (where given) move towards
+    them
     in place by `momentum`; else the running statistics are used. The running variance takes the unbiased one.
 
     Raises ValueError for one value for each channel in training, RuntimeError for shapes that do not fit and for
@@ -108,7 +107,9 @@ def instance_norm(
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     shape = tuple(input.shape)
     if prod(shape[2:]) == 1:
-        raise ValueError(f"instance_norm: expected more than 1 spatial element in training, got input shape {shape}.")
+        raise ValueError(
+            f"instance_norm: expected more than 1 spatial element in training, got input shape {shape}."
+        )
     if running_mean is None and running_var is None:
         return _group_norm(input, weight, bias, shape[1], eps)[0]
     y, mean, var, _ = _batch_norm_train(input.reshape(1, shape[0] * shape[1], *shape[2:]), None, None, eps)

@@ -2,10 +2,9 @@
 
 import math
 
+import wengert
 from wengert._functional import dropout, linear, scaled_dot_product_attention, softmax
 from wengert._shaping import pad
-
-import wengert
 
 
 def as_float_mask(mask, dtype):

@@ -1,5 +1,6 @@
 """The functions behind the layers: compiled ops of the core, and functions composed of tensor operations."""
 
+import wengert
 from wengert._functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -67,8 +68,6 @@ from wengert._functional import (
     threshold,
     unfold,
 )
-
-import wengert
 from wengert._shaping import pad
 
 from ._attention import multi_head_attention_forward

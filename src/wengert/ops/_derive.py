@@ -29,7 +29,9 @@ def pullback(function, inputs, cotangent):
         symbols = [_symbol(trace, p) for p in operands]
         results = [Symbol(trace, ("result", k, j)) for j in range(len(row.outputs))]
         values = {f: Field(v) if kind == "field" else v for f, (kind, v) in zip(row.fields, attrs, strict=True)}
-        found = row.rule(g, symbols, *results, **values) if row.variadic else row.rule(g, *symbols, *results, **values)
+        found = (
+            row.rule(g, symbols, *results, **values) if row.variadic else row.rule(g, *symbols, *results, **values)
+        )
         for p, part in zip(operands, found if isinstance(found, (tuple, list)) else [found], strict=True):
             inner = p is not None and p[0] == "result" and p[1] >= first
             if part is None or not (inner or p in places):

@@ -1,6 +1,7 @@
 """Rows of convolution and pooling over 1 to 3 spatial dimensions.
 
-Convolution is linear in x and in w, and so are its gradients: the rules of four rows close over each other. `spatial` is
+Convolution is linear in x and in w, and so are its gradients: the rules of four rows close over each other.
+`spatial` is
 any list with one entry for each spatial dimension.
 """
 
@@ -71,13 +72,11 @@ def expand_channels(g, v, like, y, *, spatial: ints):
     return g.sum_channels(spatial), None
 
 
-# ---- pooling --------------------------------------------------------------------------------------------------------
+# ---- pooling -----------------------------------------------------------------------------------------------------
 
 
 @op("max_pool", public=False, outputs=2)
-def max_pool(
-    g, x, y, index, *, kernel_size: ints, stride: ints, padding: ints, dilation: ints, ceil_mode: boolean
-):
+def max_pool(g, x, y, index, *, kernel_size: ints, stride: ints, padding: ints, dilation: ints, ceil_mode: boolean):
     """The maxima of windows, and their flat places in the planes of x."""
     return g.max_pool_backward(index, x, kernel_size)
 

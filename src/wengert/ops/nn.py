@@ -3,7 +3,7 @@
 from ._def import binary, boolean, integer, op, opt_integer, real
 from ._derive import pullback
 
-# ---- softmax ------------------------------------------------------------------------------------------------------
+# ---- softmax -----------------------------------------------------------------------------------------------------
 
 
 @op("softmax", kernel="softmax", public=False)
@@ -33,7 +33,7 @@ def log_softmax_backward(g, u, s, y, *, dim: integer):
     return g - gp, -(g * p * u.sum([dim], True))
 
 
-# ---- losses of classes --------------------------------------------------------------------------------------------
+# ---- losses of classes -------------------------------------------------------------------------------------------
 #
 # reduction is 0 for none, 1 for mean, 2 for sum. A mean divides by the weights of the targets that count.
 
@@ -61,7 +61,9 @@ def cross_entropy_backward(
 
 
 @op("class_loss", kernel="nll", public=False, outputs=2, linear=True)
-def class_loss(g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real):
+def class_loss(
+    g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
+):
     """-sum over classes of x times the smoothed, weighted target: the loss of log-probabilities (N, C)."""
     return g.class_spread(target, weight, divisor, x, reduction, ignore_index, label_smoothing), None, None
 
@@ -74,7 +76,7 @@ def class_spread(
     return g.class_loss(target, weight, reduction, ignore_index, label_smoothing)[0], None, None, None, None
 
 
-# ---- embeddings ---------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 @op("embedding", public=False, linear=True, grad_name="EmbeddingBackward0")
@@ -89,7 +91,7 @@ def embedding_backward(g, u, index, like, y, *, padding_idx: opt_integer = None)
     return g.embedding_rows(index, padding_idx, True), None, None
 
 
-# ---- activations with parameters ----------------------------------------------------------------------------------
+# ---- activations with parameters ---------------------------------------------------------------------------------
 
 
 @binary(public=False, kinks=(0.0,), args=("input", "negative_slope"))
@@ -104,7 +106,14 @@ def elu(g, x, alpha, y):
     return (x > 0).where(g, g * (y + alpha)), (x > 0).where(0, g * x.expm1())
 
 
-@op("elementwise", kernel="clamp", flags="elementwise", args=("input", "min_val", "max_val"), public=False, kinks=("tie",))
+@op(
+    "elementwise",
+    kernel="clamp",
+    flags="elementwise",
+    args=("input", "min_val", "max_val"),
+    public=False,
+    kinks=("tie",),
+)
 def hardtanh(g, x, lo, hi, y):
     """x limited to [lo, hi], elementwise. Unlike clamp's, its derivative at a bound is 0."""
     return ((x > lo) * (x < hi)).where(g, 0), None, None
