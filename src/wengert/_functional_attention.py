@@ -50,8 +50,8 @@ def _repeat_heads(t, heads):
     own = t.shape[-3]
     if own == 0 or heads % own:
         raise RuntimeError(
-            f"scaled_dot_product_attention: expected query heads to be a multiple of key and value heads, got {heads} and "
-            f"{own}."
+            f"scaled_dot_product_attention: expected query heads to be a multiple of key and value "
+            f"heads, got {heads} and {own}."
         )
     if own == heads:
         return t

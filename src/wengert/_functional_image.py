@@ -220,7 +220,9 @@ def _pick(flat, spatial, index, padding_mode, align_corners):
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
-    """Values of (N, C, H, W) or (N, C, D, H, W) at the places of a grid (N, ..., 2 or 3) in [-1, 1], in the order x, y, z.
+    """Values of (N, C, H, W) or (N, C, D, H, W) at the places of a grid.
+
+    The grid is (N, ..., 2 or 3), in [-1, 1], in the order x, y, z.
 
     Args:
         mode: 'bilinear', 'nearest' or 'bicubic' (two spatial dimensions only).
@@ -323,7 +325,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Columns added up to images, the adjoint of unfold: (N, C kh kw, L) → (N, C, *output_size); without a batch too.
+    """Columns added up to images, the adjoint of unfold: (N, C kh kw, L) → (N, C, *output_size).
 
     Raises RuntimeError for shapes that do not fit.
     """
@@ -346,8 +348,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     area = kernel[0] * kernel[1]
     if rows % area or columns != counts[0] * counts[1]:
         raise RuntimeError(
-            f"fold: expected (N, multiple of {area}, {counts[0] * counts[1]}) for output size {(height, width)}, got "
-            f"{tuple(input.shape)}."
+            f"fold: expected (N, multiple of {area}, {counts[0] * counts[1]}) for output size "
+            f"{(height, width)}, got {tuple(input.shape)}."
         )
     channels = rows // area
     padded = (height + 2 * padding[0], width + 2 * padding[1])

@@ -297,13 +297,14 @@ def embedding_bag(
             starts.append(input.shape[0])
         if starts and (starts[0] != 0 or starts[-1] > input.shape[0]):
             raise ValueError(
-                f"embedding_bag: expected offsets from 0 to at most {input.shape[0]}, got {starts[0]} to {starts[-1]}."
+                f"embedding_bag: expected offsets from 0 to at most {input.shape[0]}, got "
+                f"{starts[0]} to {starts[-1]}."
             )
         bags = len(starts) - 1
     else:
         raise ValueError(
-            f"embedding_bag: expected an input (B, L), or (N,) with offsets (B,), got shape {tuple(input.shape)} and "
-            f"offsets {None if offsets is None else tuple(offsets.shape)}."
+            f"embedding_bag: expected an input (B, L), or (N,) with offsets (B,), got shape "
+            f"{tuple(input.shape)} and offsets {None if offsets is None else tuple(offsets.shape)}."
         )
     padding_idx = _padding_row("embedding_bag", padding_idx, weight.shape[0])
     rows = embedding(input, weight, padding_idx, max_norm, float(norm_type), scale_grad_by_freq)
