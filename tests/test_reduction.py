@@ -173,9 +173,9 @@ def test_order_statistics():
 @pytest.mark.parametrize("kwargs", [{}, {"dim": 0}, {"dim": 1, "keepdim": True}, {"keepdim": True}])
 @pytest.mark.parametrize("q", [0.3, np.array([0.1, 0.5, 0.9])])
 def test_quantile(how, kwargs, q):
-    import wengert
-
     from against_torch import assert_same, pair, torch
+
+    import wengert
 
     for x, name in ((X, "quantile"), (NANS, "nanquantile")):
         (ours, theirs), (qo, qt) = pair(x), pair(q) if isinstance(q, np.ndarray) else (q, q)
@@ -260,9 +260,9 @@ def test_out_and_dtype():
 
 @pytest.mark.parametrize("name", ["sum", "mean", "std", "amax", "logsumexp", "cumsum", "sort", "max", "prod"])
 def test_halves(name):
-    import wengert
-
     from against_torch import assert_same, torch
+
+    import wengert
 
     for kind in ("float16", "bfloat16"):
         ours = wengert.from_numpy(M).to(getattr(wengert, kind))

@@ -1,7 +1,7 @@
 """A gradient of zero is not "no gradient", and zero times infinity in a masked branch is zero.
 
-Every case has a gradient that mathematics defines (on the branch that was taken); none may become NaN because a branch
-that was not taken has an infinite derivative.
+Every case has a gradient that mathematics defines (on the branch that was taken); none may become NaN because a
+branch that was not taken has an infinite derivative.
 """
 
 import math
@@ -169,7 +169,8 @@ def test_second_order(name):
 
 
 def test_known_removable_singularity():
-    """sqrt(x)**2 at 0: mathematics says 1, the chain rule says 2 * 0 * inf. The result here is 0 (docs/numerics.md)."""
+    """sqrt(x)**2 at 0: mathematics says 1, the chain rule says 2 * 0 * inf. The result here is 0
+    (docs/numerics.md)."""
     x = leaf([0.0])
     (x.sqrt() ** 2).sum().backward()
     assert x.grad.tolist() == [0.0]

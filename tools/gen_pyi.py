@@ -73,7 +73,7 @@ def untyped(function, method):
         found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return "self, *args: Any, **kwargs: Any" if method else "*args: Any, **kwargs: Any"
-    out, starred, slash = [], False, False
+    out, starred = [], False
     for k, p in enumerate(found):
         if p.kind is p.VAR_POSITIONAL:
             out.append(f"*{p.name}: Any")

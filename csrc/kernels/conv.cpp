@@ -24,8 +24,6 @@ constexpr index_t kStripBytes = 256 * 1024;
 constexpr double kPartWork = 5e5;
 // The largest number of slices of the batch in the gradient of w, and the most memory their partial sums may take.
 constexpr index_t kMaxSlices = 16, kSliceBytes = 16 << 20;
-// Terms of a sum and positions of a row from which windows are faster than columns.
-constexpr index_t kLeastDepth = 32, kLeastRow = 4;
 
 // Short output rows with stride 1 are unrolled from a padded copy of the input, a vector of positions at a time:
 // such a vector then is two or three masked loads and an aligned store, whatever the tap. Only where masks are
@@ -301,12 +299,13 @@ static double work_of(const Conv& c, index_t depth, index_t out_plane) {
          static_cast<double>(out_plane);
 }
 
-// The channels of the result fill the lanes of window tiles well enough, and their sums are long enough to pay for
-// the turning.
+// Whether windows are faster than columns for sums of `depth` terms: where the channels of the result fill the
+// lanes well, and the sums are long enough to pay for the turning. (Measured with AVX-512; 3 of 4 lanes against
+// columns whose tails waste as much.)
 template <class T>
-static bool fills_window(const Conv& c, index_t depth, index_t channels) {
+static bool fills_window(index_t depth, index_t channels) {
   const index_t lanes = padded_channels<T>(channels);
-  return depth >= kLeastDepth && c.out[2] >= kLeastRow && channels * 4 >= lanes * 3;
+  return depth >= 24 && (4 * channels >= 3 * lanes || (depth >= 256 && 2 * channels >= lanes));
 }
 
 // y (+)= x * w (+ bias) by windows; pack(group, first, lanes, count, to) writes the weights of `count` output
@@ -359,7 +358,7 @@ static bool convolve(const Conv& c, const T* x, T* y, const T* bias, bool add, P
 template <class T>
 static bool conv_forward(const Conv& c) {
   const Layout<T> l(c);
-  if (!l.pointwise && fills_window<T>(c, l.depth, l.out_group))
+  if (!l.pointwise && fills_window<T>(l.depth, l.out_group))
     return convolve(c, static_cast<const T*>(c.x), static_cast<T*>(c.y), static_cast<const T*>(c.bias), false,
                     [&](index_t group, index_t first, index_t lanes, index_t count, T* to) {
                       pack_channels(static_cast<const T*>(c.w) + (group * l.out_group + first) * l.depth, l.depth,
@@ -418,7 +417,7 @@ template <class T>
 static bool conv_backward_input(const Conv& c) {
   const Layout<T> l(c);
   const bool steps = c.stride[0] * c.stride[1] * c.stride[2] == 1;
-  if (!l.pointwise && steps && fills_window<T>(reversed(c), l.out_group * l.taps, l.in_group))
+  if (!l.pointwise && steps && fills_window<T>(l.out_group * l.taps, l.in_group))
     return convolve(reversed(c), static_cast<const T*>(c.y), static_cast<T*>(c.x), static_cast<const T*>(c.bias),
                     c.accumulate, [&](index_t group, index_t first, index_t lanes, index_t count, T* to) {
                       const T* w = static_cast<const T*>(c.w) + group * l.out_group * l.depth + first * l.taps;
@@ -545,7 +544,9 @@ static bool correlate(const Conv& c, const Layout<T>& l) {
 template <class T>
 static bool conv_backward_weight(const Conv& c) {
   const Layout<T> l(c);
-  if (!l.pointwise && c.batch && fills_window<T>(c, l.depth, l.out_group)) return correlate(c, l);
+  // Nothing is turned for each position here, so fewer lanes and taps are enough.
+  if (!l.pointwise && c.batch && l.depth >= 8 && 8 * l.out_group >= 3 * padded_channels<T>(l.out_group))
+    return correlate(c, l);
   const index_t column_row = l.column_row(), block = channel_block(c, l.in_group);
   const index_t blocks = quotient_up(l.in_group, block);
   // The transposed gradient (tap, output channel) of each slice: its rows are rows of the columns.

@@ -397,8 +397,7 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double))
 #else
-WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_FLOAT(kFloat16, half_t),
-        WG_FLOAT(kBFloat16, bfloat_t), WG_ALL(kBool, std::uint8_t, kInt64), WG_ALL(kUInt8, std::uint8_t, kInt64),
+WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_ALL(kBool, std::uint8_t, kInt64), WG_ALL(kUInt8, std::uint8_t, kInt64),
         WG_ALL(kInt8, std::int8_t, kInt64), WG_ALL(kInt16, std::int16_t, kInt64),
         WG_ALL(kInt32, std::int32_t, kInt64), WG_ALL(kInt64, std::int64_t, kInt64))
 #endif

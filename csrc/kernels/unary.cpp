@@ -209,21 +209,20 @@ void trig_loop(const void* a, void* out, index_t n) {
   WG_FLOATS(neg), WG_FLOATS(abs), WG_FLOATS(sign), WG_FLOATS(square), WG_FLOATS(floor), WG_FLOATS(ceil),           \
       WG_FLOATS(trunc), WG_FLOATS(round), WG_FLOATS(frac), WG_FLOATS(sqrt), WG_FLOATS(rsqrt),                      \
       WG_FLOATS(reciprocal), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), WG_FLOATS(relu), \
-      WG_FLOATS(silu), WG_FLOATS(gelu_tanh), WG_FLOATS(mish), WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish),        \
-      WG_SAME(exp2, float), WG_SAME(expm1, float), WG_SAME(log2, float), WG_SAME(log10, float),                    \
-      WG_SAME(log1p, float), WG_SAME(sinh, float), WG_SAME(cosh, float), WG_SAME(asinh, float),                    \
-      WG_SAME(acosh, float), WG_SAME(atanh, float), WG_SAME(erf, float), WG_SAME(erfc, float),                     \
-      WG_SAME(gelu, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin),              \
+      WG_FLOATS(silu), WG_FLOATS(gelu), WG_FLOATS(erfc), WG_FLOATS(gelu_tanh), WG_FLOATS(mish),                    \
+      WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), WG_SAME(exp2, float), WG_SAME(expm1, float),                   \
+      WG_SAME(log2, float), WG_SAME(log10, float), WG_SAME(log1p, float), WG_SAME(sinh, float),                    \
+      WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float),                   \
+      WG_SAME(erf, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin),               \
       WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan),                  \
       WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit)
 // Functions that call the C library for each element.
-#define WG_SLOW                                                                                                  \
-  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),                  \
-      WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin), \
-      WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double),    \
-      WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_SAME(erfc, double),               \
-      WG_FLOATS(erfinv), WG_FLOATS(lgamma), WG_FLOATS(digamma), WG_SAME(softplus, double),                       \
-      WG_SAME(logsigmoid, double), WG_SAME(gelu, double)
+#define WG_SLOW                                                                                                   \
+  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),                   \
+      WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin),  \
+      WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double),     \
+      WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_FLOATS(erfinv), WG_FLOATS(lgamma), \
+      WG_FLOATS(digamma), WG_SAME(softplus, double), WG_SAME(logsigmoid, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)

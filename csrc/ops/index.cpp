@@ -1,7 +1,7 @@
 // Indexing: rows and elements at computed positions, read, written and added to.
 //
-// Positions arrive as int64 tensors, negative ones count from the end where the op allows it. A gather's gradient is a
-// scatter-add in ascending order of the positions' place, so that it never depends on the number of threads.
+// Positions arrive as int64 tensors, negative ones count from the end where the op allows it. A gather's gradient
+// is a scatter-add in ascending order of the positions' place, so that it never depends on the number of threads.
 #include "wengert/index.h"
 
 #include <cstring>
@@ -33,8 +33,8 @@ int checked_index(const OpCall& c, const Array& index, index_t n, bool wraps, Ar
   if (status == 0 && !wraps) {
     for (index_t i = 0; i < m; ++i)
       if (p[i] < 0) {
-        status = fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.", c.op->name,
-                      static_cast<long long>(n), static_cast<long long>(p[i]));
+        status = fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.",
+                      c.op->name, static_cast<long long>(n), static_cast<long long>(p[i]));
         break;
       }
   }
@@ -141,8 +141,8 @@ int scatter_into(const OpCall& c, const Array& whole, const Place& place, const 
   const int dtype = add && is_half(whole.dtype) ? static_cast<int>(kFloat32) : whole.dtype;
   const auto run = kernel_fn<RowIndexFn>(kernel, add ? dtype : static_cast<int>(kInt64));
   if (!run)
-    return fail(kRuntimeError, "%s: expected a dtype with arithmetic, got %s. Convert the tensor first.", c.op->name,
-                kDTypeName[whole.dtype]);
+    return fail(kRuntimeError, "%s: expected a dtype with arithmetic, got %s. Convert the tensor first.",
+                c.op->name, kDTypeName[whole.dtype]);
   Array rows, target, view = whole;
   if (as_contiguous(src, dtype, &rows) < 0) return -1;
   if (shares_memory(rows, whole)) {
@@ -155,8 +155,10 @@ int scatter_into(const OpCall& c, const Array& whole, const Place& place, const 
   view.layout = place.view(whole);
   int status = as_contiguous(view, dtype, &target);
   if (status == 0) {
-    const RowIndex job{rows.data(), reinterpret_cast<const std::int64_t*>(at.data()), target.data(), place.outer,
-                       place.n,     at.numel(),                                       place.inner,   itemsize(dtype)};
+    const RowIndex job{rows.data(),   reinterpret_cast<const std::int64_t*>(at.data()),
+                       target.data(), place.outer,
+                       place.n,       at.numel(),
+                       place.inner,   itemsize(dtype)};
     {
       Unlocked unlocked(rows.nbytes() >= kUnlockBytes);
       if (rows.numel() > 0) run(job);
@@ -269,8 +271,10 @@ int check_index_shape(const OpCall& c, const Array& x, const Array& index, int d
   for (int d = 0; fits && d < x.ndim() && d < index.ndim(); ++d)
     fits = d == dim || index.shape()[d] <= x.shape()[d];
   if (fits || index.numel() == 0) return 0;
-  return fail(kRuntimeError, "%s: expected an index whose sizes are at most those of the %s except in dimension %d, got "
-              "%s for %s.", c.op->name, what, dim, shape_text(index.layout), shape_text(x.layout));
+  return fail(kRuntimeError,
+              "%s: expected an index whose sizes are at most those of the %s except in dimension %d, got "
+              "%s for %s.",
+              c.op->name, what, dim, shape_text(index.layout), shape_text(x.layout));
 }
 
 // x with an index of one element beside a 0-d tensor, and the other way round: both as 1-d.
@@ -296,8 +300,8 @@ int gather_elements(const OpCall& c, Array x, Array index, int dim, Array& out) 
       static const auto gather = kernel_fn<ElementIndexFn>("gather", kInt64);
       Around a(index.layout, dim);
       Unlocked unlocked(out.nbytes() >= kUnlockBytes);
-      gather({dense.data(), reinterpret_cast<const std::int64_t*>(at.data()), out.data(), a.outer, x.shape()[dim], a.m, a.inner,
-              itemsize(x.dtype), false});
+      gather({dense.data(), reinterpret_cast<const std::int64_t*>(at.data()), out.data(), a.outer, x.shape()[dim],
+              a.m, a.inner, itemsize(x.dtype), false});
       array_unref(dense);
       status = 0;
     }
@@ -316,8 +320,8 @@ int scatter_elements(const OpCall& c, Array& whole, Array index, Array src, bool
   const int dtype = !moves && is_half(whole.dtype) ? static_cast<int>(kFloat32) : whole.dtype;
   const auto run = kernel_fn<ElementIndexFn>(kernel, moves ? static_cast<int>(kInt64) : dtype);
   if (!run)
-    return fail(kRuntimeError, "%s: expected a dtype with arithmetic, got %s. Convert the tensor first.", c.op->name,
-                kDTypeName[whole.dtype]);
+    return fail(kRuntimeError, "%s: expected a dtype with arithmetic, got %s. Convert the tensor first.",
+                c.op->name, kDTypeName[whole.dtype]);
   if (index.numel() == 0) return 0;
   Layout *wl = at_least_1d(whole), *il = at_least_1d(index);
   Array w = whole;
@@ -376,7 +380,8 @@ int forward_gather_embed(OpCall& c) {
   return go != 2 ? go : scatter_elements(c, c.out[0], index, g, false, dim, "scatter_add");
 }
 
-// scatter(x, index, src; dim), by kernel also with add, prod, amax and amin. src has index's shape, or is one value.
+// scatter(x, index, src; dim), by kernel also with add, prod, amax and amin. src has index's shape, or is one
+// value.
 int forward_scatter(OpCall& c) {
   const Array &x = c.in[0], &index = c.in[1], &src = c.in[2];
   AttrReader r(c.attr);
@@ -474,8 +479,8 @@ int forward_flat_index(OpCall& c) {
 int positions(OpCall& c, bool coordinates) {
   const Array& x = c.in[0];
   if (c.dry)
-    return fail(kNotImplemented, "%s: expected values, got a tensor without them: the result's shape depends on them.",
-                c.op->name);
+    return fail(kNotImplemented,
+                "%s: expected values, got a tensor without them: the result's shape depends on them.", c.op->name);
   Array mask;
   if (as_contiguous(x, kBool, &mask) < 0) return -1;
   static const auto count_true = kernel_fn<CountTrueFn>("count_true", kBool);

@@ -5,8 +5,6 @@ namespace wg {
 
 namespace {
 
-
-
 // Copies `src` into rows [start, start + size) of a dimension of `whole`.
 int copy_to_range(const Array& src, const Array& whole, int dim, index_t start, Layout* shape_of) {
   if (src.numel() == 0) return 0;
@@ -29,7 +27,8 @@ int forward_cat(OpCall& c) {
   const Array* first = nullptr;
   for (int i = 0; i < c.nin; ++i) {
     if (c.in[i].ndim() == 0)
-      return fail(kRuntimeError, "cat: expected tensors with dimensions, got shape () at position %d. Use stack().", i);
+      return fail(kRuntimeError, "cat: expected tensors with dimensions, got shape () at position %d. Use stack().",
+                  i);
     if (!first && !is_skipped(c.in[i])) first = &c.in[i];
   }
   if (!first) first = &c.in[0];
@@ -43,8 +42,9 @@ int forward_cat(OpCall& c) {
     bool fits = a.ndim() == first->ndim();
     for (int d = 0; fits && d < a.ndim(); ++d) fits = d == dim || a.shape()[d] == shape[d];
     if (!fits)
-      return fail(kRuntimeError, "cat: expected shapes that agree except in dimension %d, got %s and %s (position %d).",
-                  dim, shape_text(first->layout), shape_text(a.layout), i);
+      return fail(kRuntimeError,
+                  "cat: expected shapes that agree except in dimension %d, got %s and %s (position %d).", dim,
+                  shape_text(first->layout), shape_text(a.layout), i);
     total += a.shape()[dim];
   }
   shape[dim] = total;
@@ -112,8 +112,8 @@ int forward_flip(OpCall& c) {
   return status;
 }
 
-// shift(x; dim, reverse, fill): element j of the result is element j - 1 of x (reverse: j + 1), and `fill` where there
-// is none.
+// shift(x; dim, reverse, fill): element j of the result is element j - 1 of x (reverse: j + 1), and `fill` where
+// there is none.
 int forward_shift(OpCall& c) {
   const Array& x = c.in[0];
   AttrReader r(c.attr);

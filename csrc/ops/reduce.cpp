@@ -118,13 +118,14 @@ int check_not_empty(const OpCall& c, const ReduceAttr& a) {
   const Array& x = c.in[0];
   if (a.all) {
     if (x.numel() > 0) return 0;
-    return fail(c.op->kernel[0] == 'a' ? kIndexError : kRuntimeError, "%s: expected a tensor with elements, got shape %s. Name a dimension that is not empty.",
+    return fail(c.op->kernel[0] == 'a' ? kIndexError : kRuntimeError,
+                "%s: expected a tensor with elements, got shape %s. Name a dimension that is not empty.",
                 c.op->name, shape_text(x.layout));
   }
   for (int d = 0; d < x.ndim(); ++d)
     if (a.mask[d] && x.shape()[d] == 0)
-      return fail(kIndexError, "%s: expected a dimension with elements, got dimension %d of shape %s.", c.op->name, d,
-                  shape_text(x.layout));
+      return fail(kIndexError, "%s: expected a dimension with elements, got dimension %d of shape %s.", c.op->name,
+                  d, shape_text(x.layout));
   return 0;
 }
 
@@ -222,7 +223,8 @@ int forward_mean(OpCall& c) {
   return run_reduce(c, true);
 }
 
-// mean_embed(g, like; dims, keepdim): g divided by the number of elements that were averaged, shown in like's shape.
+// mean_embed(g, like; dims, keepdim): g divided by the number of elements that were averaged, shown in like's
+// shape.
 int forward_mean_embed(OpCall& c) {
   const Array &g = c.in[0], &like = c.in[1];
   AttrReader r(c.attr);
@@ -236,7 +238,8 @@ int forward_mean_embed(OpCall& c) {
   for (int d = 0; d < like.ndim(); ++d)
     if (mask[d]) count *= like.shape()[d];
   Array scaled;
-  if (!array_new(&scaled, g.dtype, layout_contiguous(g.ndim(), g.shape()))) return fail_memory(c.op->name, g.nbytes());
+  if (!array_new(&scaled, g.dtype, layout_contiguous(g.ndim(), g.shape())))
+    return fail_memory(c.op->name, g.nbytes());
   if (copy_into(g, scaled) < 0 || divide_by(scaled, static_cast<double>(count)) < 0) return -1;
   if (like.ndim() == 0) {
     c.out[0] = scaled;
@@ -362,8 +365,10 @@ int sum_to_layout(const Array& a, Layout* like, Array* out) {
   words[0] = n;
   words[n + 1] = 0;
   if (n == 0 || lead < 0)
-    return fail(kRuntimeError, "gradient: expected a shape that %s broadcasts to, got %s. The gradient rule of the "
-                "op is wrong.", shape_text(like), shape_text(a.layout));
+    return fail(kRuntimeError,
+                "gradient: expected a shape that %s broadcasts to, got %s. The gradient rule of the "
+                "op is wrong.",
+                shape_text(like), shape_text(a.layout));
   Attr* attr = attr_new(words, n + 2);
   static const OpInfo sum_op = [] {
     OpInfo op{};
@@ -395,8 +400,9 @@ int sum_to_layout(const Array& a, Layout* like, Array* out) {
   return 0;
 }
 
-extern const ForwardEntry reduce_forwards[] = {{"reduce", forward_reduce},   {"mean", forward_mean},
-                                               {"mean_embed", forward_mean_embed}, {"var", forward_var},
-                                               {"norm2", forward_norm2},   {"extreme", forward_extreme},  {nullptr, nullptr}};
+extern const ForwardEntry reduce_forwards[] = {
+    {"reduce", forward_reduce}, {"mean", forward_mean},   {"mean_embed", forward_mean_embed},
+    {"var", forward_var},       {"norm2", forward_norm2}, {"extreme", forward_extreme},
+    {nullptr, nullptr}};
 
 }  // namespace wg

@@ -78,13 +78,27 @@ class RowsResult {
 template <class F>
 int with_type(int dtype, F&& f) {
   switch (dtype) {
-    case kFloat32: f(float()); return 0;
-    case kFloat64: f(double()); return 0;
-    case kInt64: f(std::int64_t()); return 0;
-    case kInt32: f(std::int32_t()); return 0;
-    case kInt16: f(std::int16_t()); return 0;
-    case kInt8: f(std::int8_t()); return 0;
-    default: f(std::uint8_t()); return 0;
+    case kFloat32:
+      f(float());
+      return 0;
+    case kFloat64:
+      f(double());
+      return 0;
+    case kInt64:
+      f(std::int64_t());
+      return 0;
+    case kInt32:
+      f(std::int32_t());
+      return 0;
+    case kInt16:
+      f(std::int16_t());
+      return 0;
+    case kInt8:
+      f(std::int8_t());
+      return 0;
+    default:
+      f(std::uint8_t());
+      return 0;
   }
 }
 
@@ -210,7 +224,8 @@ int forward_logcumsumexp(OpCall& c) {
   return out.close();
 }
 
-// cumulate_extreme(x; dim): the running maximum (kernel "max") or minimum and its latest position. NaN wins and stays.
+// cumulate_extreme(x; dim): the running maximum (kernel "max") or minimum and its latest position. NaN wins and
+// stays.
 int forward_cumulate_extreme(OpCall& c) {
   const Array& x = c.in[0];
   AttrReader r(c.attr);
@@ -260,8 +275,8 @@ Layout* line_layout(const Array& x, int dim, index_t size, bool keepdim) {
   return layout_contiguous(at, shape);
 }
 
-// The frame of the sorting ops: values and positions of `size` elements of each line. body(rows in, values, positions,
-// number of rows, length) returns false when memory is exhausted.
+// The frame of the sorting ops: values and positions of `size` elements of each line. body(rows in, values,
+// positions, number of rows, length) returns false when memory is exhausted.
 template <class Body>
 int sort_lines(OpCall& c, int dim, index_t size, bool keepdim, Body&& body) {
   const Array& x = c.in[0];
@@ -278,8 +293,8 @@ int sort_lines(OpCall& c, int dim, index_t size, bool keepdim, Body&& body) {
   bool done;
   {
     Unlocked unlocked(dense.nbytes() >= kUnlockBytes);
-    done = body(compute, dense.data(), values.data(), reinterpret_cast<std::int64_t*>(places.data()), line_count(x, n),
-                n);
+    done = body(compute, dense.data(), values.data(), reinterpret_cast<std::int64_t*>(places.data()),
+                line_count(x, n), n);
   }
   array_unref(dense);
   int first = values.close(), second = places.close();
@@ -310,9 +325,10 @@ int forward_topk(OpCall& c) {
   if (k < 0 || k > size)
     return fail(kRuntimeError, "%s: expected k in [0, %lld], the size of dimension %d, got %lld.", c.op->name,
                 static_cast<long long>(size), dim, static_cast<long long>(k));
-  return sort_lines(c, dim, k, true, [&](int dt, const void* x, void* v, std::int64_t* at, index_t rows, index_t n) {
-    return kernel_fn<TopkFn>("topk", dt)(x, v, at, rows, n, k, largest);
-  });
+  return sort_lines(c, dim, k, true,
+                    [&](int dt, const void* x, void* v, std::int64_t* at, index_t rows, index_t n) {
+                      return kernel_fn<TopkFn>("topk", dt)(x, v, at, rows, n, k, largest);
+                    });
 }
 
 // The most frequent value of sorted lines (the smallest of several) and its last position.
@@ -401,8 +417,10 @@ int forward_searchsorted(OpCall& c) {
   bool fits = one_row || (sorted.ndim() > 0 && sorted.ndim() == values.ndim());
   for (int d = 0; fits && !one_row && d + 1 < sorted.ndim(); ++d) fits = sorted.shape()[d] == values.shape()[d];
   if (!fits)
-    return fail(kRuntimeError, "%s: expected a sorted sequence of one dimension, or one with the leading dimensions of "
-                "the values, got %s and %s.", c.op->name, shape_text(sorted.layout), shape_text(values.layout));
+    return fail(kRuntimeError,
+                "%s: expected a sorted sequence of one dimension, or one with the leading dimensions of "
+                "the values, got %s and %s.",
+                c.op->name, shape_text(sorted.layout), shape_text(values.layout));
   int go = c.emit(0, kInt64, layout_contiguous(values.ndim(), values.shape()));
   if (go <= 0 || values.numel() == 0) return go < 0 ? go : 0;
   int compute = computing(promote(sorted.dtype, values.flags & kWeak ? sorted.dtype : values.dtype));

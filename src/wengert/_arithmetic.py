@@ -56,7 +56,9 @@ def add(input, other, *, alpha=1):
 def _no_bools(op, input, other):
     for v in (input, other):
         if isinstance(v, bool) or (isinstance(v, Tensor) and v.dtype == _bool):
-            raise RuntimeError(f"{op}: expected numbers, got a bool operand: bools have no subtraction. Use ^ or ~.")
+            raise RuntimeError(
+                f"{op}: expected numbers, got a bool operand: bools have no subtraction. Use ^ or ~."
+            )
 
 
 @publish("subtract", out=True)
@@ -85,7 +87,9 @@ def div(input, other, *, rounding_mode=None):
     if rounding_mode != "trunc":
         raise RuntimeError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}.")
     quotient = _div(input, other)
-    floating = any(v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in (input, other))
+    floating = any(
+        v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in (input, other)
+    )
     if floating:
         return OPS["trunc"](quotient)
     # Whole numbers stay exact: the floor, one up where it went below a negative quotient.
@@ -115,7 +119,13 @@ for _alias, _row in (
     ("not_equal", "ne"),
 ):
     publish.add(_alias, OPS[_row])
-for _alias, _row in (("multiply", "mul"), ("negative", "neg"), ("absolute", "abs"), ("true_divide", "div"), ("fix", "trunc")):
+for _alias, _row in (
+    ("multiply", "mul"),
+    ("negative", "neg"),
+    ("absolute", "abs"),
+    ("true_divide", "div"),
+    ("fix", "trunc"),
+):
     METHODS[_alias + "_"] = inplace_method(_row)
 
 

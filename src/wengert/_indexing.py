@@ -124,7 +124,9 @@ def _values_for(x, value, op):
     if value.dtype != x.dtype:
         if value.dim() == 0 and not value.requires_grad:
             return value.item()
-        raise RuntimeError(f"{op}: expected values of the tensor's dtype {x.dtype}, got {value.dtype}. Convert them first.")
+        raise RuntimeError(
+            f"{op}: expected values of the tensor's dtype {x.dtype}, got {value.dtype}. Convert them first."
+        )
     return value
 
 
@@ -245,9 +247,17 @@ def _index_fill(input, dim, index, value, *, inplace):
     return _along("index_fill", input, dim, index, value, _put_entry, inplace)
 
 
-_both("index_add", _index_add, "input with alpha * source added to the slices of a dimension at the positions of index.")
-_both("index_copy", _index_copy, "input with source written to the slices of a dimension at the positions of index.")
-_both("index_fill", _index_fill, "input with a number written to the slices of a dimension at the positions of index.")
+_both(
+    "index_add",
+    _index_add,
+    "input with alpha * source added to the slices of a dimension at the positions of index.",
+)
+_both(
+    "index_copy", _index_copy, "input with source written to the slices of a dimension at the positions of index."
+)
+_both(
+    "index_fill", _index_fill, "input with a number written to the slices of a dimension at the positions of index."
+)
 
 
 # ---- element by element ---------------------------------------------------------------------------------------------
@@ -311,11 +321,18 @@ def _scatter_any(input, dim, index, src=None, *, value=None, reduce=None, inplac
 
 def _scatter_add(input, dim, index, src, *, inplace):
     _check_scatter_index("scatter_add", index)
-    return _run(OPS["scatter_add"], input, index, _scatter_source("scatter_add", index, src, input.dtype), dim, inplace)
+    return _run(
+        OPS["scatter_add"], input, index, _scatter_source("scatter_add", index, src, input.dtype), dim, inplace
+    )
 
 
 _NEUTRAL = {"sum": 0, "prod": 1, "mean": 0, "amax": -math.inf, "amin": math.inf}
-_INTEGER_RANGE = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-(2**15), 2**15 - 1), "int32": (-(2**31), 2**31 - 1)}
+_INTEGER_RANGE = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1),
+}
 
 
 def _neutral(reduce, dtype):
@@ -357,8 +374,14 @@ def _index_reduce(input, dim, index, source, reduce, *, include_self=True, inpla
 
 _both("scatter", _scatter_any, "input with src (a tensor, or value=) written at index along a dimension.")
 _both("scatter_add", _scatter_add, "input with src added at index along a dimension.")
-_both("scatter_reduce", _scatter_reduce, "input combined with src at index: reduce is sum, prod, mean, amax or amin.")
-_both("index_reduce", _index_reduce, "Slices of source combined into input along a dimension: prod, mean, amax or amin.")
+_both(
+    "scatter_reduce", _scatter_reduce, "input combined with src at index: reduce is sum, prod, mean, amax or amin."
+)
+_both(
+    "index_reduce",
+    _index_reduce,
+    "Slices of source combined into input along a dimension: prod, mean, amax or amin.",
+)
 
 
 @publish(out=True)
@@ -432,7 +455,9 @@ def _masked_fill(input, mask, value, *, inplace):
         value = cast(value, input.dtype)
     elif isinstance(value, float) and not input.dtype.is_floating_point:
         if inplace or input.dtype == _bool or not value.is_integer():
-            raise RuntimeError(f"masked_fill: expected a value that {input.dtype} can hold, got {value}: can't be cast.")
+            raise RuntimeError(
+                f"masked_fill: expected a value that {input.dtype} can hold, got {value}: can't be cast."
+            )
         value = int(value)
     result = _where(mask, value, input)
     return write("masked_fill", input, cast(result, input.dtype)) if inplace else cast(result, input.dtype)
@@ -456,7 +481,11 @@ def _masked_scatter(input, mask, source, *, inplace):
 
 
 _both("masked_fill", _masked_fill, "The tensor with a number written where a mask (broadcast) holds.")
-_both("masked_scatter", _masked_scatter, "The tensor with consecutive elements of source where a mask (broadcast) holds.")
+_both(
+    "masked_scatter",
+    _masked_scatter,
+    "The tensor with consecutive elements of source where a mask (broadcast) holds.",
+)
 
 
 @publish(out=True)
@@ -519,6 +548,8 @@ def one_hot(tensor, num_classes=-1):
         if num_classes == -1:
             num_classes = high + 1
         elif high >= num_classes:
-            raise RuntimeError(f"one_hot: expected class values smaller than num_classes {num_classes}, got {high}.")
+            raise RuntimeError(
+                f"one_hot: expected class values smaller than num_classes {num_classes}, got {high}."
+            )
     zeros = _core.full((*tensor.shape, num_classes), 0, _int64)
     return _scatter(zeros, OPS["unsqueeze"](tensor, -1), 1, -1)

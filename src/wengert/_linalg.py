@@ -17,7 +17,9 @@ METHODS["matmul"] = _core.matmul_any
 def _check_dims(op, *pairs):
     for x, n in pairs:
         if check_tensor(op, x).dim() != n:
-            raise RuntimeError(f"{op}: expected a tensor of {n} dimension{'s' * (n > 1)}, got shape {tuple(x.shape)}.")
+            raise RuntimeError(
+                f"{op}: expected a tensor of {n} dimension{'s' * (n > 1)}, got shape {tuple(x.shape)}."
+            )
 
 
 @publish(out=True)
@@ -197,7 +199,9 @@ def matrix_power(input, n):
 
         return matrix_power(inv(input), -n)
     if n == 0:
-        eye = OPS["diagonal_embed"](_core.full((input.shape[-1],), 1, input.dtype), input[(0,) * (input.dim() - 2)], 0, 0, 1)
+        eye = OPS["diagonal_embed"](
+            _core.full((input.shape[-1],), 1, input.dtype), input[(0,) * (input.dim() - 2)], 0, 0, 1
+        )
         return OPS["clone"](OPS["expand"](eye.detach(), tuple(input.shape)))
     result = None
     while True:
@@ -270,7 +274,9 @@ def _single(x, labels, keep):
             i = labels.index(v)
             j = labels.index(v, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise RuntimeError(f"einsum: expected one size for the repeated label {v!r}, got shape {tuple(x.shape)}.")
+                raise RuntimeError(
+                    f"einsum: expected one size for the repeated label {v!r}, got shape {tuple(x.shape)}."
+                )
             x = OPS["diagonal"](x, 0, i, j)
             labels = [w for k, w in enumerate(labels) if k not in (i, j)] + [v]
     gone = tuple(k for k, v in enumerate(labels) if v not in keep)
@@ -333,7 +339,9 @@ def einsum(equation, *operands):
         tensors, inputs, output = _sublists((equation, *operands))
     known = {v for term in inputs for v in term}
     if len(set(output)) != len(output) or not known.issuperset(output):
-        raise RuntimeError(f"einsum: expected each label of the result once, and among the operands', got {output}.")
+        raise RuntimeError(
+            f"einsum: expected each label of the result once, and among the operands', got {output}."
+        )
     x, labels = None, None
     for k, (y, term) in enumerate(zip(tensors, inputs, strict=True)):
         later = {v for rest in inputs[k + 1 :] for v in rest} | set(output)

@@ -18,7 +18,9 @@ def cast(x, dtype):
 def store(result, out):
     """Writes a result to the tensor (or tuple of tensors) of an out= argument; returns it."""
     if isinstance(result, tuple):
-        return type(result)(*map(store, result, out)) if hasattr(result, "_fields") else tuple(map(store, result, out))
+        return (
+            type(result)(*map(store, result, out)) if hasattr(result, "_fields") else tuple(map(store, result, out))
+        )
     return _alias(result, out=out)
 
 
@@ -30,7 +32,9 @@ def write(op, x, result):
             "do not broadcast."
         )
     if result.dtype.is_floating_point and not x.dtype.is_floating_point:
-        raise RuntimeError(f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it.")
+        raise RuntimeError(
+            f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it."
+        )
     return x.copy_(result)
 
 

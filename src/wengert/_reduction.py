@@ -7,7 +7,7 @@ from collections import namedtuple
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, store, wrap_dim, wrap_dims
+from ._overload import Publisher, cast, check_tensor, store, wrap_dim
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -386,11 +386,19 @@ def _quantile(op, input, q, dim, keepdim, interpolation, ignore_nan):
         raise RuntimeError(f"{op}: expected an input tensor with elements, got shape {tuple(input.shape)}.")
     q = q if isinstance(q, Tensor) else _core.full((), float(q), input.dtype)
     if q.dtype != input.dtype or q.dim() > 1:
-        raise RuntimeError(f"{op}: expected q of the input's dtype and at most one dimension, got {q.dtype}, {q.dim()}.")
+        raise RuntimeError(
+            f"{op}: expected q of the input's dtype and at most one dimension, got {q.dtype}, {q.dim()}."
+        )
     if bool(((q < 0) | (q > 1)).any()):
         raise RuntimeError(f"{op}: expected q in [0, 1], got values outside.")
     ndim = input.dim()
-    lines = input.reshape(-1) if dim is None else input.movedim(wrap_dim(op, dim, ndim), -1) if ndim else input.reshape(1)
+    lines = (
+        input.reshape(-1)
+        if dim is None
+        else input.movedim(wrap_dim(op, dim, ndim), -1)
+        if ndim
+        else input.reshape(1)
+    )
     values = OPS["sort"](lines, -1, False)[0]
     n = values.shape[-1]
     missing = values.isnan()
@@ -412,11 +420,17 @@ def _quantile(op, input, q, dim, keepdim, interpolation, ignore_nan):
     result = OPS["gather"](values, cast(low, _int64), -1)
     if interpolation in ("linear", "midpoint"):
         above = OPS["gather"](values, cast(high, _int64), -1)
-        result = OPS["lerp"](result, above, rank - low if interpolation == "linear" else 0.5 * cast(high.ne(low), rank.dtype))
+        result = OPS["lerp"](
+            result, above, rank - low if interpolation == "linear" else 0.5 * cast(high.ne(low), rank.dtype)
+        )
     # The quantiles lead; a scalar q has no dimension for them.
     result = result.movedim(-1, 0) if result.dim() else result
     if keepdim:
-        result = result.reshape(q.numel(), *([1] * ndim)) if dim is None else result.unsqueeze(wrap_dim(op, dim, ndim) + 1)
+        result = (
+            result.reshape(q.numel(), *([1] * ndim))
+            if dim is None
+            else result.unsqueeze(wrap_dim(op, dim, ndim) + 1)
+        )
     return result if q.dim() else result.select(0, 0)
 
 
@@ -510,7 +524,11 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     (return_counts). Nothing here has a gradient.
     """
     if dim is None:
-        return _distinct(_runs(*OPS["sort"](input.detach().reshape(-1), 0, False), tuple(input.shape)), return_inverse, return_counts)
+        return _distinct(
+            _runs(*OPS["sort"](input.detach().reshape(-1), 0, False), tuple(input.shape)),
+            return_inverse,
+            return_counts,
+        )
     dim = wrap_dim("unique", dim, input.dim())
     moved, rows = _along_rows(input, dim)
     values, inverse, counts = _row_runs(moved, rows, _row_order(rows))
@@ -532,7 +550,9 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 def bincount(input, weights=None, minlength=0):
     """How often each value of a 1-d tensor of integers >= 0 occurs, or the sum of its weights."""
     if input.dim() != 1 or input.dtype.is_floating_point or input.dtype == DTYPES["bool"]:
-        raise RuntimeError(f"bincount: expected a 1-d tensor of integers, got {input.dtype}, shape {tuple(input.shape)}.")
+        raise RuntimeError(
+            f"bincount: expected a 1-d tensor of integers, got {input.dtype}, shape {tuple(input.shape)}."
+        )
     if minlength < 0:
         raise RuntimeError(f"bincount: expected minlength of at least 0, got {minlength}.")
     n = input.numel()
@@ -552,7 +572,9 @@ def bincount(input, weights=None, minlength=0):
 def histc(input, bins=100, min=0, max=0):
     """How many elements lie in each of `bins` equal parts of [min, max]; both 0: the data's own range."""
     if bins <= 0 or not input.dtype.is_floating_point:
-        raise RuntimeError(f"histc: expected a floating tensor and bins of at least 1, got {input.dtype} and {bins}.")
+        raise RuntimeError(
+            f"histc: expected a floating tensor and bins of at least 1, got {input.dtype} and {bins}."
+        )
     flat = input.detach().reshape(-1)
     low, high = float(min), float(max)
     if low == high and flat.numel():

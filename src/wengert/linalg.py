@@ -22,7 +22,9 @@ SVD = namedtuple("linalg_svd", ("U", "S", "Vh"), module="wengert.return_types")
 Eigh = namedtuple("linalg_eigh", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
 Eig = namedtuple("linalg_eig", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
 SlogDet = namedtuple("slogdet", ("sign", "logabsdet"), module="wengert.return_types")
-LstSq = namedtuple("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"), module="wengert.return_types")
+LstSq = namedtuple(
+    "linalg_lstsq", ("solution", "residuals", "rank", "singular_values"), module="wengert.return_types"
+)
 
 
 class LinAlgError(RuntimeError):
@@ -33,7 +35,9 @@ def _call(op, function, *arrays, **options):
     try:
         return function(*arrays, **options)
     except np.linalg.LinAlgError as error:
-        raise LinAlgError(f"linalg.{op}: expected a matrix that the operation is defined for, got one where: {error}.") from None
+        raise LinAlgError(
+            f"linalg.{op}: expected a matrix that the operation is defined for, got one where: {error}."
+        ) from None
 
 
 def _check(op, x, square=False):
@@ -57,10 +61,12 @@ def _tensor(array, like):
 
 
 def _eye(n, like):
+    """The identity in another tensor's dtype."""
     return _tensor(np.eye(n), like)
 
 
-def _skew_free(x):
+def _symmetric(x):
+    """The symmetric part of matrices."""
     return (x + x.mT) * 0.5
 
 
@@ -238,7 +244,7 @@ class _Cholesky(Function):
         inner = tril(factor.mT @ tril(g))
         inner = inner - _with_diagonal(inner.diagonal(0, -2, -1)) * 0.5
         y = inv(factor)
-        return _skew_free(y.mT @ inner @ y)
+        return _symmetric(y.mT @ inner @ y)
 
 
 def cholesky(A, *, upper=False, out=None):
@@ -301,7 +307,7 @@ class _Eigh(Function):
     def backward(ctx, gl, gv):
         values, vectors = ctx.saved_tensors
         inner = _with_diagonal(gl) + (vectors.mT @ gv) * _differences(values)
-        return vectors @ inner @ vectors.mT, None
+        return _symmetric(vectors @ inner @ vectors.mT), None
 
 
 def eigh(A, UPLO="L", *, out=None):
@@ -456,17 +462,23 @@ def matrix_rank(A, *, atol=None, rtol=None, hermitian=False, out=None):
     values = np.abs(np.linalg.eigvalsh(_array(A))) if hermitian else np.linalg.svd(_array(A), compute_uv=False)
     limit = _relative_tolerance(A, atol, rtol) * values.max(axis=-1, initial=0.0)
     count = np.sum(values > limit[..., None], axis=-1, dtype=np.int64)
-    return _with_out(_core.from_numpy(np.ascontiguousarray(count)) if count.ndim else _core.from_data(int(count)), out)
+    return _with_out(
+        _core.from_numpy(np.ascontiguousarray(count)) if count.ndim else _core.from_data(int(count)), out
+    )
 
 
 def lstsq(A, B, rcond=None, *, driver=None):
-    """The least-squares solution of A X = B: (solution, residuals, rank, singular_values). Gradients for full rank."""
+    """The least-squares solution of A X = B: (solution, residuals, rank, singular_values). Gradients for full rank.
+
+    Residuals are computed for tall matrices of full rank where driver is 'gels', 'gelsd' or 'gelss'; the default
+    driver is 'gelsy', as in PyTorch.
+    """
     _check("lstsq", A)
     vector = B.dim() == A.dim() - 1
     b = B.unsqueeze(-1) if vector else B
     solution = pinv(A, rtol=rcond) @ b
     rank = matrix_rank(A, rtol=rcond)
-    if A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
+    if driver not in (None, "gelsy") and A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
         left = A @ solution - b
         residuals = OPS["sum"](left * left, (-2,), False)
     else:
@@ -513,7 +525,9 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
         sums = OPS["sum"](A.abs(), (inner,), True)
         result = OPS["amax" if ord > 0 else "amin"](sums, (row, column), False)
     else:
-        raise RuntimeError(f"linalg.matrix_norm: expected ord 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2, got {ord!r}.")
+        raise RuntimeError(
+            f"linalg.matrix_norm: expected ord 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2, got {ord!r}."
+        )
     if keepdim:
         for d in sorted((row, column)):
             result = result.unsqueeze(d)

@@ -79,13 +79,36 @@ T r_rsqrt(T x) {
 #define F(name, b32, b64) \
   {#name, [](double x) { return std::name(x); }, [](long double x) { return std::name(x); }, b32, b64}
 #define R(name, b32, b64) {#name, r_##name<double>, r_##name<long double>, b32, b64}
-const Function kFunctions[] = {
-    F(exp, 1.3, 1.3),    F(exp2, 1.3, 2),       F(expm1, 2, 2),   F(log, 1.3, 1.3),     F(log2, 2, 2),
-    F(log10, 2, 2),      F(log1p, 2, 2),        F(sin, 1.6, 2),   F(cos, 1.6, 2),       F(tan, 2, 2),
-    F(asin, 2, 2),       F(acos, 2, 2),         F(atan, 2, 2),    F(sinh, 2, 2.5),      F(cosh, 2, 2.5),
-    F(tanh, 2, 2.5),     F(asinh, 2, 2),        F(acosh, 2, 2.5), F(atanh, 2, 2),       R(sigmoid, 2.5, 2.5),
-    F(erf, 1.5, 2),      F(erfc, 3.7, 4),       R(silu, 3.5, 3),  R(gelu, 4.5, 12),     R(gelu_tanh, 1, 800),
-    R(softplus, 1, 2.5), R(logsigmoid, 1, 2.5), R(mish, 1, 400),  F(sqrt, 0.501, 0.51), R(rsqrt, 1.5, 1.5)};
+const Function kFunctions[] = {F(exp, 1, 1),
+                               F(exp2, 0.51, 1),
+                               F(expm1, 0.54, 1),
+                               F(log, 0.8, 0.9),
+                               F(log2, 0.51, 1),
+                               F(log10, 0.51, 1.8),
+                               F(log1p, 0.51, 1),
+                               F(sin, 1.6, 0.6),
+                               F(cos, 1.6, 0.6),
+                               F(tan, 0.51, 0.7),
+                               F(asin, 1, 0.6),
+                               F(acos, 1, 0.6),
+                               F(atan, 1, 0.6),
+                               F(sinh, 0.51, 2),
+                               F(cosh, 0.51, 2),
+                               F(tanh, 1.6, 1.9),
+                               F(asinh, 0.51, 2),
+                               F(acosh, 0.51, 1.6),
+                               F(atanh, 0.51, 1.9),
+                               R(sigmoid, 1.4, 1.4),
+                               F(erf, 1.4, 1.5),
+                               F(erfc, 1.6, 1.6),
+                               R(silu, 1.7, 1.6),
+                               R(gelu, 1.8, 1.7),
+                               R(gelu_tanh, 0.51, 1.6),
+                               R(softplus, 0.51, 1.8),
+                               R(logsigmoid, 0.51, 1.8),
+                               R(mish, 0.51, 1.9),
+                               F(sqrt, 0.501, 0.501),
+                               R(rsqrt, 1.5, 1.5)};
 #undef F
 #undef R
 

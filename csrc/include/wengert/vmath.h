@@ -13,3 +13,4 @@
 #include "wengert/vmath_f32.h"
 #include "wengert/vmath_f64.h"
 #include "wengert/vmath_special.h"
+#include "wengert/vmath_tail.h"

@@ -32,6 +32,24 @@ WG_INLINE bool isfinite(double x) { return abs(x) < __builtin_inf(); }
 
 WG_INLINE float fma(float a, float b, float c) { return WG_FMAF(a, b, c); }
 WG_INLINE double fma(double a, double b, double c) { return WG_FMA(a, b, c); }
+// a * b - c where the difference is small: the rounding error of a product c, or what a quotient a = c / b leaves.
+// Without fma float32 takes its product in float64 and float64 halves its factors (Dekker 1971; |a|, |b| < 2**996).
+WG_INLINE float product_less(float a, float b, float c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return WG_FMAF(a, b, -c);
+#else
+  return static_cast<float>(static_cast<double>(a) * b - c);
+#endif
+}
+WG_INLINE double product_less(double a, double b, double c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return WG_FMA(a, b, -c);
+#else
+  double sa = 134217729.0 * a, sb = 134217729.0 * b, p = a * b;
+  double ah = sa - (sa - a), bh = sb - (sb - b), al = a - ah, bl = b - bh;
+  return (p - c) + (((ah * bh - p) + ah * bl + al * bh) + al * bl);
+#endif
+}
 WG_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
 WG_INLINE double sqrt(double x) { return __builtin_sqrt(x); }
 WG_INLINE float floor(float x) { return __builtin_floorf(x); }
@@ -68,6 +86,20 @@ WG_INLINE T poly(T x, const T (&c)[N]) {
 #pragma GCC unroll 32
   for (int i = N - 2; i >= 0; --i) p = fma(p, x, c[i]);
   return p;
+}
+// The same as four polynomials in x**4 side by side: a chain a third as long, for degrees that a loop waits for.
+template <class T, int N>
+WG_INLINE T poly_wide(T x, const T (&c)[N]) {
+  static_assert(N >= 4, "four chains");
+  T p[4], square = x * x, fourth = square * square;
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    constexpr int last = N - 1;
+    p[k] = c[last - (last - k) % 4];
+#pragma GCC unroll 32
+    for (int i = last - (last - k) % 4 - 4; i >= 0; i -= 4) p[k] = fma(p[k], fourth, c[i]);
+  }
+  return fma(fma(p[3], x, p[2]), square, fma(p[1], x, p[0]));
 }
 
 }  // namespace vm

@@ -73,12 +73,6 @@ WG_INLINE float tanh(float x) {
   return copysign(y, x);
 }
 
-// 1 / (1 + exp(-x)), as e / (1 + e) for x < 0, e = exp(-|x|). 2.4 ulp. sigmoid(-inf) = 0, sigmoid(inf) = 1.
-WG_INLINE float sigmoid(float x) {
-  float e = exp(-abs(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
-}
-
 // Below this magnitude f(x) = x + O(x**2 or x**3) is x to float32's precision; above it float64 has digits to
 // spare.
 constexpr float kTinyF = 2.98023223876953125e-8f;  // 2**-25
@@ -161,43 +155,6 @@ WG_INLINE float erf(float x) {
   float s = pow2i(e.k);
   float far = 1.0f - fma(e.p, s, s);
   return copysign(t < 0.92f ? erf_near(t) : far, x);
-}
-
-// erfc without its exponential: erfc(t) = exp(-t*t) tail(t) for 0 <= t <= 10.7. A polynomial in
-// (t - 2) / (t + 2) over 1 + 2t, own minimax (2**-25.8).
-WG_INLINE float tail(float t) {
-  float w = (t - 2.0f) / (t + 2.0f);
-  constexpr float c[] = {1.2769784f,    -0.092764005f, -0.16603164f,  0.1640558f,    -0.054201774f,
-                         -0.008061329f, 0.008622234f,  0.0013119883f, -0.001218683f, -0.00039391225f};
-  return poly(w, c) / fma(t, 2.0f, 1.0f);
-}
-// e**(-scale t*t) times m, with the square split so that its rounding does not count: `high` has 12 bits.
-WG_INLINE float gaussian_times(float t, float scale, float m) {
-  float high = from_bits(bits(t) & static_cast<std::int32_t>(0xfffff000));
-  ExpParts32 e = exp_parts(-scale * (high * high), -scale * ((t - high) * (t + high)));
-  std::int32_t half = e.k >> 1;
-  return (e.p + 1.0f) * m * pow2i(half) * pow2i(e.k - half);
-}
-// 1 - erf x: below 0.5 by that formula, beyond without its cancellation. 3.6 ulp. erfc(-inf) = 2, erfc(inf) = 0.
-WG_INLINE float erfc(float x) {
-  float t = abs(x);
-  t = t > 10.5f ? 10.5f : t;
-  float y = gaussian_times(t, 1.0f, tail(t));
-  y = t < 0.5f ? 1.0f - erf_near(t) : y;
-  return x < 0.0f ? 2.0f - y : y;
-}
-// x Phi(x), Phi the normal distribution function. |x| < 0.7: x (1 + erf(x / sqrt 2)) / 2; beyond max(x, 0) - t
-// Phi(-t), t = |x|, Phi(-t) = erfc(t / sqrt 2) / 2. 3.9 ulp. gelu(-inf) is NaN as in PyTorch, gelu(inf) = inf,
-// gelu(+-0) = +-0.
-WG_INLINE float gelu(float x) {
-  float t = abs(x);
-  t = t > 14.6f ? 14.6f : t;
-  float z = t * 0.70710678118654752440f;
-  float m = gaussian_times(t, 0.5f, 0.5f * t * tail(z));
-  float near = 0.5f * x * (1.0f + copysign(erf_near(z), x));
-  float far = x < 0.0f ? -m : x - m;
-  float y = t < 0.7f ? near : far;
-  return x == -kInfF ? kNanF : y;
 }
 
 // x = n pi/2 + r by Cody-Waite in float64: |r| <= pi/4 to 2**-60 for |x| < 2**20 (n has 20 bits, the first part of

@@ -78,19 +78,20 @@ def _first_gradients(roots, grads, op):
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
-    """Computes the gradients of tensors with respect to the leaves of their graphs and adds them to the leaves' `.grad`.
+    """Computes the gradients of tensors with respect to the leaves of their graphs and adds them to the leaves'
+    `.grad`.
 
     Args:
         tensors: one tensor or a sequence of tensors that require grad.
-        grad_tensors: for each of them the gradient of something with respect to it, of its shape; None is allowed for
-            tensors of one element.
+        grad_tensors: for each of them the gradient of something with respect to it, of its shape; None is allowed
+            for tensors of one element.
         retain_graph: keep what the graph saved for another pass; the default is the value of create_graph.
         create_graph: record the gradients' own computation, so that they can be differentiated.
         inputs: only these tensors receive gradients.
 
     Raises:
-        RuntimeError: a tensor has no history, a gradient is missing or has another shape, the graph has been freed, or
-            a saved value was changed in place.
+        RuntimeError: a tensor has no history, a gradient is missing or has another shape, the graph has been
+            freed, or a saved value was changed in place.
 
     Example:
         >>> import wengert
@@ -196,8 +197,8 @@ def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False,
     """Computes the gradients of this tensor with respect to the leaves of its graph and adds them to their `.grad`.
 
     Args:
-        gradient: the gradient of something with respect to this tensor, of its shape; may be left out for a tensor of
-            one element.
+        gradient: the gradient of something with respect to this tensor, of its shape; may be left out for a tensor
+            of one element.
         retain_graph, create_graph, inputs: as for `wengert.autograd.backward`.
 
     Raises:

@@ -31,7 +31,8 @@ class detect_anomaly(_Anomaly):
         ...     y = x.sqrt()
         ...     y.backward()
         Traceback (most recent call last):
-        RuntimeError: backward: expected finite gradients, got NaN in input 0 of SqrtBackward0, which was recorded at ...
+        RuntimeError: backward: expected finite gradients, got NaN in input 0 of SqrtBackward0, which was recorded
+            at ...
     """
 
     def __init__(self, check_nan=True):
@@ -40,7 +41,8 @@ class detect_anomaly(_Anomaly):
 
 
 class set_detect_anomaly(_Anomaly):
-    """Switches the search for NaN on or off at once; as a context manager it is switched back at the end of the block.
+    """Switches the search for NaN on or off at once; as a context manager it is switched back at the end of the
+    block.
 
     Args:
         mode: on or off.

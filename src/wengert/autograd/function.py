@@ -102,7 +102,8 @@ class Function:
 
     `forward(ctx, *args)` computes with recording off; `backward(ctx, *grads)` gets one gradient for each output and
     returns one (or None) for each argument of forward. Or leave ctx out of forward and define
-    `setup_context(ctx, inputs, output)`. When backward uses differentiable operations, it can be differentiated again.
+    `setup_context(ctx, inputs, output)`. When backward uses differentiable operations, it can be differentiated
+    again.
 
     Example:
         >>> import wengert

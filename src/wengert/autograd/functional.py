@@ -51,9 +51,13 @@ def _pull(outputs, inputs, grads, create_graph, strict, op):
     if strict:
         for k, g in enumerate(found):
             if g is None:
-                raise RuntimeError(f"{op}: expected results that depend on every input, got one independent of input {k}.")
+                raise RuntimeError(
+                    f"{op}: expected results that depend on every input, got one independent of input {k}."
+                )
             if create_graph and not g.requires_grad:
-                raise RuntimeError(f"{op}: expected a gradient that depends on the inputs, got one independent of input {k}.")
+                raise RuntimeError(
+                    f"{op}: expected a gradient that depends on the inputs, got one independent of input {k}."
+                )
     return tuple(_zeros(x) if g is None else g for x, g in zip(inputs, found, strict=True))
 
 
@@ -132,8 +136,8 @@ def _ones(t):
 
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
-    """The result of a function to numbers and the product of its Hessian with v: (result, H v). H is symmetric, so this
-    is `vhp`."""
+    """The result of a function to numbers and the product of its Hessian with v: (result, H v). H is symmetric, so
+    this is `vhp`."""
     return vhp(func, inputs, v, create_graph, strict)
 
 
@@ -204,7 +208,9 @@ def _vectorized(function, inputs, single, create_graph, strategy):
     return rows[0] if seen[0] else tuple(rows)
 
 
-def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
+def hessian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"
+):
     """The Hessian of a function that returns one number.
 
     Args:

@@ -8,7 +8,8 @@ Node = _core.Node
 
 
 class RemovableHandle:
-    """What registering a hook returns; `remove()` takes the hook away. Also a context manager that does so at its end."""
+    """What registering a hook returns; `remove()` takes the hook away. Also a context manager that does so at its
+    end."""
 
     def __init__(self, hooks, key):
         self._hooks = hooks
@@ -26,7 +27,8 @@ class RemovableHandle:
 
 
 class saved_tensors_hooks:
-    """What operations inside save for the backward pass goes through `pack_hook`, and comes back through `unpack_hook`.
+    """What operations inside save for the backward pass goes through `pack_hook`, and comes back through
+    `unpack_hook`.
 
     Args:
         pack_hook: gets a tensor, returns any object.
@@ -82,6 +84,8 @@ def _detach_(self):
     """Cuts this tensor from its history, in place; returns it. Raises RuntimeError for a view."""
     return _core.detach_(self)
 
+
+_core.set_handle_type(RemovableHandle)
 
 METHODS = {
     "register_hook": _register_hook,

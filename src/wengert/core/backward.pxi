@@ -417,6 +417,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     finally:
         set_grad_off(saved_mode)
         free(needed)
+        if function_pending:
+            drop_pending(<size_t> &s)
         slots_free(&s)
         order_free(&o)
         if restamp_order == &o:
@@ -573,6 +575,8 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         finally:
             if n_flags[i] & N_PACKED:
                 repack_saved(i, keep)
+    if n_flags[i] & N_HOOKS:
+        results = run_node_hooks(i, results, g)
     restamp_if_needed(o)
     for n in range(len(results)):
         j = node_input(i, n)
@@ -591,6 +595,41 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
 cdef dict function_pending = {}    # (address of the slots, place) -> {output number: gradient}
 
 
+cdef int drop_pending(size_t address) except -1:
+    """Forgets what a pass that failed has left."""
+    for key in [key for key in function_pending if key[0] == address]:
+        del function_pending[key]
+    return 0
+
+
+cdef int backward_replayed(Slots* s, Order* o, int32_t i, Tensor t, cbool keep) except -1:
+    """A node whose gradients hooks want to see: its rule runs op by op, then the hooks."""
+    cdef Array g
+    cdef int32_t j
+    cdef int n
+    cdef list results
+    if n_flags[i] & N_PACKED:
+        unpack_saved(i)
+    try:
+        results = replay(i, t)
+    finally:
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    results = run_node_hooks(i, results, t)
+    restamp_if_needed(o)
+    for n in range(len(results)):
+        j = node_input(i, n)
+        if results[n] is None or j < 0 or n_mark[j] != o.mark:
+            continue
+        g = (<Tensor> results[n]).c.array
+        array_ref(g)
+        contribute(s, n_pos[j], j, &g)
+    if not keep and n_prog[i].saves.size():
+        node_drop_saved(i)
+        n_flags[i] |= N_FREED
+    return 0
+
+
 cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, dict wanted, dict captured,
                           cbool accumulate) except -1:
     cdef Array g
@@ -604,6 +643,8 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         if outputs is None:
             return 0
         results = run_function(i, outputs, keep)
+        if n_flags[i] & N_HOOKS:
+            results = run_node_hooks(i, results, outputs.get(0))
         restamp_if_needed(o)
         for n in range(len(results)):
             j = node_input(i, n)
@@ -628,7 +669,11 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             leaf_accumulate(i, &g)
         return 0
     if n_flags[i] & N_PICK:
+        # An output that the function saved has more than one node: their gradients add up.
         add_tensor(function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {}), n_nin[i], t)
+        return 0
+    if n_flags[i] & N_HOOKS and has_node_hooks(i):
+        backward_replayed(s, o, i, t, keep)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:

@@ -55,7 +55,13 @@ def add_hook(Tensor t, object hook, str kind="tensor"):
         raise TypeError(f"register_hook: expected a callable, got {type(hook).__name__}.")
     if kind == "post" and not n_flags[i] & N_LEAF:
         raise RuntimeError("register_post_accumulate_grad_hook: expected a leaf, got the result of an operation.")
-    if t.c.hooks == NULL:
+    if t.c.hooks == NULL and node_hooks.count(i) and node_hooks[i].hooks != NULL:
+        # The node has hooks of its own already: the tensor takes their dict over.
+        t.c.hooks = node_hooks[i].hooks
+        if not node_hooks[i].owned:
+            Py_INCREF(<object> t.c.hooks)
+        wg_track(t)
+    elif t.c.hooks == NULL:
         hooks = {}
         Py_INCREF(hooks)
         t.c.hooks = <PyObject*> hooks
@@ -157,9 +163,13 @@ cdef object run_hooks(int32_t i, object g):
     if node_hooks[i].hooks != NULL and n_flags[i] & N_HOOKS:
         hooks = <dict> <object> node_hooks[i].hooks
         for key, hook in list(hooks.items()):
-            if key[0] != "tensor":
+            if key[0] == "pre":
+                result = hook((g,))
+                result = result[0] if isinstance(result, tuple) else result
+            elif key[0] == "tensor":
+                result = hook(g)
+            else:
                 continue
-            result = hook(g)
             if result is None:
                 continue
             if not isinstance(result, Tensor):
@@ -173,6 +183,51 @@ cdef object run_hooks(int32_t i, object g):
         t = <Tensor> <object> kept
         set_grad(t, g if (<Tensor> t).c.grad == NULL else (<object> (<Tensor> t).c.grad) + g)
     return g
+
+
+cdef int has_node_hooks(int32_t i) except -1:
+    if node_hooks.count(i) == 0 or node_hooks[i].hooks == NULL:
+        return False
+    for key in <dict> <object> node_hooks[i].hooks:
+        if key[0] == "node":
+            return True
+    return False
+
+
+cdef list run_node_hooks(int32_t i, list results, object g):
+    """Runs hook(grad_inputs, grad_outputs) of a node; what it returns replaces the gradients of the inputs."""
+    if node_hooks.count(i) == 0 or node_hooks[i].hooks == NULL:
+        return results
+    for key, hook in list((<dict> <object> node_hooks[i].hooks).items()):
+        if key[0] != "node":
+            continue
+        found = hook(tuple(results), (g,))
+        if found is None:
+            continue
+        found = [found] if isinstance(found, Tensor) else list(found)
+        if len(found) != len(results):
+            raise RuntimeError(f"hook: expected {len(results)} gradients, got {len(found)}.")
+        for value in found:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"hook: expected tensors or None, got {type(value).__name__}.")
+        results = found
+    return results
+
+
+cdef dict own_hooks(int32_t i):
+    """The dict of hooks of a node, made where there is none; a live tensor shares it."""
+    cdef dict hooks
+    if node_hooks.count(i) == 0:
+        node_hooks[i].retains = NULL
+        node_hooks[i].hooks = NULL
+        node_hooks[i].owned = False
+    if node_hooks[i].hooks == NULL:
+        hooks = {}
+        Py_INCREF(hooks)
+        node_hooks[i].hooks = <PyObject*> hooks
+        node_hooks[i].owned = True
+    n_flags[i] |= N_HOOKS
+    return <dict> <object> node_hooks[i].hooks
 
 
 cdef int run_post_hooks(Tensor leaf) except -1:
@@ -574,6 +629,15 @@ def detach_(Tensor t):
 
 # ---- node objects ------------------------------------------------------------------------------------------------
 
+cdef object handle_type = None
+
+
+def set_handle_type(kind):
+    """Hands the core the class of what registering a hook returns."""
+    global handle_type
+    handle_type = kind
+
+
 cdef class Node:
     """One node of the graph: an operation, or a leaf that accumulates."""
     cdef int32_t i
@@ -648,6 +712,32 @@ cdef class Node:
             j = node_input(self.i, k)
             out.append((make_node(j) if j >= 0 else None, 0))
         return tuple(out)
+
+    def register_hook(self, hook):
+        """Registers `hook(grad_inputs, grad_outputs)`; a tuple that it returns replaces the gradients of the inputs.
+        Returns a handle with remove()."""
+        return self._add_hook(hook, "node")
+
+    def register_prehook(self, hook):
+        """Registers `hook(grad_outputs)`, called before the node's rule; a tuple that it returns replaces the gradient.
+        Returns a handle with remove()."""
+        return self._add_hook(hook, "pre")
+
+    def _add_hook(self, hook, str kind):
+        cdef int32_t i = self.i
+        if not callable(hook):
+            raise TypeError(f"register_hook: expected a callable, got {type(hook).__name__}.")
+        if kind == "node" and n_flags[i] & N_PICK:
+            i = n_in0[i]
+        hooks = own_hooks(i)
+        key = (kind, len(hooks), id(hook), next_seq)
+        hooks[key] = hook
+        return handle_type(hooks, key)
+
+    @property
+    def metadata(self):
+        """A dict that belongs to the node, for the user."""
+        return own_hooks(self.i).setdefault(("metadata",), {})
 
     @property
     def line(self):

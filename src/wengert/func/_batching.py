@@ -136,7 +136,7 @@ class _Unbatched:
 _UNBATCHED = _Unbatched()
 
 
-# ---- rules: (frame, entry, operands, attributes) -> results with the batch in front, None: no rule applies -------------
+# ---- rules: (frame, entry, operands, attributes) -> results with the batch in front, None: no rule applies -------
 
 
 def _elementwise(frame, entry, operands, attrs):

@@ -44,7 +44,9 @@ class _Run:
             out = func(*replaced, **kwargs)
             if has_aux:
                 if not isinstance(out, tuple) or len(out) != 2:
-                    raise RuntimeError(f"{op}: expected the function to return (output, aux), got {type(out).__name__}.")
+                    raise RuntimeError(
+                        f"{op}: expected the function to return (output, aux), got {type(out).__name__}."
+                    )
                 out, self.aux = out
             outputs, self.out_form = flatten(out)
             for v in outputs:
@@ -131,8 +133,8 @@ def vjp(func, *primals, has_aux=False):
         has_aux: func returns (value, aux).
 
     Returns:
-        (value, vjp_fn), or (value, vjp_fn, aux). vjp_fn takes a tree of tensors like the value and returns a tuple with
-        the gradient of each primal.
+        (value, vjp_fn), or (value, vjp_fn, aux). vjp_fn takes a tree of tensors like the value and returns a tuple
+        with the gradient of each primal.
 
     Example:
         >>> import wengert
@@ -146,7 +148,9 @@ def vjp(func, *primals, has_aux=False):
         given = cotangents[0] if len(cotangents) == 1 else cotangents
         leaves, form = flatten(given)
         if len(leaves) != len(run.outputs):
-            raise RuntimeError(f"vjp: expected {len(run.outputs)} gradients, one for each result, got {len(leaves)}.")
+            raise RuntimeError(
+                f"vjp: expected {len(run.outputs)} gradients, one for each result, got {len(leaves)}."
+            )
         for v, y in zip(_checked(leaves, "vjp", "the gradients of the results"), run.outputs, strict=True):
             if tuple(v.shape) != tuple(y.shape):
                 raise RuntimeError(f"vjp: expected a gradient of shape {tuple(y.shape)}, got {tuple(v.shape)}.")
@@ -187,7 +191,10 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     aux = None
     with frame:
         pairs = zip(leaves, directions, strict=True)
-        duals = [_forward.wrap(frame, p, t if t.dtype == p.dtype else call("cast", t, attrs=(p.dtype,))) for p, t in pairs]
+        duals = [
+            _forward.wrap(frame, p, t if t.dtype == p.dtype else call("cast", t, attrs=(p.dtype,)))
+            for p, t in pairs
+        ]
         out = func(*unflatten(duals, form))
         if has_aux:
             out, aux = out
@@ -220,7 +227,7 @@ def linearize(func, *primals):
     return value, forward
 
 
-# ---- Jacobians ------------------------------------------------------------------------------------------------------
+# ---- Jacobians ---------------------------------------------------------------------------------------------------
 
 
 def _basis(leaves):

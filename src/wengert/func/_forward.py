@@ -1,8 +1,8 @@
 """jvp's frame: an op on values with tangents.
 
 Elementwise rows use their gradient rule (it multiplies g by the partial derivative, so it serves tangents as well),
-linear rows apply themselves, products follow the product rule, and every other row transposes its gradient rule: that
-rule is linear in g, and differentiating it by g gives the forward derivative.
+linear rows apply themselves, products follow the product rule, and every other row transposes its gradient rule:
+that rule is linear in g, and differentiating it by g gives the forward derivative.
 """
 
 from .. import _core

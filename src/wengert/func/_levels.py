@@ -1,9 +1,9 @@
 """Levels of function transforms: which are open, what their wrappers hold, and who interprets an op.
 
-Every call of vmap or jvp opens a Frame; a wrapper belongs to one frame, and an op goes to the deepest frame among its
-operands, which peels its own wrappers off and runs ops on what is inside. So transforms nest in any order and a
-derivative of an inner frame can never be taken for one of an outer frame. Reverse mode needs no frame: a node of the
-graph belongs to one derivative by itself (see _reverse.py).
+Every call of vmap or jvp opens a Frame; a wrapper belongs to one frame, and an op goes to the deepest frame among
+its operands, which peels its own wrappers off and runs ops on what is inside. So transforms nest in any order and a
+derivative of an inner frame can never be taken for one of an outer frame. Reverse mode needs no frame: a node of
+the graph belongs to one derivative by itself (see _reverse.py).
 """
 
 import threading
@@ -98,7 +98,7 @@ def _detach(t):
 _core.set_slow_dispatch(_dispatch, _dispatch_inplace, _detach)
 
 
-# ---- recorders: objects that see every op of their thread -----------------------------------------------------------
+# ---- recorders: objects that see every op of their thread --------------------------------------------------------
 
 
 def current_recorder():
@@ -142,7 +142,7 @@ class paused:
         _core.set_recorder(_recorders[-1][1])
 
 
-# ---- ops by name ----------------------------------------------------------------------------------------------------
+# ---- ops by name -------------------------------------------------------------------------------------------------
 
 _entries = {}
 

@@ -4,7 +4,8 @@ from ._levels import call
 
 
 def _places(module, remove_duplicate):
-    """Full name -> (dict that holds the tensor, name in it) for parameters and buffers of a module and its children."""
+    """Full name -> (dict that holds the tensor, name in it) for parameters and buffers of a module and its
+    children."""
     places = {}
     for prefix, child in module.named_modules(remove_duplicate=remove_duplicate):
         for store in (child._parameters, child._buffers):
@@ -48,7 +49,9 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
     unknown = [name for name in values if name not in places]
     if strict and (unknown or set(places) - set(values)):
         missing = sorted(set(places) - set(values))
-        raise RuntimeError(f"functional_call: expected all names of the module, got unknown {unknown}, missing {missing}.")
+        raise RuntimeError(
+            f"functional_call: expected all names of the module, got unknown {unknown}, missing {missing}."
+        )
     if unknown and not strict:
         raise KeyError(f"functional_call: expected names of parameters and buffers, got {unknown}.")
     if tie_weights:
@@ -59,7 +62,9 @@ def functional_call(module, parameter_and_buffer_dicts, args=None, kwargs=None, 
         for names in shared.values():
             given = [values[name] for name in names if name in values]
             if any(v is not given[0] for v in given):
-                raise ValueError(f"functional_call: expected one tensor for the tied names {names}, got different ones.")
+                raise ValueError(
+                    f"functional_call: expected one tensor for the tied names {names}, got different ones."
+                )
             if given:
                 values.update(dict.fromkeys(names, given[0]))
     before = {name: places[name][0][places[name][1]] for name in values}
@@ -92,7 +97,9 @@ def stack_module_state(models):
     if any(type(m) is not type(models[0]) for m in models):
         raise RuntimeError("stack_module_state: expected models of one class, got several.")
     if any(m.training != models[0].training for m in models):
-        raise RuntimeError("stack_module_state: expected models in one mode, got some in train() and some in eval().")
+        raise RuntimeError(
+            "stack_module_state: expected models in one mode, got some in train() and some in eval()."
+        )
 
     def stacked(columns, leaf):
         out = {}

@@ -1,22 +1,24 @@
 """Reverse mode under any stack of transforms.
 
-The tape lies below the wrappers: ops on plain tensors record themselves, whatever frames are open. To differentiate a
-function, its inputs become new nodes of the tape (so inner and outer derivatives cannot meet), and inputs are repeated
-over every open batch, so that each element of a batch has a derivative of its own. Afterwards wrappers are peeled off
-the outputs, the gradients of outputs and the inputs together:
+The tape lies below the wrappers: ops on plain tensors record themselves, whatever frames are open. To
+differentiate a
+function, its inputs become new nodes of the tape (so inner and outer derivatives cannot meet), and inputs are
+repeated
+over every open batch, so that each element of a batch has a derivative of its own. Afterwards wrappers are peeled
+off the outputs, the gradients of outputs and the inputs together:
 
 - a batch: the same below it, on tensors with one more dimension;
 - a value with a tangent, y = (p, t), with gradient (v, w): the gradient of x is (J_p' v, J_p' w + J_t' v), because the
   tangent of a gradient is the gradient of a tangent (mixed derivatives agree).
 
-Gradients of outputs may be wrappers of frames that neither outputs nor inputs know (vmap over a vjp): then the rules
-are replayed on the wrappers.
+Gradients of outputs may be wrappers of frames that neither outputs nor inputs know (vmap over a vjp): then the
+rules are replayed on the wrappers.
 """
 
 from .. import _core
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from . import _batching, _forward
-from ._batching import BatchFrame, Batched
+from ._batching import Batched, BatchFrame
 from ._levels import call, expand, is_tensor, open_frames, payload, top_frame, zeros
 
 
@@ -144,7 +146,9 @@ def _pull(ys, vs, xs, recorded):
             return [None] * len(xs)
         roots = [y for y, _ in pairs]
         grads = [v for _, v in pairs]
-        again = recorded and (not _core.only_reaches(roots, xs) or any(part.requires_grad for v in grads for part in _plain(v)))
+        again = recorded and (
+            not _core.only_reaches(roots, xs) or any(part.requires_grad for v in grads for part in _plain(v))
+        )
         return list(_core.backward(roots, grads, list(xs), True, again, False, True))
     frame = frames[0]
     if isinstance(frame, BatchFrame):
@@ -175,7 +179,8 @@ def _pull(ys, vs, xs, recorded):
 
 
 class Pullback:
-    """A function run on new nodes of the tape: `outputs` (a list), and gradients of its inputs as often as wanted."""
+    """A function run on new nodes of the tape: `outputs` (a list), and gradients of its inputs as often as
+    wanted."""
 
     def __init__(self, function, inputs):
         self._recorded = is_grad_enabled()
@@ -191,10 +196,7 @@ class Pullback:
     def gradients(self, outputs, grads):
         """The gradients of all inputs for gradients of some of the outputs; zeros where nothing flows."""
         found = _pull(outputs, grads, self.inputs, self._recorded and is_grad_enabled())
-        return [
-            zeros(tuple(x.shape), x.dtype) if g is None else g for x, g in zip(self.inputs, found, strict=True)
-        ]
-
+        return [zeros(tuple(x.shape), x.dtype) if g is None else g for x, g in zip(self.inputs, found, strict=True)]
 
     def keeps_history(self, t):
         """Whether t has a history that is not this derivative's alone."""

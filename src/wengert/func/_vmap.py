@@ -12,8 +12,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
     Args:
         func: takes and returns tensors, or trees of them (tuples, lists, dicts).
-        in_dims: the dimension of each argument that counts the batch; None for arguments that all share. One int for all
-            arguments, or a tuple with one entry (or tree of entries) for each.
+        in_dims: the dimension of each argument that counts the batch; None for arguments that all share. One int
+            for all arguments, or a tuple with one entry (or tree of entries) for each.
         out_dims: where the batch goes in each result; an int for all, or a tuple.
         randomness: "error", "different" (each element draws its own numbers) or "same".
         chunk_size: elements at once; None for all.
@@ -89,7 +89,9 @@ def _to_front(leaves, dims):
             out.append(v)
             continue
         if not is_tensor(v):
-            raise ValueError(f"vmap: expected a tensor for an argument with dim {d}, got {type(v).__name__}. Use None.")
+            raise ValueError(
+                f"vmap: expected a tensor for an argument with dim {d}, got {type(v).__name__}. Use None."
+            )
         rank = len(v.shape)
         if not -rank <= d < rank:
             raise ValueError(f"vmap: expected a dim in [{-rank}, {rank - 1}] for shape {tuple(v.shape)}, got {d}.")

@@ -5,7 +5,8 @@ from ..func._trees import flatten, unflatten
 
 
 class Instruction:
-    """One op of a graph: `entry` (the core's record of the row), `operands`, `attrs` and the numbers of its results.
+    """One op of a graph: `entry` (the core's record of the row), `operands`, `attrs` and the numbers of its
+    results.
 
     An operand is the number of a value, a Python number wrapped in a tuple of one, or None (absent).
     """
@@ -159,9 +160,7 @@ class Graph:
 
 
 def _arguments(node):
-    parts = [
-        "-" if v is None else repr(v[0]) if isinstance(v, tuple) else f"%{v}" for v in node.operands
-    ]
+    parts = ["-" if v is None else repr(v[0]) if isinstance(v, tuple) else f"%{v}" for v in node.operands]
     parts += [f"{name}={value}" for name, value in zip(node.entry.row.fields, node.attrs, strict=True)]
     return ", ".join(parts)
 

@@ -1,7 +1,7 @@
 """The recorder: sees every op of a function and numbers the values.
 
-Writes in place are recorded in functional form: the tensor has a new value from then on, and so have the tensor that it
-is a view of (strided_scatter) and the other views of that one (as_strided, made when they are next used).
+Writes in place are recorded in functional form: the tensor has a new value from then on, and so have the tensor
+that it is a view of (strided_scatter) and the other views of that one (as_strided, made when they are next used).
 """
 
 from .. import _core

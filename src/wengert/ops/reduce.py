@@ -85,7 +85,10 @@ def min_along(g, x, y, at, *, dim: integer, keepdim: boolean):
 @op("reduce", kernel="logsumexp", flags="float_result", public=False)
 def logsumexp(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """log(sum(exp(x))) over dimensions, without overflow."""
-    return g.unreduce_like(x, dim, keepdim) * (x - y.equals(float("-inf")).where(0, y).unreduce_like(x, dim, keepdim)).exp()
+    return (
+        g.unreduce_like(x, dim, keepdim)
+        * (x - y.equals(float("-inf")).where(0, y).unreduce_like(x, dim, keepdim)).exp()
+    )
 
 
 @op("reduce", kernel="argmax", differentiable=False, public=False)

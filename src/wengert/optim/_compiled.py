@@ -1,9 +1,9 @@
 """The door to the compiled update passes of the core.
 
-A pass takes a parameter group and the optimizer's state, updates every parameter of the group that has a gradient and
-returns True. It returns False, having written nothing, when something is not as its kernel wants it (dense float32 or
-float64 of one dtype, options that are plain numbers, state that is there); the caller then runs the update written in
-tensor operations.
+A pass takes a parameter group and the optimizer's state, updates every parameter of the group that has a gradient
+and returns True. It returns False, having written nothing, when something is not as its kernel wants it (dense
+float32 or float64 of one dtype, options that are plain numbers, state that is there); the caller then runs the
+update written in tensor operations.
 """
 
 import contextlib

@@ -82,7 +82,7 @@ class UpdateOptimizer(Optimizer):
                 self._update_each(group, params, grads, states)
 
     def _state_of(self, group, p):
-        """Return the dict that remembers about ``p`` (empty at first), or None when there is nothing to remember."""
+        """Return the dict of what is remembered about ``p`` (empty at first), or None for an optimizer without."""
         return self.state[p]
 
     def _update_each(self, group, params, grads, states):
