@@ -69,7 +69,7 @@ def both(name, *arrays, order=2, rtol=1e-9, **kwargs):
     )
 
 
-# ---- softmax and losses ---------------------------------------------------------------------------------------------
+# ---- softmax and losses ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
@@ -139,7 +139,7 @@ def test_losses_of_classes_refuse():
     assert np.isnan(F.cross_entropy(x, wengert.tensor([-100, -100])).item())
 
 
-# ---- embeddings -----------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("padding_idx", [None, 2, -1])
@@ -203,7 +203,7 @@ def test_one_hot():
         F.one_hot(wengert.from_numpy(index), 3)
 
 
-# ---- activations ----------------------------------------------------------------------------------------------------
+# ---- activations -------------------------------------------------------------------------------------------------
 
 
 ACTIVATIONS = [
@@ -219,21 +219,11 @@ ACTIVATIONS = [
 @pytest.mark.parametrize(("name", "kwargs"), ACTIVATIONS)
 def test_activation(name, kwargs):
     # PyTorch rounds the constants of these to float32.
-    both(
-        name,
-        real(3, 8) * 2,
-        rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9,
-        order=1 if name in ("hardswish", "hardsigmoid", "rrelu") else 2,
-        **kwargs,
-    )
+    rtol = 1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9
+    order = 1 if name in ("hardswish", "hardsigmoid", "rrelu") else 2
+    both(name, real(3, 8) * 2, rtol=rtol, order=order, **kwargs)
     if name not in ("glu", "logsigmoid"):
-        both(
-            name,
-            np.array([-3.0, -0.5, 0.0, 3.0, 6.0, 0.7]),
-            rtol=1e-6 if name in ("celu", "hardsigmoid", "hardswish") else 1e-9,
-            order=1,
-            **kwargs,
-        )
+        both(name, np.array([-3.0, -0.5, 0.0, 3.0, 6.0, 0.7]), rtol=rtol, order=1, **kwargs)
 
 
 def test_prelu_and_inplace():
@@ -250,16 +240,15 @@ def test_prelu_and_inplace():
         assert z.tolist() == pytest.approx(getattr(TF, name)(torch.tensor([-1.0, 2.0])).tolist(), rel=1e-5)
 
 
-# ---- normalisation --------------------------------------------------------------------------------------------------
+# ---- normalisation -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("affine", [True, False])
 def test_layer_norm(affine):
     extra = [real(4, 5), real(4, 5)] if affine else []
     x = real(3, 4, 5)
-    check(
-        lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7
-    )
+    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra,
+    rtol=1e-7)
 
     def plain(x, w=1.0, b=0.0):
         d = x - x.mean((1, 2), keepdim=True)
@@ -330,7 +319,6 @@ def test_batch_norm_refuses():
 @pytest.mark.parametrize("running", [True, False])
 def test_instance_norm(running):
     mean, var = real(4), np.abs(real(4)) + 0.5
-
     def run(lib, functions):
         return lambda x, *p: functions.instance_norm(
             x, *([lib.from_numpy(mean.copy()), lib.from_numpy(var.copy())] if running else [None, None]), *p
@@ -347,7 +335,7 @@ def test_vectors():
     both("bilinear", real(2, 3, 4), real(2, 3, 5), real(6, 4, 5), real(6))
 
 
-# ---- convolution ----------------------------------------------------------------------------------------------------
+# ---- convolution -------------------------------------------------------------------------------------------------
 
 CONVS = [
     ("conv1d", (2, 4, 9), (6, 4, 3), {"stride": 2, "padding": 1}),
@@ -427,7 +415,7 @@ def test_unpool():
         F.max_pool2d(wengert.zeros(1, 1, 4, 4), 2, padding=2)
 
 
-# ---- attention and images -------------------------------------------------------------------------------------------
+# ---- attention and images ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["plain", "causal", "bool", "float", "gqa", "scale"])

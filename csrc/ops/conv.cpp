@@ -25,12 +25,14 @@ void spread(int n, const index_t* sizes, index_t fill, index_t* out) {
 }
 
 // Reads a list attribute of `n` entries (n < 0: sets n) into three; each must be at least `least`.
-int read_sizes(const OpCall& c, AttrReader& r, const char* what, int* n, index_t fill, index_t least, index_t* out) {
+int read_sizes(const OpCall& c, AttrReader& r, const char* what, int* n, index_t fill, index_t least,
+               index_t* out) {
   int count;
   const std::int64_t* items = r.list(&count);
   if (*n < 0) *n = count;
   if (count != *n || count < 1 || count > 3)
-    return fail(kRuntimeError, "%s: expected %d values of %s, got %d.", c.op->name, *n < 1 || *n > 3 ? 3 : *n, what, count);
+    return fail(kRuntimeError, "%s: expected %d values of %s, got %d.", c.op->name, *n < 1 || *n > 3 ? 3 : *n, what,
+                count);
   for (int i = 0; i < count; ++i)
     if (items[i] < least)
       return fail(kRuntimeError, "%s: expected %s of at least %lld, got %lld.", c.op->name, what,
@@ -50,7 +52,8 @@ struct ConvCall {
   // Attributes: stride, padding, (output_padding,) dilation, groups.
   int read(const OpCall& c, bool transposed) {
     AttrReader r(c.attr);
-    if (read_sizes(c, r, "stride", &n, 1, 1, k.stride) < 0 || read_sizes(c, r, "padding", &n, 0, 0, k.padding) < 0 ||
+    if (read_sizes(c, r, "stride", &n, 1, 1, k.stride) < 0 ||
+        read_sizes(c, r, "padding", &n, 0, 0, k.padding) < 0 ||
         (transposed && read_sizes(c, r, "output_padding", &n, 0, 0, output_padding) < 0) ||
         read_sizes(c, r, "dilation", &n, 1, 1, k.dilation) < 0)
       return -1;
@@ -60,8 +63,10 @@ struct ConvCall {
   // The tensor that is convolved, x (N, C, ...) or (C, ...), and the weight (O, C / groups, ...).
   int sides(const OpCall& c, int x_ndim, const index_t* x, const Array& w, bool reversed) {
     if (w.ndim() != n + 2 || (x_ndim != n + 2 && x_ndim != n + 1))
-      return fail(kRuntimeError, "%s: expected a weight of %d dimensions and an input of %d or %d, got weight %s and "
-                  "input %s.", c.op->name, n + 2, n + 2, n + 1, shape_text(w.layout), shape_text(x_ndim, x));
+      return fail(kRuntimeError,
+                  "%s: expected a weight of %d dimensions and an input of %d or %d, got weight %s and "
+                  "input %s.",
+                  c.op->name, n + 2, n + 2, n + 1, shape_text(w.layout), shape_text(x_ndim, x));
     k.batch = x_ndim == n + 2 ? x[0] : 1;
     const index_t channels = x[x_ndim - n - 1];
     k.out_channels = w.shape()[0];
@@ -76,7 +81,8 @@ struct ConvCall {
         return fail(kRuntimeError, "%s: expected sizes of at least 1, got weight %s and input %s.", c.op->name,
                     shape_text(w.layout), shape_text(x_ndim, x));
     if (k.in_channels == 0 || k.out_channels == 0)
-      return fail(kRuntimeError, "%s: expected at least 1 channel, got weight %s.", c.op->name, shape_text(w.layout));
+      return fail(kRuntimeError, "%s: expected at least 1 channel, got weight %s.", c.op->name,
+                  shape_text(w.layout));
     dtype = compute_dtype(c.in[0].dtype);
     return expect_floating(c, c.in[0]);
   }
@@ -86,8 +92,10 @@ struct ConvCall {
     for (int i = 0; i < 3; ++i) {
       const index_t room = k.in[i] + 2 * k.padding[i] - reach(i);
       if (room < 0)
-        return fail(kRuntimeError, "%s: expected an input at least as large as the kernel, got padded size %lld and "
-                    "kernel size %lld.", c.op->name, static_cast<long long>(k.in[i] + 2 * k.padding[i]),
+        return fail(kRuntimeError,
+                    "%s: expected an input at least as large as the kernel, got padded size %lld and "
+                    "kernel size %lld.",
+                    c.op->name, static_cast<long long>(k.in[i] + 2 * k.padding[i]),
                     static_cast<long long>(reach(i)));
       k.out[i] = room / k.stride[i] + 1;
     }
@@ -97,12 +105,12 @@ struct ConvCall {
   int transposed_output(const OpCall& c) {
     for (int i = 0; i < 3; ++i) {
       if (output_padding[i] && output_padding[i] >= k.stride[i] && output_padding[i] >= k.dilation[i])
-        return fail(kRuntimeError, "%s: expected output_padding smaller than stride or dilation, got %lld.", c.op->name,
-                    static_cast<long long>(output_padding[i]));
+        return fail(kRuntimeError, "%s: expected output_padding smaller than stride or dilation, got %lld.",
+                    c.op->name, static_cast<long long>(output_padding[i]));
       k.in[i] = (k.out[i] - 1) * k.stride[i] - 2 * k.padding[i] + reach(i) + output_padding[i];
       if (k.in[i] < 1)
-        return fail(kRuntimeError, "%s: expected a result of size at least 1, got %lld. Use less padding.", c.op->name,
-                    static_cast<long long>(k.in[i]));
+        return fail(kRuntimeError, "%s: expected a result of size at least 1, got %lld. Use less padding.",
+                    c.op->name, static_cast<long long>(k.in[i]));
     }
     return 0;
   }
@@ -126,15 +134,15 @@ struct ConvCall {
 int expect_one_dtype(const OpCall& c) {
   for (int i = 1; i < c.nin; ++i)
     if (c.in[i].defined() && c.in[i].dtype != c.in[0].dtype)
-      return fail(kRuntimeError, "%s: expected operands of one dtype, got %s and %s. Convert one of them.", c.op->name,
-                  kDTypeName[c.in[0].dtype], kDTypeName[c.in[i].dtype]);
+      return fail(kRuntimeError, "%s: expected operands of one dtype, got %s and %s. Convert one of them.",
+                  c.op->name, kDTypeName[c.in[0].dtype], kDTypeName[c.in[i].dtype]);
   return 0;
 }
 
 int expect_bias(const OpCall& c, const Array& b, index_t channels) {
   if (!b.defined() || (b.ndim() == 1 && b.shape()[0] == channels)) return 0;
-  return fail(kRuntimeError, "%s: expected a bias of shape (%lld,), got %s.", c.op->name, static_cast<long long>(channels),
-              shape_text(b.layout));
+  return fail(kRuntimeError, "%s: expected a bias of shape (%lld,), got %s.", c.op->name,
+              static_cast<long long>(channels), shape_text(b.layout));
 }
 
 // convolution(x, w, b; stride, padding, dilation, groups).
@@ -156,8 +164,8 @@ int forward_convolution(OpCall& c) {
   return a.run(c, "conv_forward", 0) < 0 ? -1 : y.finish();
 }
 
-// convolution_like(x, w, like; ...): a convolution whose result has like's spatial sizes; they may be smaller than the
-// full ones, where output_padding made x larger.
+// convolution_like(x, w, like; ...): a convolution whose result has like's spatial sizes; they may be smaller than
+// the full ones, where output_padding made x larger.
 int forward_convolution_like(OpCall& c) {
   const Array &x = c.in[0], &w = c.in[1], &like = c.in[2];
   ConvCall a;
@@ -208,7 +216,8 @@ int forward_conv_input(OpCall& c) {
   return run_reversed(c, a, u, w, none, layout_like(like));
 }
 
-// conv_weight(u, x, like; stride, padding, dilation, groups): the gradient of a convolution's weight, of like's shape.
+// conv_weight(u, x, like; stride, padding, dilation, groups): the gradient of a convolution's weight, of like's
+// shape.
 int forward_conv_weight(OpCall& c) {
   const Array &u = c.in[0], &x = c.in[1], &like = c.in[2];
   ConvCall a;
@@ -281,8 +290,9 @@ struct PoolCall {
   // x (..., spatial): the leading dimensions are planes.
   int planes(const OpCall& c, const Array& x) {
     if (x.ndim() != n + 1 && x.ndim() != n + 2)
-      return fail(kRuntimeError, "%s: expected an input (N, C, ...) or (C, ...) of %d or %d dimensions, got shape %s.",
-                  c.op->name, n + 2, n + 1, shape_text(x.layout));
+      return fail(kRuntimeError,
+                  "%s: expected an input (N, C, ...) or (C, ...) of %d or %d dimensions, got shape %s.", c.op->name,
+                  n + 2, n + 1, shape_text(x.layout));
     k.planes = 1;
     for (int d = 0; d < x.ndim() - n; ++d) k.planes *= x.shape()[d];
     spread(n, x.shape() + x.ndim() - n, 1, k.in);
@@ -296,16 +306,20 @@ struct PoolCall {
   int windows(const OpCall& c, bool ceil_mode) {
     for (int i = 0; i < 3; ++i) {
       if (k.padding[i] * 2 > k.kernel[i])
-        return fail(kRuntimeError, "%s: expected padding of at most half the kernel size, got padding %lld and kernel "
-                    "size %lld.", c.op->name, static_cast<long long>(k.padding[i]), static_cast<long long>(k.kernel[i]));
+        return fail(kRuntimeError,
+                    "%s: expected padding of at most half the kernel size, got padding %lld and kernel "
+                    "size %lld.",
+                    c.op->name, static_cast<long long>(k.padding[i]), static_cast<long long>(k.kernel[i]));
       const index_t room = k.in[i] + 2 * k.padding[i] - ((k.kernel[i] - 1) * k.dilation[i] + 1);
       index_t out = room < 0 ? (room + (ceil_mode ? k.stride[i] - 1 : 0) < 0 ? 0 : 1)
                              : (room + (ceil_mode ? k.stride[i] - 1 : 0)) / k.stride[i] + 1;
       // The last window has to begin inside the input or its left padding.
       if (ceil_mode && (out - 1) * k.stride[i] >= k.in[i] + k.padding[i]) --out;
       if (out < 1)
-        return fail(kRuntimeError, "%s: expected an input at least as large as the window, got size %lld and kernel "
-                    "size %lld.", c.op->name, static_cast<long long>(k.in[i]), static_cast<long long>(k.kernel[i]));
+        return fail(kRuntimeError,
+                    "%s: expected an input at least as large as the window, got size %lld and kernel "
+                    "size %lld.",
+                    c.op->name, static_cast<long long>(k.in[i]), static_cast<long long>(k.kernel[i]));
       k.out[i] = out;
     }
     return 0;
@@ -336,7 +350,8 @@ int forward_max_pool(OpCall& c) {
     if (read_sizes(c, r, "kernel_size", &a.n, 1, 1, a.k.kernel) < 0 ||
         read_sizes(c, r, "stride", &a.n, 1, 1, a.k.stride) < 0 ||
         read_sizes(c, r, "padding", &a.n, 0, 0, a.k.padding) < 0 ||
-        read_sizes(c, r, "dilation", &a.n, 1, 1, a.k.dilation) < 0 || a.planes(c, x) < 0 || a.windows(c, r.boolean()) < 0)
+        read_sizes(c, r, "dilation", &a.n, 1, 1, a.k.dilation) < 0 || a.planes(c, x) < 0 ||
+        a.windows(c, r.boolean()) < 0)
       return -1;
   }
   Result y;
@@ -380,8 +395,8 @@ int plane_index(OpCall& c, const Array& index, index_t n, Operand* is) {
   const std::int64_t* p = static_cast<const std::int64_t*>(is->data());
   for (index_t i = 0; i < index.numel(); ++i)
     if (p[i] < 0 || p[i] >= n)
-      return fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld.", c.op->name, static_cast<long long>(n),
-                  static_cast<long long>(p[i]));
+      return fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld.", c.op->name,
+                  static_cast<long long>(n), static_cast<long long>(p[i]));
   return 0;
 }
 
@@ -397,8 +412,9 @@ int forward_pool_gather(OpCall& c) {
   if (go <= 0 || index.numel() == 0) return go < 0 ? go : 0;
   Operand xs, is;
   if (xs.take(x, x.dtype) < 0 || plane_index(c, index, n, &is) < 0) return -1;
-  kernel_fn<ElementIndexFn>("gather", kInt64)(ElementIndex{xs.data(), static_cast<const std::int64_t*>(is.data()), y.data(),
-                                                           planes, n, index.numel() / planes, 1, itemsize(x.dtype), false});
+  kernel_fn<ElementIndexFn>(
+      "gather", kInt64)(ElementIndex{xs.data(), static_cast<const std::int64_t*>(is.data()), y.data(), planes, n,
+                                     index.numel() / planes, 1, itemsize(x.dtype), false});
   return y.finish();
 }
 
@@ -409,8 +425,8 @@ int forward_max_unpool(OpCall& c) {
   PoolCall a;
   if (read_sizes(c, r, "output_size", &a.n, 1, 1, a.k.out) < 0 || a.planes(c, x) < 0) return -1;
   if (!same_shape(x.layout, index.layout))
-    return fail(kRuntimeError, "%s: expected indices of the input's shape %s, got %s.", c.op->name, shape_text(x.layout),
-                shape_text(index.layout));
+    return fail(kRuntimeError, "%s: expected indices of the input's shape %s, got %s.", c.op->name,
+                shape_text(x.layout), shape_text(index.layout));
   Result y;
   int go = y.emit(c, 0, x.dtype, x.dtype, a.layout(x));
   if (go <= 0) return go;
@@ -419,9 +435,9 @@ int forward_max_unpool(OpCall& c) {
   const index_t n = a.k.out[0] * a.k.out[1] * a.k.out[2];
   Operand xs, is;
   if (xs.take(x, x.dtype) < 0 || plane_index(c, index, n, &is) < 0) return -1;
-  kernel_fn<ElementIndexFn>("scatter", kInt64)(ElementIndex{xs.data(), static_cast<const std::int64_t*>(is.data()),
-                                                            y.data(), a.k.planes, n, x.numel() / a.k.planes, 1,
-                                                            itemsize(x.dtype), false});
+  kernel_fn<ElementIndexFn>(
+      "scatter", kInt64)(ElementIndex{xs.data(), static_cast<const std::int64_t*>(is.data()), y.data(), a.k.planes,
+                                      n, x.numel() / a.k.planes, 1, itemsize(x.dtype), false});
   return y.finish();
 }
 
@@ -429,8 +445,7 @@ int forward_max_unpool(OpCall& c) {
 // adaptive_avg_pool(x; output_size).
 int read_average(OpCall& c, PoolCall& a, const Array& x) {
   AttrReader r(c.attr);
-  if (c.op->kernel[1] == 'd')
-    return read_sizes(c, r, "output_size", &a.n, 1, 0, a.k.out) < 0 ? -1 : a.planes(c, x);
+  if (c.op->kernel[1] == 'd') return read_sizes(c, r, "output_size", &a.n, 1, 0, a.k.out) < 0 ? -1 : a.planes(c, x);
   for (int i = 0; i < 3; ++i) a.k.dilation[i] = 1;
   if (read_sizes(c, r, "kernel_size", &a.n, 1, 1, a.k.kernel) < 0 ||
       read_sizes(c, r, "stride", &a.n, 1, 1, a.k.stride) < 0 ||

@@ -152,16 +152,21 @@ struct ClassLoss {
   }
   const std::int64_t* targets() const { return static_cast<const std::int64_t*>(target.data()); }
   // The shape of the loss.
-  Layout* loss_layout() const { return reduction == kNone ? layout_contiguous(1, &rows) : layout_contiguous(0, nullptr); }
+  Layout* loss_layout() const {
+    return reduction == kNone ? layout_contiguous(1, &rows) : layout_contiguous(0, nullptr);
+  }
   int out_of_range(const OpCall& c, index_t row) const {
-    return fail(kIndexError, "%s: expected class indices in [0, %lld), got %lld at position %lld. Use ignore_index for "
-                "targets without a class.", c.op->name, static_cast<long long>(n),
-                static_cast<long long>(targets()[row]), static_cast<long long>(row));
+    return fail(kIndexError,
+                "%s: expected class indices in [0, %lld), got %lld at position %lld. Use ignore_index for "
+                "targets without a class.",
+                c.op->name, static_cast<long long>(n), static_cast<long long>(targets()[row]),
+                static_cast<long long>(row));
   }
 };
 
 double value_at(const void* p, int dtype, index_t i = 0) {
-  return dtype == kFloat32 ? static_cast<double>(static_cast<const float*>(p)[i]) : static_cast<const double*>(p)[i];
+  return dtype == kFloat32 ? static_cast<double>(static_cast<const float*>(p)[i])
+                           : static_cast<const double*>(p)[i];
 }
 
 void store(void* p, int dtype, double v) {
@@ -219,8 +224,8 @@ int run_class_loss(OpCall& c, ClassLoss& a, const void* x, void* loss, void* lse
   return 0;
 }
 
-// cross_entropy(x, target, weight; reduction, ignore_index, label_smoothing): the loss, log(sum(exp(x))) of each row,
-// and the divisor of a mean.
+// cross_entropy(x, target, weight; reduction, ignore_index, label_smoothing): the loss, log(sum(exp(x))) of each
+// row, and the divisor of a mean.
 int forward_cross_entropy(OpCall& c) {
   ClassLoss a(c);
   const Array& x = c.in[0];
@@ -250,7 +255,9 @@ struct LossScale {
       double scale = value_at(g.data(), a.dtype);
       // In the dtype of the kernel, as the loss was.
       if (a.dtype == kFloat32) {
-        store(one, kFloat32, static_cast<double>(static_cast<float>(scale) / static_cast<float>(value_at(divisor.data(), kFloat32))));
+        store(one, kFloat32,
+              static_cast<double>(static_cast<float>(scale) /
+                                  static_cast<float>(value_at(divisor.data(), kFloat32))));
       } else {
         store(one, kFloat64, scale / value_at(divisor.data(), kFloat64));
       }
@@ -270,7 +277,8 @@ int forward_cross_entropy_backward(OpCall& c) {
   if (go <= 0) return go;
   LossScale scale;
   Operand scores, lse;
-  if (scale.prepare(a, c.in[0], c.in[5]) < 0 || scores.take(x, a.dtype) < 0 || lse.take(c.in[4], a.dtype) < 0) return -1;
+  if (scale.prepare(a, c.in[0], c.in[5]) < 0 || scores.take(x, a.dtype) < 0 || lse.take(c.in[4], a.dtype) < 0)
+    return -1;
   static CrossEntropyBackwardFn fns[2];
   CrossEntropyBackward k{};
   k.x = scores.data();
@@ -305,8 +313,8 @@ void add_smoothed(const ClassLoss& a, const void* x_, void* loss_) {
   }
 }
 
-// class_loss(logp, target, weight; reduction, ignore_index, label_smoothing): the loss and the divisor of a mean. It is
-// linear in logp.
+// class_loss(logp, target, weight; reduction, ignore_index, label_smoothing): the loss and the divisor of a mean.
+// It is linear in logp.
 int forward_class_loss(OpCall& c) {
   ClassLoss a(c);
   const Array& x = c.in[0];
@@ -327,8 +335,8 @@ int forward_class_loss(OpCall& c) {
   if (!each.data()) return fail_memory(c.op->name, 2 * rows * item);
   char* row_weight = static_cast<char*>(each.data()) + rows * item;
   static CrossEntropyFn fns[2];
-  CrossEntropy k{scores.data(), a.targets(), a.weight.data(), each.data(), nullptr, row_weight, rows, a.n,
-                 a.ignore_index, 0.0};
+  CrossEntropy k{scores.data(), a.targets(), a.weight.data(), each.data(), nullptr, row_weight,
+                 rows,          a.n,         a.ignore_index,  0.0};
   const index_t bad = cached(fns, "nll", a.dtype)(k);
   if (bad >= 0) return a.out_of_range(c, bad);
   a.dtype == kFloat32 ? add_smoothed<float>(a, scores.data(), each.data())
@@ -400,7 +408,8 @@ int take_indices(OpCall& c, const Array& index, index_t n, Operand* out) {
   return 0;
 }
 
-// embedding(w, index; padding_idx, masked): rows of w (n, …) in index's shape; with masked, those of padding_idx are 0.
+// embedding(w, index; padding_idx, masked): rows of w (n, …) in index's shape; with masked, those of padding_idx
+// are 0.
 int forward_embedding(OpCall& c) {
   const Array &w = c.in[0], &index = c.in[1];
   AttrReader r(c.attr);
@@ -434,8 +443,8 @@ int forward_embedding(OpCall& c) {
   return out.finish();
 }
 
-// embedding_backward(u, index, like; padding_idx): zeros of like's shape plus u's rows at their indices, without those
-// of padding_idx.
+// embedding_backward(u, index, like; padding_idx): zeros of like's shape plus u's rows at their indices, without
+// those of padding_idx.
 int forward_embedding_backward(OpCall& c) {
   const Array &u = c.in[0], &index = c.in[1], &like = c.in[2];
   AttrReader r(c.attr);

@@ -73,8 +73,8 @@ int forward_row_norm(OpCall& c) {
   static RowNormFn fns[2][2];
   {
     Unlocked unlocked(x.nbytes() >= kUnlockBytes);
-    cached(fns[centered], c.op->kernel, s.dtype)(RowNorm{xs.data(), ws.data(), bs.data(), y.data(), mean.data(),
-                                                         rstd.data(), s.rows, s.n, s.eps});
+    cached(fns[centered], c.op->kernel, s.dtype)(
+        RowNorm{xs.data(), ws.data(), bs.data(), y.data(), mean.data(), rstd.data(), s.rows, s.n, s.eps});
   }
   return y.finish();
 }
@@ -82,8 +82,8 @@ int forward_row_norm(OpCall& c) {
 // What a gradient row of a normalisation writes: all three gradients, or one of them.
 enum Part { kAll, kInput, kWeight, kBias };
 
-// layer_norm_backward(u, x, w, like, mean, rstd; dims, eps): gx, gw, gb. rms_norm_backward(u, x, w, rstd; …): gx, gw.
-// `like` has the shape of the bias; without it, or without w, that gradient is an empty 0-d value.
+// layer_norm_backward(u, x, w, like, mean, rstd; dims, eps): gx, gw, gb. rms_norm_backward(u, x, w, rstd; …): gx,
+// gw. `like` has the shape of the bias; without it, or without w, that gradient is an empty 0-d value.
 int row_norm_backward(OpCall& c, Part part) {
   const bool centered = c.op->kernel[0] == 'l';
   const Array &u = c.in[0], &x = c.in[1], &w = c.in[2];
@@ -105,12 +105,12 @@ int row_norm_backward(OpCall& c, Part part) {
     go = c.emit(at++, x.dtype, layout_contiguous(0, nullptr));
   if (go <= 0) return go;
   Operand us, xs, ws, means, rstds;
-  if (us.take(u, s.dtype) < 0 || xs.take(x, s.dtype) < 0 || ws.take(w, s.dtype) < 0 || means.take(mean, s.dtype) < 0 ||
-      rstds.take(rstd, s.dtype) < 0)
+  if (us.take(u, s.dtype) < 0 || xs.take(x, s.dtype) < 0 || ws.take(w, s.dtype) < 0 ||
+      means.take(mean, s.dtype) < 0 || rstds.take(rstd, s.dtype) < 0)
     return -1;
   static RowNormBackwardFn fns[2][2];
-  RowNormBackward k{us.data(), xs.data(), ws.data(), means.data(), rstds.data(), gx.data(), gw.data(), gb.data(),
-                    s.rows,    s.n};
+  RowNormBackward k{us.data(), xs.data(), ws.data(), means.data(), rstds.data(),
+                    gx.data(), gw.data(), gb.data(), s.rows,       s.n};
   bool fine;
   {
     Unlocked unlocked(x.nbytes() >= kUnlockBytes);
@@ -132,7 +132,8 @@ struct ChannelShape {
     if (grouped) groups = r.integer();
     eps = r.real();
     if (x.ndim() < 2)
-      return fail(kRuntimeError, "%s: expected an input (N, C, ...), got shape %s.", c.op->name, shape_text(x.layout));
+      return fail(kRuntimeError, "%s: expected an input (N, C, ...), got shape %s.", c.op->name,
+                  shape_text(x.layout));
     batch = x.shape()[0];
     channels = x.shape()[1];
     for (int d = 2; d < x.ndim(); ++d) space *= x.shape()[d];
@@ -163,8 +164,9 @@ int forward_batch_norm_train(OpCall& c) {
   static ChannelNormFn fns[2];
   {
     Unlocked unlocked(x.nbytes() >= kUnlockBytes);
-    cached(fns, "batch_norm_train", s.dtype)(ChannelNorm{xs.data(), ws.data(), bs.data(), y.data(), mean.data(),
-                                                         var.data(), rstd.data(), s.batch, s.channels, s.space, 0, s.eps});
+    cached(fns, "batch_norm_train",
+           s.dtype)(ChannelNorm{xs.data(), ws.data(), bs.data(), y.data(), mean.data(), var.data(), rstd.data(),
+                                s.batch, s.channels, s.space, 0, s.eps});
   }
   return y.finish();
 }
@@ -189,9 +191,9 @@ int forward_batch_norm_eval(OpCall& c) {
   {
     Unlocked unlocked(x.nbytes() >= kUnlockBytes);
     // The kernel reads mean and var.
-    cached(fns, "batch_norm_eval", s.dtype)(ChannelNorm{xs.data(), ws.data(), bs.data(), y.data(),
-                                                        const_cast<void*>(mean.data()), const_cast<void*>(var.data()),
-                                                        rstd.data(), s.batch, s.channels, s.space, 0, s.eps});
+    cached(fns, "batch_norm_eval", s.dtype)(
+        ChannelNorm{xs.data(), ws.data(), bs.data(), y.data(), const_cast<void*>(mean.data()),
+                    const_cast<void*>(var.data()), rstd.data(), s.batch, s.channels, s.space, 0, s.eps});
   }
   return y.finish();
 }
@@ -221,7 +223,8 @@ int forward_group_norm(OpCall& c) {
   return y.finish();
 }
 
-// (u, x, w, like, mean, rstd; …): gx, gw, gb of batch_norm_train, batch_norm_eval and group_norm; see row_norm_backward.
+// (u, x, w, like, mean, rstd; …): gx, gw, gb of batch_norm_train, batch_norm_eval and group_norm; see
+// row_norm_backward.
 int channel_norm_backward(OpCall& c, Part part) {
   const Array &u = c.in[0], &x = c.in[1], &w = c.in[2], &like = c.in[3];
   const bool grouped = c.op->kernel[0] == 'g';
@@ -240,8 +243,8 @@ int channel_norm_backward(OpCall& c, Part part) {
     go = c.emit(at++, x.dtype, layout_contiguous(0, nullptr));
   if (go <= 0) return go;
   Operand us, xs, ws, mean, rstd;
-  if (us.take(u, s.dtype) < 0 || xs.take(x, s.dtype) < 0 || ws.take(w, s.dtype) < 0 || mean.take(c.in[4], s.dtype) < 0 ||
-      rstd.take(c.in[5], s.dtype) < 0)
+  if (us.take(u, s.dtype) < 0 || xs.take(x, s.dtype) < 0 || ws.take(w, s.dtype) < 0 ||
+      mean.take(c.in[4], s.dtype) < 0 || rstd.take(c.in[5], s.dtype) < 0)
     return -1;
   static ChannelNormBackwardFn fns[3][2];
   ChannelNormBackward k{us.data(), xs.data(), ws.data(), mean.data(), rstd.data(), gx.data(),

@@ -71,7 +71,9 @@ def prelu(input, weight):
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
-    """leaky_relu whose slope is drawn for each element from [lower, upper] in training, and their mean otherwise."""
+    """leaky_relu whose slope is drawn for each element from [lower, upper] in training, and their mean
+    otherwise.
+    """
     slope = wengert.empty_like(input).uniform_(lower, upper) if training else (lower + upper) / 2
     return leaky_relu(input, slope, inplace)
 
@@ -82,7 +84,9 @@ def elu(input, alpha=1.0, inplace=False):
 
 
 def celu(input, alpha=1.0, inplace=False):
-    """x where it is positive, alpha (exp(x / alpha) - 1) elsewhere, elementwise. Raises RuntimeError for alpha = 0."""
+    """x where it is positive, alpha (exp(x / alpha) - 1) elsewhere, elementwise. Raises RuntimeError for alpha =
+    0.
+    """
     if alpha == 0:
         raise RuntimeError("celu: expected alpha different from 0, got 0.")
     if inplace:
@@ -98,7 +102,9 @@ def selu(input, inplace=False):
 
 
 def gelu(input, approximate="none"):
-    """x times the normal distribution function of x, elementwise; approximate='tanh' replaces the function by a tanh."""
+    """x times the normal distribution function of x, elementwise; approximate='tanh' replaces the function by a
+    tanh.
+    """
     if approximate == "none":
         return _gelu_erf(input)
     if approximate == "tanh":
@@ -148,7 +154,9 @@ def tanhshrink(input):
 
 
 def softshrink(input, lambd=0.5):
-    """x moved by lambd towards 0, and 0 where |x| <= lambd, elementwise. Raises RuntimeError for a negative lambd."""
+    """x moved by lambd towards 0, and 0 where |x| <= lambd, elementwise. Raises RuntimeError for a negative
+    lambd.
+    """
     if lambd < 0:
         raise RuntimeError(f"softshrink: expected lambd of at least 0, got {lambd}.")
     return _where(input > lambd, input - lambd, _where(input < -lambd, input + lambd, input * 0))

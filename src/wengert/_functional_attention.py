@@ -50,8 +50,8 @@ def _repeat_heads(t, heads):
     own = t.shape[-3]
     if own == 0 or heads % own:
         raise RuntimeError(
-            f"scaled_dot_product_attention: expected query heads to be a multiple of key and value heads, got {heads} and "
-            f"{own}."
+            f"scaled_dot_product_attention: expected query heads to be a multiple of key and value "
+            f"heads, got {heads} and {own}."
         )
     if own == heads:
         return t
@@ -60,7 +60,9 @@ def _repeat_heads(t, heads):
 
 
 def bilinear(input1, input2, weight, bias=None):
-    """y[k] = input1^T weight[k] input2 + bias[k] over the last dimensions: (..., I), (..., J), (K, I, J) → (..., K)."""
+    """y[k] = input1^T weight[k] input2 + bias[k] over the last dimensions: (..., I), (..., J), (K, I, J) → (...,
+    K).
+    """
     if input1.shape[:-1] != input2.shape[:-1] or weight.ndim != 3:
         raise RuntimeError(
             f"bilinear: expected inputs that differ in the last size only and a weight (K, I, J), got "

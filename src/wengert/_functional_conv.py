@@ -22,7 +22,7 @@ def sizes(op, name, value, n):
     return found
 
 
-# ---- convolution ------------------------------------------------------------------------------------------------
+# ---- convolution -------------------------------------------------------------------------------------------------
 
 
 def _named_padding(op, padding, input, weight, stride, dilation, n):
@@ -95,7 +95,8 @@ def _transposed(n):
         input: (N, C, ...) or (C, ...).
         weight: (C, O / groups, ...).
         bias: (O,).
-        stride, padding, output_padding, dilation: one number, or one for each spatial dimension. The result has size
+        stride, padding, output_padding, dilation: one number, or one for each spatial dimension. The result has
+        size
             (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
 
     Raises RuntimeError for shapes that do not fit.
@@ -106,7 +107,7 @@ def _transposed(n):
 conv_transpose1d, conv_transpose2d, conv_transpose3d = _transposed(1), _transposed(2), _transposed(3)
 
 
-# ---- pooling ----------------------------------------------------------------------------------------------------
+# ---- pooling -----------------------------------------------------------------------------------------------------
 
 
 def _max(n):
@@ -125,10 +126,13 @@ def _max(n):
         return (y, index) if return_indices else y
 
     pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = f"""The maxima of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C, ...).
+    pool.__doc__ = f"""The maxima of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C,
+    ...).
 
-    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; with return_indices the flat
-    places of the maxima in their planes are returned too. The gradient goes to the first maximum of a window. Raises
+    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; with return_indices the
+    flat
+    places of the maxima in their planes are returned too. The gradient goes to the first maximum of a window.
+    Raises
     RuntimeError for windows that do not fit.
     """
     return pool
@@ -176,9 +180,11 @@ def _average(n):
         )
 
     pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = f"""The means of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C, ...).
+    pool.__doc__ = f"""The means of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C,
+    ...).
 
-    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; without count_include_pad padded
+    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; without count_include_pad
+    padded
     places are not counted; divisor_override replaces the count. Raises RuntimeError for windows that do not fit.
     """
     return pool
@@ -198,7 +204,8 @@ def _adaptive_size(name, output_size, input, n):
 def _adaptive(kind, n):
     name = f"adaptive_{kind}_pool{n}d"
     text = f"""The {"means" if kind == "avg" else "maxima"} of output_size windows that cover the {n} spatial
-    dimension{"s" if n > 1 else ""} of (N, C, ...) or (C, ...); a size of None keeps the input's. Window i of size m begins at
+    dimension{"s" if n > 1 else ""} of (N, C, ...) or (C, ...); a size of None keeps the input's. Window i of size
+    m begins at
     floor(i * size / m) and ends before ceil((i + 1) * size / m).
     """
     if kind == "avg":

@@ -13,7 +13,7 @@ from ._shaping import pad as _pad
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
 _CUBIC = -0.75  # the free parameter of the cubic convolution kernel (Keys 1981)
 
-# ---- resizing ---------------------------------------------------------------------------------------------------
+# ---- resizing ----------------------------------------------------------------------------------------------------
 
 
 def _target_sizes(input, size, scale_factor, recompute):
@@ -153,7 +153,7 @@ def _repeat_each(x, dim, times):
     return wide.reshape(*shape[:dim], shape[dim] * times, *shape[dim + 1 :])
 
 
-# ---- sampling at grids ------------------------------------------------------------------------------------------
+# ---- sampling at grids -------------------------------------------------------------------------------------------
 
 
 def affine_grid(theta, size, align_corners=False):
@@ -204,7 +204,9 @@ def _within(p, size, padding_mode, align_corners):
 
 
 def _pick(flat, spatial, index, padding_mode, align_corners):
-    """Values of flat (N, C, elements) at integer places: a list of floating tensors (N, points), one for each dimension."""
+    """Values of flat (N, C, elements) at integer places: a list of floating tensors (N, points), one for each
+    dimension.
+    """
     place, valid = None, None
     for p, size in zip(index, spatial, strict=True):
         p = _within(p, size, padding_mode, align_corners)
@@ -218,7 +220,9 @@ def _pick(flat, spatial, index, padding_mode, align_corners):
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
-    """Values of (N, C, H, W) or (N, C, D, H, W) at the places of a grid (N, ..., 2 or 3) in [-1, 1], in the order x, y, z.
+    """Values of (N, C, H, W) or (N, C, D, H, W) at the places of a grid.
+
+    The grid is (N, ..., 2 or 3), in [-1, 1], in the order x, y, z.
 
     Args:
         mode: 'bilinear', 'nearest' or 'bicubic' (two spatial dimensions only).
@@ -268,7 +272,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return y.reshape(batch, channels, *grid.shape[1:-1])
 
 
-# ---- windows as columns -----------------------------------------------------------------------------------------
+# ---- windows as columns ------------------------------------------------------------------------------------------
 
 
 def _windows(op, height, width, kernel, stride, padding, dilation):
@@ -283,7 +287,9 @@ def _windows(op, height, width, kernel, stride, padding, dilation):
 
 
 def _window_view(batch, channels, padded, kernel, stride, dilation, counts):
-    """Shape and strides of all windows of a contiguous (N, C, *padded): (N, C, kh, kw, windows down, windows across)."""
+    """Shape and strides of all windows of a contiguous (N, C, *padded): (N, C, kh, kw, windows down, windows
+    across).
+    """
     h, w = padded
     shape = (batch, channels, *kernel, *counts)
     return shape, (channels * h * w, h * w, dilation[0] * w, dilation[1], stride[0] * w, stride[1])
@@ -319,7 +325,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Columns added up to images, the adjoint of unfold: (N, C kh kw, L) → (N, C, *output_size); without a batch too.
+    """Columns added up to images, the adjoint of unfold: (N, C kh kw, L) → (N, C, *output_size).
 
     Raises RuntimeError for shapes that do not fit.
     """
@@ -342,8 +348,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     area = kernel[0] * kernel[1]
     if rows % area or columns != counts[0] * counts[1]:
         raise RuntimeError(
-            f"fold: expected (N, multiple of {area}, {counts[0] * counts[1]}) for output size {(height, width)}, got "
-            f"{tuple(input.shape)}."
+            f"fold: expected (N, multiple of {area}, {counts[0] * counts[1]}) for output size "
+            f"{(height, width)}, got {tuple(input.shape)}."
         )
     channels = rows // area
     padded = (height + 2 * padding[0], width + 2 * padding[1])
@@ -354,7 +360,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     return y.squeeze(0) if single else y
 
 
-# ---- shuffles ---------------------------------------------------------------------------------------------------
+# ---- shuffles ----------------------------------------------------------------------------------------------------
 
 
 def pixel_shuffle(input, upscale_factor):

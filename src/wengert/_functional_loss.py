@@ -25,7 +25,8 @@ def _implicit_dim(name, ndim, level):
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) divided by its sum along `dim`: positive values that add up to 1.
 
-    input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A missing
+    input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A
+    missing
     dim is guessed with a warning.
 
     Example:
@@ -65,7 +66,7 @@ torch_softmax = _softmax_method("softmax", _softmax)
 torch_log_softmax = _softmax_method("log_softmax", _log_softmax)
 
 
-# ---- losses -----------------------------------------------------------------------------------------------------
+# ---- losses ------------------------------------------------------------------------------------------------------
 
 
 def legacy_reduction(size_average, reduce, reduction):
@@ -186,7 +187,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     return total / max(input.numel() // classes, 1) if classes else total / 0.0
 
 
-# ---- embeddings -------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 def _limit_norms(weight, index, max_norm, norm_type):
@@ -296,13 +297,14 @@ def embedding_bag(
             starts.append(input.shape[0])
         if starts and (starts[0] != 0 or starts[-1] > input.shape[0]):
             raise ValueError(
-                f"embedding_bag: expected offsets from 0 to at most {input.shape[0]}, got {starts[0]} to {starts[-1]}."
+                f"embedding_bag: expected offsets from 0 to at most {input.shape[0]}, got "
+                f"{starts[0]} to {starts[-1]}."
             )
         bags = len(starts) - 1
     else:
         raise ValueError(
-            f"embedding_bag: expected an input (B, L), or (N,) with offsets (B,), got shape {tuple(input.shape)} and "
-            f"offsets {None if offsets is None else tuple(offsets.shape)}."
+            f"embedding_bag: expected an input (B, L), or (N,) with offsets (B,), got shape "
+            f"{tuple(input.shape)} and offsets {None if offsets is None else tuple(offsets.shape)}."
         )
     padding_idx = _padding_row("embedding_bag", padding_idx, weight.shape[0])
     rows = embedding(input, weight, padding_idx, max_norm, float(norm_type), scale_grad_by_freq)
@@ -349,7 +351,8 @@ def _bag_maxima(rows, bag_of, bags):
 def one_hot(tensor, num_classes=-1):
     """Rows with a 1 at each index: (…) of int64 → (…, num_classes) of int64.
 
-    num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large indices.
+    num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large
+    indices.
 
     Example:
         >>> import wengert

@@ -49,8 +49,9 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
-    """Mean 0 and variance 1 over each of num_groups groups of channels (axis 1) of each sample, then times weight plus
-    bias of each channel (C,).
+    """Mean 0 and variance 1 over each of num_groups groups of channels (axis 1) of each sample.
+
+    Then times weight plus bias of each channel (C,).
 
     Raises RuntimeError where the channels are not divisible by num_groups.
     """
@@ -65,7 +66,8 @@ def _enough_values(op, shape):
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """Each channel (axis 1) normalised over the other dimensions, then times weight plus bias.
 
-    In training the batch's mean and variance are used, and running_mean and running_var (where given) move towards them
+    In training the batch's mean and variance are used, and running_mean and running_var (where given) move towards
+    them
     in place by `momentum`; else the running statistics are used. The running variance takes the unbiased one.
 
     Raises ValueError for one value for each channel in training, RuntimeError for shapes that do not fit and for
@@ -97,7 +99,9 @@ def instance_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """Each channel of each sample normalised over its spatial dimensions, then times weight plus bias of the channel.
+    """Each channel of each sample normalised over its spatial dimensions.
+
+    Then times weight plus bias of the channel.
 
     With running statistics they move towards the batch's averages in place; without use_input_stats they are used
     instead. Raises ValueError for one spatial element.

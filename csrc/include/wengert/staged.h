@@ -46,7 +46,8 @@ class Result {
     to_ = &c.out[i];
     if (to_->dtype == compute && to_->layout->contiguous) return 1;
     index_t bytes = to_->numel() * itemsize(compute);
-    if (!array_new(&temp_, compute, layout_contiguous(to_->ndim(), to_->shape()))) return fail_memory(c.op->name, bytes);
+    if (!array_new(&temp_, compute, layout_contiguous(to_->ndim(), to_->shape())))
+      return fail_memory(c.op->name, bytes);
     return 1;
   }
   // Null where there is no result: a dry run, or one that was not asked for.

@@ -1,7 +1,7 @@
 """Reverse mode over traces: gradient rules derived from other rules.
 
-A fused backward kernel needs a rule of its own before it can be differentiated again. Where that rule is long, it is
-derived: the op is written once in plain tensor algebra, and `pullback` differentiates the instructions of that
+A fused backward kernel needs a rule of its own before it can be differentiated again. Where that rule is long, it
+is derived: the op is written once in plain tensor algebra, and `pullback` differentiates the instructions of that
 writing by their rows' own rules, as often as needed. What no result needs is dropped when the trace is assembled.
 """
 
@@ -12,8 +12,8 @@ from ._trace import Field, Symbol
 def pullback(function, inputs, cotangent):
     """The gradients of function(*inputs) for each input, given the gradient `cotangent` of its result.
 
-    inputs are Symbols of one trace, or None; the result is a list of Symbols, None where there is no gradient. Rules
-    of elementwise rows do not mention broadcasting, so each contribution is summed to its operand's shape.
+    inputs are Symbols of one trace, or None; the result is a list of Symbols, None where there is no gradient.
+    Rules of elementwise rows do not mention broadcasting, so each contribution is summed to its operand's shape.
     """
     trace = cotangent.trace
     first = len(trace.code)

@@ -1,6 +1,7 @@
 """Rows of convolution and pooling over 1 to 3 spatial dimensions.
 
-Convolution is linear in x and in w, and so are its gradients: the rules of four rows close over each other. `spatial` is
+Convolution is linear in x and in w, and so are its gradients: the rules of four rows close over each other.
+`spatial` is
 any list with one entry for each spatial dimension.
 """
 
@@ -71,7 +72,7 @@ def expand_channels(g, v, like, y, *, spatial: ints):
     return g.sum_channels(spatial), None
 
 
-# ---- pooling --------------------------------------------------------------------------------------------------------
+# ---- pooling -----------------------------------------------------------------------------------------------------
 
 
 @op("max_pool", public=False, outputs=2)

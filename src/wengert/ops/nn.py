@@ -3,7 +3,7 @@
 from ._def import binary, boolean, integer, op, opt_integer, real
 from ._derive import pullback
 
-# ---- softmax ------------------------------------------------------------------------------------------------------
+# ---- softmax -----------------------------------------------------------------------------------------------------
 
 
 @op("softmax", kernel="softmax", public=False)
@@ -33,7 +33,7 @@ def log_softmax_backward(g, u, s, y, *, dim: integer):
     return g - gp, -(g * p * u.sum([dim], True))
 
 
-# ---- losses of classes --------------------------------------------------------------------------------------------
+# ---- losses of classes -------------------------------------------------------------------------------------------
 #
 # reduction is 0 for none, 1 for mean, 2 for sum. A mean divides by the weights of the targets that count.
 
@@ -76,7 +76,7 @@ def class_spread(
     return g.class_loss(target, weight, reduction, ignore_index, label_smoothing)[0], None, None, None, None
 
 
-# ---- embeddings ---------------------------------------------------------------------------------------------------
+# ---- embeddings --------------------------------------------------------------------------------------------------
 
 
 @op("embedding", public=False, linear=True, grad_name="EmbeddingBackward0")
@@ -91,7 +91,7 @@ def embedding_backward(g, u, index, like, y, *, padding_idx: opt_integer = None)
     return g.embedding_rows(index, padding_idx, True), None, None
 
 
-# ---- activations with parameters ----------------------------------------------------------------------------------
+# ---- activations with parameters ---------------------------------------------------------------------------------
 
 
 @binary(public=False, kinks=(0.0,), args=("input", "negative_slope"))

@@ -1,6 +1,7 @@
 """Rows of normalisation. Each is a kernel with three gradients; a row for each of these alone has a derived rule.
 
-Statistics (mean, rstd) are handed to the gradient kernels as they were saved, but they depend on x: the derived rules
+Statistics (mean, rstd) are handed to the gradient kernels as they were saved, but they depend on x: the derived
+rules
 compute them anew from x, so that every order of derivative is whole.
 """
 
@@ -9,7 +10,7 @@ from math import prod
 from ._def import integer, op, real
 from ._derive import pullback
 
-# ---- the ops in plain tensor algebra: what the gradients of gradients are derived from ----------------------------
+# ---- the ops in plain tensor algebra: what the gradients of gradients are derived from ---------------------------
 
 
 def _standard(x, axes, count, eps, centered=True):
@@ -54,7 +55,7 @@ def _weight_rule(g, u, x, standard, spread):
     return scaled * y, pullback(standard, [x], scaled * u)[0]
 
 
-# ---- rows -----------------------------------------------------------------------------------------------------------
+# ---- rows --------------------------------------------------------------------------------------------------------
 
 
 @op("row_norm", kernel="layer_norm", public=False, outputs=3)
@@ -119,7 +120,7 @@ def rms_norm_gw(g, u, x, w, rstd, y, *, dims: integer, eps: real):
     return gu, gx, None, None
 
 
-# ---- channels -------------------------------------------------------------------------------------------------------
+# ---- channels ----------------------------------------------------------------------------------------------------
 
 
 @op("batch_norm_train", public=False, outputs=4)
