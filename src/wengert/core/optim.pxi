@@ -445,13 +445,14 @@ def grad_norm(list tensors):
 def scale_many(list tensors, factor):
     """Multiplies all tensors by a number, in place; False, having done nothing, where the kernel cannot take them."""
     cdef Pass s
-    cdef double f = float(factor)
+    cdef double f
     cdef int i
     cdef Tensor t
     s.block = NULL
     try:
         if not many_fill(&s, tensors, True):
             return False
+        f = float(factor)
         many_hold(&s, True)
         wg_scale(wg_pass_kernel(WG_SCALE, s.dtype), s.data[PARAM], s.count, s.n, f, s.bytes >= kUnlockBytes)
         for i in range(s.n):
