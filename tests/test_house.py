@@ -103,7 +103,8 @@ def test_lower_layers_do_not_look_up():
 
 
 SIGNATURE = re.compile(
-    r"^[ ]*cdef (?!class|struct|enum|extern|cppclass|packed|union)(?P<head>[^=\n]*?)\((?P<args>[^)]*(?:\n[^)]*)*?)\)(?P<tail>[^:\n]*):\s*$",
+    r"^[ ]*cdef (?!class|struct|enum|extern|cppclass|packed|union)(?P<head>[^=\n]*?)"
+    r"\((?P<args>[^)]*(?:\n[^)]*)*?)\)(?P<tail>[^:\n]*):\s*$",
     re.M,
 )
 OBJECTS = r"^(inline )?(object|list|dict|tuple|str|bytes|set|{classes}) "

@@ -15,16 +15,11 @@ namespace {
 template <class T>
 constexpr bool kIsFloat = !std::is_integral<T>::value;
 
-// Float for halves and float32, double for float64, uint64 (two's complement sums of int64) for integers.
+// The float itself, uint64 (two's complement sums of int64) for integers.
 template <class T>
-using SumOf =
-    typename std::conditional<std::is_integral<T>::value, std::uint64_t,
-                              typename std::conditional<std::is_same<T, double>::value, double, float>::type>::type;
+using SumOf = typename std::conditional<std::is_integral<T>::value, std::uint64_t, T>::type;
 template <class T>
 using SumOut = typename std::conditional<std::is_integral<T>::value, std::int64_t, T>::type;
-// What extremes are compared in.
-template <class T>
-using Wide = decltype(widen(T()));
 
 // ---- one value per element, combined: sum, prod, any, all, counts, extremes -----------------------------
 
@@ -34,7 +29,7 @@ struct SumSpec {
   using Acc = SumOf<T>;
   using Out = SumOut<T>;
   using Op = AddOp<Acc>;
-  static WG_INLINE Acc map(T v) { return static_cast<Acc>(widen(v)); }
+  static WG_INLINE Acc map(T v) { return static_cast<Acc>(v); }
   static WG_INLINE Acc empty() { return 0; }
 };
 template <class T>
@@ -45,7 +40,7 @@ struct ProdSpec : SumSpec<T> {
 };
 template <class T>
 struct SumSqSpec : SumSpec<T> {
-  static WG_INLINE SumOf<T> map(T v) { return widen(v) * widen(v); }
+  static WG_INLINE SumOf<T> map(T v) { return v * v; }
 };
 template <class T>
 struct CountSpec {
@@ -53,7 +48,7 @@ struct CountSpec {
   using Acc = std::int64_t;
   using Out = std::int64_t;
   using Op = AddOp<Acc>;
-  static WG_INLINE Acc map(T v) { return widen(v) != 0; }
+  static WG_INLINE Acc map(T v) { return v != 0; }
   static WG_INLINE Acc empty() { return 0; }
 };
 struct OrOp {
@@ -68,7 +63,7 @@ struct AnySpec {
   using Acc = std::uint8_t;
   using Out = std::uint8_t;
   using Op = OrOp;
-  static WG_INLINE Acc map(T v) { return widen(v) != 0; }
+  static WG_INLINE Acc map(T v) { return v != 0; }
   static WG_INLINE Acc empty() { return 0; }
 };
 template <class T>
@@ -79,15 +74,15 @@ struct AllSpec : AnySpec<T> {
 template <class T>
 struct MaxSpec {
   using In = T;
-  using Acc = Wide<T>;
+  using Acc = T;
   using Out = T;
   using Op = MaxOp<Acc>;
-  static WG_INLINE Acc map(T v) { return widen(v); }
+  static WG_INLINE Acc map(T v) { return v; }
   static WG_INLINE Acc empty() { return 0; }
 };
 template <class T>
 struct MinSpec : MaxSpec<T> {
-  using Op = MinOp<Wide<T>>;
+  using Op = MinOp<T>;
 };
 
 template <class S>
@@ -103,7 +98,7 @@ void inner(const void* x, void* out, index_t rows, index_t n) {
   using Acc = typename S::Acc;
   const auto* p = static_cast<const typename S::In*>(x);
   auto* o = static_cast<typename S::Out*>(out);
-  auto store = [&](index_t r, Acc v) { o[r] = Narrow<typename S::Out>::from(v); };
+  auto store = [&](index_t r, Acc v) { o[r] = static_cast<typename S::Out>(v); };
   if (n == 0) {
     for (index_t r = 0; r < rows; ++r) store(r, S::empty());
     return;
@@ -117,94 +112,14 @@ void outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
   const auto* p = static_cast<const typename S::In*>(x);
   auto* o = static_cast<typename S::Out*>(out);
   if (n == 0) {
-    for (index_t i = 0; i < outer * inner; ++i) o[i] = Narrow<typename S::Out>::from(S::empty());
+    for (index_t i = 0; i < outer * inner; ++i) o[i] = static_cast<typename S::Out>(S::empty());
     return;
   }
   reduce_outer<Acc>(
       outer, n, inner, [=](index_t k) { return MapLoad<S>{p + k * n * inner, nullptr}; }, typename S::Op(),
       [&](index_t k, index_t c0, int w, const Acc* v) {
-        for (int l = 0; l < w; ++l) o[k * inner + c0 + l] = Narrow<typename S::Out>::from(v[l]);
+        for (int l = 0; l < w; ++l) o[k * inner + c0 + l] = static_cast<typename S::Out>(v[l]);
       });
-}
-
-// ---- extremes with positions ---------------------------------------------------------------------------
-
-// Whether `a` takes the place of the best so far: strictly better, or the first NaN.
-template <bool Greatest, class A>
-WG_INLINE bool beats(A a, A best) {
-  return (Greatest ? a > best : a < best) | ((a != a) & (best == best));
-}
-
-// The extreme value of each chunk is found by lanes; only the chunk that holds the winner is searched.
-template <bool Greatest, class T>
-void extreme_inner(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n) {
-  using A = Wide<T>;
-  using Op = typename std::conditional<Greatest, MaxOp<A>, MinOp<A>>::type;
-  const T* p = static_cast<const T*>(x);
-  for_rows(rows, n, [&](index_t r) {
-    const T* row = p + r * n;
-    A best = widen(row[0]);
-    index_t start = 0;
-    for (index_t s = 0; s < n; s += kChunk) {
-      A v = reduce_chunk<A>(MapLoad<MaxSpec<T>>{row, nullptr}, s, n - s < kChunk ? n - s : kChunk, Op());
-      if (beats<Greatest>(v, best)) best = v, start = s;
-    }
-    if (best == best) {
-      while (widen(row[start]) != best) ++start;
-    } else {
-      while (widen(row[start]) == widen(row[start])) ++start;
-    }
-    if (values) static_cast<T*>(values)[r] = row[start];
-    indices[r] = start;
-  });
-}
-
-template <bool Greatest, class T, class Idx>
-void extreme_columns(const T* x, T* values, std::int64_t* indices, index_t n, index_t stride, int w) {
-  using A = Wide<T>;
-  A best[kTile];
-  Idx where[kTile];
-  for (int l = 0; l < w; ++l) best[l] = widen(x[l]), where[l] = 0;
-  for (index_t j = 1; j < n; ++j) {
-    const T* row = x + j * stride;
-    const Idx at = static_cast<Idx>(j);
-    for (int l = 0; l < w; ++l) {
-      A a = widen(row[l]);
-      bool wins = beats<Greatest>(a, best[l]);
-      best[l] = wins ? a : best[l];
-      where[l] = wins ? at : where[l];
-    }
-  }
-  for (int l = 0; l < w; ++l) indices[l] = where[l];
-  if (values) {
-    for (int l = 0; l < w; ++l) values[l] = Narrow<T>::from(best[l]);
-  }
-}
-
-template <bool Greatest, class T>
-void extreme_outer(const void* x, void* values, std::int64_t* indices, index_t outer, index_t n, index_t inner) {
-  // Positions as wide as the elements keep the loop in vectors.
-  using Idx = typename std::conditional<sizeof(T) == 8, std::int64_t, std::int32_t>::type;
-  const T* p = static_cast<const T*>(x);
-  T* v = static_cast<T*>(values);
-  for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
-    const index_t at = o * inner + c;
-    const T* column = p + o * n * inner + c;
-    if (n <= INT32_MAX) {
-      extreme_columns<Greatest, T, Idx>(column, v ? v + at : nullptr, indices + at, n, inner, w);
-    } else {
-      extreme_columns<Greatest, T, std::int64_t>(column, v ? v + at : nullptr, indices + at, n, inner, w);
-    }
-  });
-}
-
-template <bool Greatest, class T>
-void arg_inner(const void* x, void* out, index_t rows, index_t n) {
-  extreme_inner<Greatest, T>(x, nullptr, static_cast<std::int64_t*>(out), rows, n);
-}
-template <bool Greatest, class T>
-void arg_outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
-  extreme_outer<Greatest, T>(x, nullptr, static_cast<std::int64_t*>(out), outer, n, inner);
 }
 
 // ---- variance ------------------------------------------------------------------------------------------
@@ -217,8 +132,8 @@ struct DeviationLoad {
   const A* aux;
   A center;
   static WG_INLINE A map(A d) { return Square ? d * d : d; }
-  WG_INLINE A operator()(index_t i) const { return map(A(widen(p[i])) - center); }
-  WG_INLINE A operator()(index_t i, int l) const { return map(A(widen(p[i])) - aux[l]); }
+  WG_INLINE A operator()(index_t i) const { return map(p[i] - center); }
+  WG_INLINE A operator()(index_t i, int l) const { return map(p[i] - aux[l]); }
 };
 // d and sq: sums of x - mean and of its square. The first corrects the second for the rounding of the mean.
 template <class A>
@@ -233,7 +148,7 @@ void var_inner(const void* x, void* mean, void* var, index_t rows, index_t n, do
   const T* p = static_cast<const T*>(x);
   T *m = static_cast<T*>(mean), *v = static_cast<T*>(var);
   if (n == 0) {
-    for (index_t r = 0; r < rows; ++r) m[r] = v[r] = Narrow<T>::from(__builtin_nanf(""));
+    for (index_t r = 0; r < rows; ++r) m[r] = v[r] = static_cast<T>(__builtin_nanf(""));
     return;
   }
   for_rows(rows, n, [&](index_t r) {
@@ -241,8 +156,8 @@ void var_inner(const void* x, void* mean, void* var, index_t rows, index_t n, do
     A mu = reduce_row<A>(MapLoad<SumSpec<T>>{row, nullptr}, 0, n, AddOp<A>()) / static_cast<A>(n);
     A d = reduce_row<A>(DeviationLoad<T, false>{row, nullptr, mu}, 0, n, AddOp<A>());
     A sq = reduce_row<A>(DeviationLoad<T, true>{row, nullptr, mu}, 0, n, AddOp<A>());
-    m[r] = Narrow<T>::from(mu);
-    v[r] = Narrow<T>::from(variance(d, sq, n, correction));
+    m[r] = static_cast<T>(mu);
+    v[r] = static_cast<T>(variance(d, sq, n, correction));
   });
 }
 
@@ -252,7 +167,7 @@ void var_outer(const void* x, void* mean, void* var, index_t outer, index_t n, i
   const T* p = static_cast<const T*>(x);
   T *m = static_cast<T*>(mean), *v = static_cast<T*>(var);
   if (n == 0) {
-    for (index_t i = 0; i < outer * inner; ++i) m[i] = v[i] = Narrow<T>::from(__builtin_nanf(""));
+    for (index_t i = 0; i < outer * inner; ++i) m[i] = v[i] = static_cast<T>(__builtin_nanf(""));
     return;
   }
   for_tiles(outer, n, inner, [&](index_t o, index_t c, int w) {
@@ -263,8 +178,8 @@ void var_outer(const void* x, void* mean, void* var, index_t outer, index_t n, i
     reduce_tile<A>(DeviationLoad<T, false>{part, mu, 0}, 0, n, inner, c, w, d, AddOp<A>());
     reduce_tile<A>(DeviationLoad<T, true>{part, mu, 0}, 0, n, inner, c, w, sq, AddOp<A>());
     for (int l = 0; l < w; ++l) {
-      m[o * inner + c + l] = Narrow<T>::from(mu[l]);
-      v[o * inner + c + l] = Narrow<T>::from(variance(d[l], sq[l], n, correction));
+      m[o * inner + c + l] = static_cast<T>(mu[l]);
+      v[o * inner + c + l] = static_cast<T>(variance(d[l], sq[l], n, correction));
     }
   });
 }
@@ -280,11 +195,11 @@ struct ExpLoad {
   const T* p;
   const A* aux;
   A shift;
-  WG_INLINE A operator()(index_t i) const { return vm::exp(A(widen(p[i])) - shift); }
-  WG_INLINE A operator()(index_t i, int l) const { return vm::exp(A(widen(p[i])) - aux[l]); }
+  WG_INLINE A operator()(index_t i) const { return vm::exp(p[i] - shift); }
+  WG_INLINE A operator()(index_t i, int l) const { return vm::exp(p[i] - aux[l]); }
 };
 
-// The shift: the greatest value, 0 where that is infinite (so that inf - inf never occurs).
+// The shift: the greatest value (a NaN may be lost, the sum has it), 0 where that is infinite (so that inf - inf never occurs).
 template <class A>
 WG_INLINE A shift_of(A greatest) {
   return __builtin_isinf(greatest) ? A(0) : greatest;
@@ -293,36 +208,38 @@ WG_INLINE A shift_of(A greatest) {
 template <class T>
 void logsumexp_inner(const void* x, void* out, index_t rows, index_t n) {
   using A = SumOf<T>;
+  using Shift = typename MaxOp<A>::Quick;
   const T* p = static_cast<const T*>(x);
   T* o = static_cast<T*>(out);
   if (n == 0) {
-    for (index_t r = 0; r < rows; ++r) o[r] = Narrow<T>::from(-__builtin_inff());
+    for (index_t r = 0; r < rows; ++r) o[r] = static_cast<T>(-__builtin_inff());
     return;
   }
   for_rows(rows, n, [&](index_t r) {
     const T* row = p + r * n;
-    A m = shift_of(reduce_row<A>(MapLoad<MaxSpec<T>>{row, nullptr}, 0, n, MaxOp<A>()));
+    A m = shift_of(reduce_row<A>(MapLoad<MaxSpec<T>>{row, nullptr}, 0, n, Shift()));
     A s = reduce_row<A>(ExpLoad<T>{row, nullptr, m}, 0, n, AddOp<A>());
-    o[r] = Narrow<T>::from(log_scalar(s) + m);
+    o[r] = static_cast<T>(log_scalar(s) + m);
   });
 }
 
 template <class T>
 void logsumexp_outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
   using A = SumOf<T>;
+  using Shift = typename MaxOp<A>::Quick;
   const T* p = static_cast<const T*>(x);
   T* o = static_cast<T*>(out);
   if (n == 0) {
-    for (index_t i = 0; i < outer * inner; ++i) o[i] = Narrow<T>::from(-__builtin_inff());
+    for (index_t i = 0; i < outer * inner; ++i) o[i] = static_cast<T>(-__builtin_inff());
     return;
   }
   for_tiles(outer, n, inner, [&](index_t k, index_t c, int w) {
     const T* part = p + k * n * inner;
     A m[kTile], s[kTile];
-    reduce_tile<A>(MapLoad<MaxSpec<T>>{part, nullptr}, 0, n, inner, c, w, m, MaxOp<A>());
+    reduce_tile<A>(MapLoad<MaxSpec<T>>{part, nullptr}, 0, n, inner, c, w, m, Shift());
     for (int l = 0; l < w; ++l) m[l] = shift_of(m[l]);
     reduce_tile<A>(ExpLoad<T>{part, m, 0}, 0, n, inner, c, w, s, AddOp<A>());
-    for (int l = 0; l < w; ++l) o[k * inner + c + l] = Narrow<T>::from(log_scalar(s[l]) + m[l]);
+    for (int l = 0; l < w; ++l) o[k * inner + c + l] = static_cast<T>(log_scalar(s[l]) + m[l]);
   });
 }
 
@@ -338,8 +255,8 @@ void scan_inner(const void* x, void* out, index_t rows, index_t n) {
   for_rows(rows, n, [&](index_t r) {
     A a = Op<A>::identity();
     for (index_t i = r * n; i < r * n + n; ++i) {
-      a = Op<A>()(a, static_cast<A>(widen(p[i])));
-      o[i] = Narrow<Out>::from(a);
+      a = Op<A>()(a, static_cast<A>(p[i]));
+      o[i] = static_cast<Out>(a);
     }
   });
 }
@@ -358,8 +275,8 @@ void scan_outer(const void* x, void* out, index_t outer, index_t n, index_t inne
       const T* row = p + start + j * inner;
       Out* to = o + start + j * inner;
       for (int l = 0; l < w; ++l) {
-        a[l] = Op<A>()(a[l], static_cast<A>(widen(row[l])));
-        to[l] = Narrow<Out>::from(a[l]);
+        a[l] = Op<A>()(a[l], static_cast<A>(row[l]));
+        to[l] = static_cast<Out>(a[l]);
       }
     }
   });
@@ -367,8 +284,6 @@ void scan_outer(const void* x, void* out, index_t outer, index_t n, index_t inne
 
 void* entry(ReduceInnerFn f) { return reinterpret_cast<void*>(f); }
 void* entry(ReduceOuterFn f) { return reinterpret_cast<void*>(f); }
-void* entry(ExtremeInnerFn f) { return reinterpret_cast<void*>(f); }
-void* entry(ExtremeOuterFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarInnerFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 
@@ -384,10 +299,6 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
   WG_SPEC("sum", dt, sum, SumSpec<T>), WG_SPEC("prod", dt, sum, ProdSpec<T>), WG_SPEC("max", dt, dt, MaxSpec<T>), \
       WG_SPEC("min", dt, dt, MinSpec<T>), WG_SPEC("any", dt, kBool, AnySpec<T>),                                  \
       WG_SPEC("all", dt, kBool, AllSpec<T>), WG_SPEC("count_nonzero", dt, kInt64, CountSpec<T>),                  \
-      WG_PAIR("argmax", dt, kInt64, (arg_inner<true, T>), (arg_outer<true, T>)),                                  \
-      WG_PAIR("argmin", dt, kInt64, (arg_inner<false, T>), (arg_outer<false, T>)),                                \
-      WG_PAIR("max_with_index", dt, dt, (extreme_inner<true, T>), (extreme_outer<true, T>)),                      \
-      WG_PAIR("min_with_index", dt, dt, (extreme_inner<false, T>), (extreme_outer<false, T>)),                    \
       WG_PAIR("cumsum", dt, sum, (scan_inner<AddOp, T>), (scan_outer<AddOp, T>)),                                 \
       WG_PAIR("cumprod", dt, sum, (scan_inner<MulOp, T>), (scan_outer<MulOp, T>))
 #define WG_FLOAT(dt, T)                                                                                          \
@@ -397,7 +308,8 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double))
 #else
-WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_ALL(kBool, std::uint8_t, kInt64), WG_ALL(kUInt8, std::uint8_t, kInt64),
-        WG_ALL(kInt8, std::int8_t, kInt64), WG_ALL(kInt16, std::int16_t, kInt64),
-        WG_ALL(kInt32, std::int32_t, kInt64), WG_ALL(kInt64, std::int64_t, kInt64))
+WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_ALL(kBool, std::uint8_t, kInt64),
+        WG_ALL(kUInt8, std::uint8_t, kInt64), WG_ALL(kInt8, std::int8_t, kInt64),
+        WG_ALL(kInt16, std::int16_t, kInt64), WG_ALL(kInt32, std::int32_t, kInt64),
+        WG_ALL(kInt64, std::int64_t, kInt64))
 #endif

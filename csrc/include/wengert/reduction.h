@@ -16,7 +16,6 @@
 
 #include "wengert/alloc.h"
 #include "wengert/config.h"
-#include "wengert/dtype.h"
 #include "wengert/parallel.h"
 
 namespace wg {
@@ -31,32 +30,7 @@ constexpr index_t kRun = 64;                // rows of one run of an outer reduc
 constexpr index_t kRunBlock = 16 * kRun;    // rows of one part of a tall column
 constexpr int kMaxLevels = 52;              // levels of the tree over chunks: 2**52 chunks
 
-// ---- element access -----------------------------------------------------------------------------------
-
-// The type that an element is widened to: halves to float, everything else as it is.
-template <class T>
-WG_INLINE T widen(T v) {
-  return v;
-}
-// Out of line: the conversions inlined into every unrolled loop were half of the baseline unit.
-inline WG_NOINLINE float widen(half_t v) { return half_to_float(v); }
-inline WG_NOINLINE float widen(bfloat_t v) { return bfloat_to_float(v); }
-
-template <class T>
-struct Narrow {
-  template <class A>
-  static WG_INLINE T from(A v) {
-    return static_cast<T>(v);
-  }
-};
-template <>
-struct Narrow<half_t> {
-  static WG_INLINE half_t from(float v) { return float_to_half(v); }
-};
-template <>
-struct Narrow<bfloat_t> {
-  static WG_INLINE bfloat_t from(float v) { return float_to_bfloat(v); }
-};
+// ---- combination ---------------------------------------------------------------------------------------
 
 template <class A>
 struct AddOp {
@@ -68,31 +42,34 @@ struct MulOp {
   static WG_INLINE A identity() { return A(1); }
   WG_INLINE A operator()(A a, A b) const { return a * b; }
 };
-// The greater one, NaN if either is.
+// The greater one, NaN if either is. Quick is the same where there is no NaN, in one instruction.
 template <class A>
 struct MaxOp {
-  WG_INLINE A operator()(A a, A b) const {
-    A m = a > b ? a : b;
-    return a != a ? a : m;
-  }
+  struct Quick {
+    WG_INLINE A operator()(A a, A b) const { return a > b ? a : b; }
+  };
+  WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
 template <class A>
 struct MinOp {
-  WG_INLINE A operator()(A a, A b) const {
-    A m = a < b ? a : b;
-    return a != a ? a : m;
-  }
+  struct Quick {
+    WG_INLINE A operator()(A a, A b) const { return a < b ? a : b; }
+  };
+  WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
+template <class Op, class = void>
+constexpr bool kHasQuick = false;
+template <class Op>
+constexpr bool kHasQuick<Op, std::void_t<typename Op::Quick>> = true;
 
 // ---- rows ---------------------------------------------------------------------------------------------
 //
 // `Load` is a small struct with a pointer p to its elements: load(i) is element i of a row as an A. `Op` combines
 // two.
 
-// Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order, nor
-// halves.
-template <class A, class Load>
-constexpr bool kUnrolls = !std::is_integral<A>::value && sizeof(*Load::p) >= 4;
+// Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order.
+template <class A>
+constexpr bool kUnrolls = !std::is_integral<A>::value;
 
 // Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
 template <class A, class Load, class Op>
@@ -109,6 +86,11 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
     for (++i; i < end; ++i) a = op(a, load(i));
     return a;
   }
+  if constexpr (kHasQuick<Op>) {  // looking for NaN first is cheaper than keeping them
+    std::int32_t found = 0;
+    for (index_t j = start; j < end; ++j) found |= load(j) != load(j);
+    if (WG_LIKELY(!found)) return reduce_chunk<A>(load, start, n, typename Op::Quick());
+  }
   A acc[kLanes];
   int w = n < kLanes ? 16 : kLanes;
   if (n < kLanes) {
@@ -119,7 +101,7 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
   } else {
     for (int l = 0; l < kLanes; ++l) acc[l] = load(i + l);
     i += kLanes;
-    if constexpr (kUnrolls<A, Load>) {
+    if constexpr (kUnrolls<A>) {
       for (; i + 8 * kLanes <= end; i += 8 * kLanes) {
         for (int l = 0; l < kLanes; ++l) {
           A a = acc[l];
@@ -223,7 +205,7 @@ WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_
     for (int l = 0; l < w; ++l) v[l] = load(pos + l, l);
     pos += stride;
     --left;
-    if constexpr (kUnrolls<A, Load>) {
+    if constexpr (kUnrolls<A>) {
       for (; left >= 4; left -= 4, pos += 4 * stride) {
         for (int l = 0; l < w; ++l) {
           A a = op(v[l], load(pos + l, l));

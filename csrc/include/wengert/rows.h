@@ -58,9 +58,10 @@ template <class T>
 T row_sum(const T* p, index_t n) {
   return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, AddOp<T>());
 }
+// The maximum of a row, as the shift of its exponentials: a NaN may be lost here, their sum has it.
 template <class T>
 T row_max(const T* p, index_t n) {
-  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, MaxOp<T>());
+  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, typename MaxOp<T>::Quick());
 }
 template <class T>
 T row_dot(const T* p, const T* q, T center, index_t n) {

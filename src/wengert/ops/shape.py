@@ -1,6 +1,6 @@
 """Shapes: views, copies, joining. The gradients of views are their embeddings, and the other way round."""
 
-from ._def import dtype, integer, ints, op
+from ._def import boolean, dtype, integer, ints, op
 
 
 @op("view", flags="view", linear=True, batch="shape")
@@ -56,7 +56,7 @@ def expand_like(g, x, like, y):
 
 
 @op("unreduce_like", flags="view", linear=True, public=False, batch="unreduce_like")
-def unreduce_like(g, x, like, y, *, dim: ints, keepdim: "b"):
+def unreduce_like(g, x, like, y, *, dim: ints, keepdim: boolean):
     """A result of a reduction over `dim`, expanded to the shape of what was reduced."""
     return g.sum(dim, keepdim), None
 
