@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers import FLOATS, INTS, tensor, values
+from optools import FLOATS, INTS, tensor, values
 
 import wengert
 from wengert import _core as core

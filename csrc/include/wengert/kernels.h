@@ -38,7 +38,6 @@ struct KernelUnit {
 };
 
 #define WG_UNITS(X) \
-#define WG_UNITS(X) \
   X(unary) X(binary) X(ternary) X(cast) X(gradient) X(reduce) X(matmul) X(conv) X(pool) X(fused) X(index) \
   X(sort) X(random) X(optim) X(activation) X(extreme)
 
