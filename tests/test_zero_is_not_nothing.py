@@ -170,7 +170,8 @@ def test_second_order(name):
 
 def test_known_removable_singularity():
     """sqrt(x)**2 at 0: mathematics says 1, the chain rule says 2 * 0 * inf. The result here is 0
-    (docs/numerics.md).""" x = leaf([0.0])
+    (docs/numerics.md)."""
+    x = leaf([0.0])
     (x.sqrt() ** 2).sum().backward()
     assert x.grad.tolist() == [0.0]
 

@@ -21,7 +21,8 @@ is_inference_mode_enabled = _core.is_inference
 
 def _decorate(make, function):
     """A function that runs every call of `function` inside make(); a generator leaves the mode while it is
-    suspended.""" if inspect.isclass(function):
+    suspended."""
+    if inspect.isclass(function):
         raise TypeError(
             f"{make}: expected a function to decorate, got the class {function.__name__}. Decorate methods."
         )

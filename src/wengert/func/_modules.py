@@ -5,7 +5,8 @@ from ._levels import call
 
 def _places(module, remove_duplicate):
     """Full name -> (dict that holds the tensor, name in it) for parameters and buffers of a module and its
-    children.""" places = {}
+    children."""
+    places = {}
     for prefix, child in module.named_modules(remove_duplicate=remove_duplicate):
         for store in (child._parameters, child._buffers):
             for name in store:

@@ -45,7 +45,8 @@ def map_leaves(function, tree):
 
 def spread(prefix, tree, op):
     """One value for each leaf of `tree`: a prefix is a tree that may end early, its last value standing for all
-    below.""" out = []
+    below."""
+    out = []
 
     def walk(value, part):
         is_tree = isinstance(part, (tuple, list, dict))
