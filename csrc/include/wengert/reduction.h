@@ -42,19 +42,24 @@ struct MulOp {
   static WG_INLINE A identity() { return A(1); }
   WG_INLINE A operator()(A a, A b) const { return a * b; }
 };
-// The greater one, NaN if either is. Quick is the same where there is no NaN, in one instruction.
+// One instruction each; a NaN may be lost.
+template <class A>
+struct QuickMax {
+  WG_INLINE A operator()(A a, A b) const { return a > b ? a : b; }
+};
+template <class A>
+struct QuickMin {
+  WG_INLINE A operator()(A a, A b) const { return a < b ? a : b; }
+};
+// The greater one, NaN if either is. Quick is the same where there is no NaN.
 template <class A>
 struct MaxOp {
-  struct Quick {
-    WG_INLINE A operator()(A a, A b) const { return a > b ? a : b; }
-  };
+  using Quick = QuickMax<A>;
   WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
 template <class A>
 struct MinOp {
-  struct Quick {
-    WG_INLINE A operator()(A a, A b) const { return a < b ? a : b; }
-  };
+  using Quick = QuickMin<A>;
   WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
 template <class Op, class = void>
