@@ -25,7 +25,14 @@ SANITIZE = os.environ.get("WENGERT_SANITIZE", "")
 ANNOTATE = os.environ.get("WENGERT_ANNOTATE", "") not in ("", "0")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
-COMMON = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+COMMON = [
+    "-std=c++17",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+]
 COMMON += ["-O1", "-g", "-DWENGERT_DEBUG"] if DEBUG else ["-O3", "-DNDEBUG"]
 if SANITIZE:
     COMMON += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer", "-g", "-fno-sanitize-recover=all"]
@@ -64,11 +71,15 @@ class Build(build_ext):
         try:
             subprocess.run([*cxx, "--version"], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
-            stop(f"no C++ compiler: '{cxx[0]}' does not run. On Debian or Ubuntu: apt-get install g++; elsewhere install "
-                 "GCC or Clang, or name one in CXX.")
+            stop(
+                f"no C++ compiler: '{cxx[0]}' does not run. On Debian or Ubuntu: apt-get install g++; elsewhere install "
+                "GCC or Clang, or name one in CXX."
+            )
         if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
-            stop("no Python headers (Python.h). On Debian or Ubuntu: apt-get install python3-dev; else use a Python that "
-                 "ships them.")
+            stop(
+                "no Python headers (Python.h). On Debian or Ubuntu: apt-get install python3-dev; else use a Python that "
+                "ships them."
+            )
 
     def compile_csrc(self, cxx):
         """Compiles what changed; returns all object files."""
@@ -81,8 +92,22 @@ class Build(build_ext):
             isas = ISAS if source.parent.name == "kernels" else {"all": []}
             for isa, flags in isas.items():
                 target = folder / f"{source.parent.name}-{source.stem}-{isa}.o"
-                command = [*cxx, *COMMON, *flags, "-I", str(ROOT / "csrc" / "include"), "-I", str(ROOT / "csrc" / "kernels"),
-                           "-MMD", "-MF", str(target.with_suffix(".d")), "-c", str(source), "-o", str(target)]
+                command = [
+                    *cxx,
+                    *COMMON,
+                    *flags,
+                    "-I",
+                    str(ROOT / "csrc" / "include"),
+                    "-I",
+                    str(ROOT / "csrc" / "kernels"),
+                    "-MMD",
+                    "-MF",
+                    str(target.with_suffix(".d")),
+                    "-c",
+                    str(source),
+                    "-o",
+                    str(target),
+                ]
                 jobs.append((source, isa, target, command))
         todo = [job for job in jobs if stale(job[0], job[2])]
         todo.sort(key=lambda job: -job[0].stat().st_size)  # long ones first
@@ -110,7 +135,9 @@ def stale(source, target):
         return True
     made = target.stat().st_mtime
     names = depends.read_text().replace("\\\n", " ").partition(":")[2].split()
-    return any(not Path(n).exists() or Path(n).stat().st_mtime > made for n in names) or source.stat().st_mtime > made
+    return (
+        any(not Path(n).exists() or Path(n).stat().st_mtime > made for n in names) or source.stat().st_mtime > made
+    )
 
 
 def core():
@@ -126,11 +153,23 @@ def core():
         language="c++",
         include_dirs=["csrc/include", "src/wengert/core"],
         depends=parts + headers,
-        extra_compile_args=[*(f for f in COMMON if f != "-O3"), *([] if DEBUG else ["-O2"]), "-Wno-unused-function"],
-        extra_link_args=[f"-fsanitize={SANITIZE}"] if SANITIZE else (["-s"] if not DEBUG and sys.platform == "linux" else []),
+        extra_compile_args=[
+            *(f for f in COMMON if f != "-O3"),
+            *([] if DEBUG else ["-O2"]),
+            "-Wno-unused-function",
+        ],
+        extra_link_args=[f"-fsanitize={SANITIZE}"]
+        if SANITIZE
+        else (["-s"] if not DEBUG and sys.platform == "linux" else []),
     )
-    directives = {"boundscheck": DEBUG, "wraparound": False, "cdivision": True, "initializedcheck": DEBUG,
-                  "nonecheck": DEBUG, "freethreading_compatible": False}
+    directives = {
+        "boundscheck": DEBUG,
+        "wraparound": False,
+        "cdivision": True,
+        "initializedcheck": DEBUG,
+        "nonecheck": DEBUG,
+        "freethreading_compatible": False,
+    }
     return cythonize([extension], compiler_directives=directives, annotate=ANNOTATE, build_dir="build/cython")
 
 

@@ -15,19 +15,11 @@ class Unavailable(Exception):
 
 
 def load(name: str) -> ModuleType:
-    """Import a library, or raise Unavailable."""
+    """Import a library or a part of one, or raise Unavailable."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported ({error})") from None
-
-
-def tensors(name: str) -> ModuleType:
-    """Return ``wengert`` or ``torch`` with the submodules that the rows use loaded."""
-    module = load(name)
-    for part in ("nn", "nn.functional", "optim"):
-        load(f"{name}.{part}")
-    return module
 
 
 def compiler(name: str):

@@ -122,7 +122,13 @@ def distinct(rng, shape):
     return ((rng.permutation(n) - n / 2) * 0.1 + 0.033).reshape(shape)
 
 
-# ---- reductions ----------------------------------------------------------------------------------------------------
+@maker("pow_scalar")
+def _pow_scalar(rng):
+    x = uniform(rng, (3, 4), 0.5, 2.0)
+    return [Sample([x], (e,)) for e in (2.0, 3.0, 0.5, 1.0, 0.0, -1.5, 2.5)] + [Sample([np.array(0.7)], (3.0,))]
+
+
+# ---- reductions -------------------------------------------------------------------------------------------------
 
 
 @maker("sum", "sum_float", "sumsq", "amax", "amin", "logsumexp", "any", "all", "count_nonzero")
@@ -144,7 +150,7 @@ def _arg(rng):
     return [Sample([x], ((1,), False)), Sample([x], ((-1,), True)), Sample([x], (None, False))]
 
 
-# ---- matrix products -----------------------------------------------------------------------------------------------
+# ---- matrix products --------------------------------------------------------------------------------------------
 
 
 @maker("matmul")
@@ -173,7 +179,7 @@ def _matmul_rows(rng):
     return [Sample([uniform(rng, (*lead, 4)), uniform(rng, (4, 5))]) for lead in ((3,), (2, 3))]
 
 
-# ---- shapes --------------------------------------------------------------------------------------------------------
+# ---- shapes -----------------------------------------------------------------------------------------------------
 
 
 @maker("view", "reshape")
@@ -333,11 +339,21 @@ def _zeros_like(rng):
     return [Sample([uniform(rng, (2, 3))])]
 
 
-# ---- the door -------------------------------------------------------------------------------------------------------
+# ---- random draws ------------------------------------------------------------------------------------------------
+
+
+@maker("dropout")
+def _dropout(rng):
+    return [Sample([uniform(rng, (3, 4))], (0.4, 17, 0)), Sample([uniform(rng, (300,))], (0.1, 17, 4))]
+
+
+# ---- the door ---------------------------------------------------------------------------------------------------
 
 
 def samples(row, seed=7):
     """The samples of a row; an empty list where nobody has written any."""
+    import samples_families  # noqa: F401  (fills MAKERS; imports this file itself)
+
     rng = np.random.default_rng(seed)
     if row.samples is not None:
         return [Sample(list(operands), tuple(attrs)) for operands, attrs in row.samples(np, rng)]

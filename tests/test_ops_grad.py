@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import TABLE, core, gradients, run, same, tensor, torch_call, wengert
+from optools import TABLE, core, gradients, run, same, tensor, torch_call, wengert
 from samples import all_samples, samples
 
 STEP = 1e-5  # central differences: errors of STEP**2 times the third derivative, and of 1e-16 / STEP
@@ -155,8 +155,7 @@ def test_against_torch(row, sample, rng):
     for a, b in zip(got, wanted, strict=True):
         assert (a is None) == (b is None), f"{row.name}: a gradient is None in one library only"
         if a is not None:
-            # torch computes hardsigmoid's 1/6 in float32.
-            rtol = 1e-7 if row.name == "hardsigmoid" else 1e-10
+            rtol = TORCH_ERROR.get(row.name, 1e-10)
             same(a.detach().numpy(), b.detach().numpy(force=True), rtol=rtol, atol=1e-11, what=row.name)
     total = sum((b * b).sum() for b in wanted if b is not None and b.requires_grad)
     if not twice or not isinstance(total, torch.Tensor) or not total.requires_grad:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import OPS, TABLE, core, elementwise_rows, row_id, run, same, tensor, torch_call, values, wengert
+from optools import OPS, TABLE, core, elementwise_rows, row_id, run, same, tensor, torch_call, values, wengert
 from samples import INTEGERS_ONLY, Sample, all_samples, elementwise_operands, samples
 
 SIZES = (0, 1, 7, 8, 9, 255, 256, 257)
@@ -88,6 +88,21 @@ def test_broadcasting(row, rng):
         assert got.shape == want.shape and got.tobytes() == want.tobytes(), f"{row.name} {shapes[:n]}"
         expanded = [tensor(v).expand(want.shape) for v in operands]
         assert values(run(row, expanded)[0]).tobytes() == want.tobytes(), f"{row.name} expanded {shapes[:n]}"
+
+
+@pytest.mark.parametrize("row", elementwise_rows(), ids=row_id)
+def test_all_operands_expanded(row, rng):
+    """Strides of 0 in every operand: nothing beside the one value is read."""
+    for lead in ((5,), (2, 300), (3, 1, 7)):
+        operands = flat_operands(row, rng, 3)
+        want = values(run(row, [tensor(v[1]) for v in operands])[0])
+        expanded = [tensor(v).select(0, 1).expand(lead) for v in operands]
+        got = values(run(row, expanded)[0])
+        assert got.tobytes() == np.broadcast_to(want, lead).tobytes(), f"{row.name} {lead}"
+        last = [tensor(v).view((3,) + (1,) * len(lead)).expand((3, *lead)) for v in operands]
+        want = values(run(row, [tensor(v) for v in operands])[0])
+        got = values(run(row, last)[0])
+        assert got.tobytes() == np.broadcast_to(want.reshape(3, *[1] * len(lead)), (3, *lead)).tobytes(), row.name
 
 
 @pytest.mark.parametrize("row", [r for r in elementwise_rows(2) if r.name not in INTEGERS_ONLY], ids=row_id)

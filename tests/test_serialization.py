@@ -19,6 +19,7 @@ import pytest
 import wengert
 from wengert.serialization import FormatError, load_safetensors, save_safetensors
 
+COMPLEX = [getattr(wengert, name) for name in ("complex64", "complex128") if hasattr(wengert, name)]
 DTYPES = [
     wengert.bool,
     wengert.uint8,
@@ -30,8 +31,7 @@ DTYPES = [
     wengert.bfloat16,
     wengert.float32,
     wengert.float64,
-    wengert.complex64,
-    wengert.complex128,
+    *COMPLEX,
 ]
 
 
@@ -517,7 +517,7 @@ def test_compressed_zip_files_are_refused():
 
 
 def test_safetensors_round_trip(tmp_path):
-    state = {str(d): (wengert.arange(6) % 2).to(d).reshape(2, 3) for d in DTYPES if d != wengert.complex128}
+    state = {str(d): (wengert.arange(6) % 2).to(d).reshape(2, 3) for d in DTYPES if str(d) != "wengert.complex128"}
     state["scalar"] = wengert.tensor(1.5)
     state["empty"] = wengert.zeros(0, 2)
     state["transposed"] = wengert.arange(6.0).reshape(2, 3).t()
@@ -531,8 +531,9 @@ def test_safetensors_round_trip(tmp_path):
     assert list(wengert.load(path)) == list(state)
     with pytest.raises(TypeError, match="names and tensors"):
         save_safetensors({"a": 1}, path)
-    with pytest.raises(TypeError, match="complex128"):
-        save_safetensors({"a": wengert.zeros(1, dtype=wengert.complex128)}, path)
+    for dtype in COMPLEX[1:]:
+        with pytest.raises(TypeError, match="complex128"):
+            save_safetensors({"a": wengert.zeros(1, dtype=dtype)}, path)
     with pytest.raises(FormatError):
         load_safetensors(io.BytesIO(b"abc"))
 

@@ -25,7 +25,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     nn, functional = module.nn, module.nn.functional
     weights, *arrays = _data()
     images, labels = (module.from_numpy(array) for array in arrays)

@@ -18,7 +18,7 @@ def _data() -> np.ndarray:
 
 
 def _tensors(name: str, compiled: bool = False) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     x = module.from_numpy(_data()).requires_grad_()
     a, b = (module.tensor(value, requires_grad=True) for value in (_A, _B))
 

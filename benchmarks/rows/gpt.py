@@ -42,7 +42,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     functional = module.nn.functional
     weights, *arrays = _data()
     inputs, targets = (module.from_numpy(array) for array in arrays)

@@ -21,7 +21,7 @@ def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     softplus = module.nn.functional.softplus
     x, y, start, push = (module.from_numpy(array) for array in _data())
     eps = float(_EPS)

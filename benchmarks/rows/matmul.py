@@ -52,9 +52,9 @@ def _row(m: int, n: int, k: int, layout: str, batch: tuple[int, ...] = ()) -> Ro
         name=f"matmul-{label}-{layout}",
         title=f"product, M x N x K = {m} x {n} x {k}, {layout}" + (f", batch {batch[0]}" if batch else ""),
         contestants={
-            "wengert": lambda: _product(peers.tensors("wengert").from_numpy, m, n, k, layout, batch),
+            "wengert": lambda: _product(peers.load("wengert").from_numpy, m, n, k, layout, batch),
             "numpy": lambda: _product(np.asarray, m, n, k, layout, batch),
-            "torch": lambda: _product(peers.tensors("torch").from_numpy, m, n, k, layout, batch),
+            "torch": lambda: _product(peers.load("torch").from_numpy, m, n, k, layout, batch),
         },
         reference="numpy",
         units=max(1, int(1e5 / (m * n * k))),

@@ -19,7 +19,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
 
 
 def _tensors(name: str, compiled: bool = False) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     nn, functional = module.nn, module.nn.functional
     weights, *arrays = _data()
     x, target = (module.from_numpy(array) for array in arrays)
@@ -121,7 +121,7 @@ def _pure() -> Step:
 
 def _functional(name: str) -> Step:
     """The step without nn and optim: tensor operations on six leaves, updated under no_grad."""
-    module = peers.tensors(name)
+    module = peers.load(name)
     weights, *arrays = _data()
     x, target = (module.from_numpy(array) for array in arrays)
     parameters = leaves(module, weights)

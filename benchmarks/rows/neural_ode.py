@@ -29,7 +29,7 @@ def _rollout(field, y):
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     linear = module.nn.functional.linear
     weights, start = _data()
     parameters = leaves(module, weights)

@@ -16,7 +16,7 @@ def _expected() -> list[float]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     x = module.tensor(0.01, requires_grad=True)
     factor = module.tensor(_FACTOR)
 

@@ -61,7 +61,7 @@ def _scalars(make) -> tuple[list, list]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     points, labels = (array.tolist() for array in moons())
     layers, parameters = _scalars(lambda value: module.tensor(float(value), requires_grad=True))
 

@@ -25,7 +25,7 @@ def _arrays(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tensors(name: str, shape: tuple[int, ...]) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     a, b = (module.tensor(x.tolist(), dtype=module.float32, requires_grad=True) for x in _arrays(shape))
     return _loop(a, b)
 

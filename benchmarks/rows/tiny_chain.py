@@ -16,7 +16,7 @@ def _arrays() -> list[np.ndarray]:
 
 
 def _tensors(name: str) -> Step:
-    module = peers.tensors(name)
+    module = peers.load(name)
     x, a, b, c = (module.from_numpy(array) for array in _arrays())
     x.requires_grad_()
 

@@ -205,7 +205,7 @@ WG_UNIT(binary, WG_FAST)
 #else
 WG_UNIT(binary, WG_FAST, WG_SLOW, WG_BOOL_INTS(add), WG_INTS(sub), WG_BOOL_INTS(mul), WG_INTS(floor_divide),
         WG_INTS(remainder), WG_INTS(fmod), WG_INTS(pow), WG_BOOL_INTS(maximum), WG_BOOL_INTS(minimum),
-        WG_INTS(fmax), WG_INTS(fmin), WG_BOOL_INTS(bitwise_and), WG_BOOL_INTS(bitwise_or),
+        WG_BOOL_INTS(fmax), WG_BOOL_INTS(fmin), WG_BOOL_INTS(bitwise_and), WG_BOOL_INTS(bitwise_or),
         WG_BOOL_INTS(bitwise_xor), WG_INTS(bitwise_left_shift), WG_INTS(bitwise_right_shift), WG_TEST_INTS(eq),
         WG_TEST_INTS(ne), WG_TEST_INTS(lt), WG_TEST_INTS(le), WG_TEST_INTS(gt), WG_TEST_INTS(ge),
         WG_TEST_INTS(logical_and), WG_TEST_INTS(logical_or), WG_TEST_INTS(logical_xor), WG_ANY_ZERO(std::uint8_t),

@@ -113,6 +113,16 @@ WG_INLINE void store_lanes(T* p, typename Simd<T>::V v, LaneMask m) {
 template <class T>
 constexpr int kTileCols = 2 * Simd<T>::kLanes;
 
+// Sums over k are cut into equal chunks of at most kDepth.
+template <class T>
+constexpr index_t kDepth = 1536 / static_cast<index_t>(sizeof(T));
+template <class T>
+static WG_INLINE index_t chunk_length(index_t k) {
+  if (k <= kDepth<T>) return k;
+  const index_t chunks = (k + kDepth<T> - 1) / kDepth<T>;
+  return ((k + chunks - 1) / chunks + 7) / 8 * 8;
+}
+
 // Where a tile goes: value = sum over a chunk of k; plus `part` (earlier chunks), plus bias, plus what c holds.
 template <class T>
 struct Dest {

@@ -3,8 +3,9 @@
 // Order of additions: k is cut into equal chunks of at most kDepth (see chunk_length); within a chunk an element is
 // one chain of fused multiply-adds in ascending k from 0; chunks are added in ascending order, then the bias, then
 // (accumulate) what C held: C = C + ((chunk0 + chunk1 + ...) + bias). The cut depends on k alone, so the bits of an
-// element do not depend on m, n, strides, packing, tile position or threads. The set of instructions does change
-// them: without fused multiply-add every product is rounded.
+// element do not depend on m, n, strides, packing, tile position or threads. A product of one element (m == n == 1)
+// has a rule of its own, see multiply_single. The set of instructions does change the bits: without fused
+// multiply-add every product is rounded.
 #include "wengert/alloc.h"
 #include "wengert/gemm.h"
 #include "wengert/kernels.h"
@@ -15,21 +16,16 @@
 namespace wg {
 namespace WG_NS {
 
-// A panel of B (kTileCols by a chunk) stays in the first-level cache, a block of A (kRowBlock by a chunk) in the
-// second, kColBlock panels of B in the third.
-template <class T>
-constexpr index_t kDepth = 1536 / static_cast<index_t>(sizeof(T));
+// A panel of B (kTileCols by a chunk, at most kDepth) stays in the first-level cache, a block of A (kRowBlock by a
+// chunk) in the second, kColBlock panels of B in the third.
 constexpr index_t kRowBlock = 192;
 template <class T>
 constexpr index_t kColBlock = 4096 / static_cast<index_t>(sizeof(T));
 static_assert(kRowBlock % kTileRows == 0, "blocks hold whole tiles");
 
+// Chains of a product with a single element (docs/decisions/0006).
 template <class T>
-static index_t chunk_length(index_t k) {
-  if (k <= kDepth<T>) return k;
-  const index_t chunks = (k + kDepth<T> - 1) / kDepth<T>;
-  return ((k + chunks - 1) / chunks + 7) / 8 * 8;
-}
+constexpr index_t kSingleLanes = 256 / static_cast<index_t>(sizeof(T));
 
 static WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 
@@ -157,23 +153,24 @@ static void multiply_rows(const Product<T>& g) {
   }
 }
 
-// N columns of C for R * kLanes rows of a row-major A, one row to a lane: out[j][lane] (+)= the sum over k.
+// N columns of C for R * kLanes rows of a row-major A, one row to a lane: out[j][lane] (+)= the sum over k. Rows
+// that fall on the same cache sets (`staged`) are copied a few lines at a time, so that each line is fetched once.
 template <class T, int N, int R>
 static WG_NOINLINE void narrow_tile(index_t k, const T* a, index_t a_row, const T* b, index_t b_row, index_t b_col,
-                                    T* out, index_t out_row, bool add) {
+                                    T* out, index_t out_row, bool add, bool staged) {
   using S = Simd<T>;
   using V = typename S::V;
-  constexpr int L = S::kLanes, Q = kQuad<T>;
+  constexpr int L = S::kLanes, Q = kQuad<T>, kPiece = 256 / static_cast<int>(sizeof(T));
   V r[N][R];
 #pragma GCC unroll 4
   for (int j = 0; j < N; ++j)
 #pragma GCC unroll 2
     for (int i = 0; i < R; ++i) r[j][i] = V{};
-  index_t p = 0;
-  for (; p + Q <= k; p += Q) {
+  // Columns p to p + Q, whose place in the first row is `from`.
+  const auto step = [&](const T* from, index_t row, index_t p) __attribute__((always_inline)) {
     V x[R][Q];
 #pragma GCC unroll 2
-    for (int i = 0; i < R; ++i) load_turned(a + i * L * a_row + p, a_row, x[i]);
+    for (int i = 0; i < R; ++i) load_turned(from + i * L * row, row, x[i]);
 #pragma GCC unroll 4
     for (int q = 0; q < Q; ++q)
 #pragma GCC unroll 4
@@ -182,7 +179,18 @@ static WG_NOINLINE void narrow_tile(index_t k, const T* a, index_t a_row, const 
 #pragma GCC unroll 2
         for (int i = 0; i < R; ++i) r[j][i] = fma(x[i][q], bv, r[j][i]);
       }
-  }
+  };
+  index_t p = 0;
+  if (staged)
+    for (; p + kPiece <= k; p += kPiece) {
+      alignas(64) T piece[R * L * kPiece];
+      for (int i = 0; i < R * L; ++i) {
+#pragma GCC unroll 4
+        for (int t = 0; t < kPiece; t += L) S::store(piece + i * kPiece + t, S::load(a + i * a_row + p + t));
+      }
+      for (int t = 0; t < kPiece; t += Q) step(piece + t, kPiece, p + t);
+    }
+  for (; p + Q <= k; p += Q) step(a + p, a_row, p);
   for (; p < k; ++p)
 #pragma GCC unroll 2
     for (int i = 0; i < R; ++i) {
@@ -211,18 +219,20 @@ static void multiply_narrow(const Product<T>& g, index_t w, T* turned, index_t w
   // Two vectors of rows while registers last, for more independent chains.
   constexpr index_t kTwice = kTileRows > 6 ? kNarrowCols : 2;
   const index_t step = g.n <= kTwice && w >= 2 * L ? 2 * L : L;
-  using Fn = void (*)(index_t, const T*, index_t, const T*, index_t, index_t, T*, index_t, bool);
+  using Fn = void (*)(index_t, const T*, index_t, const T*, index_t, index_t, T*, index_t, bool, bool);
   static constexpr Fn kOne[kNarrowCols] = {narrow_tile<T, 1, 1>, narrow_tile<T, 2, 1>, narrow_tile<T, 3, 1>,
                                            narrow_tile<T, 4, 1>};
   static constexpr Fn kTwo[kNarrowCols] = {narrow_tile<T, 1, 2>, narrow_tile<T, 2, 2>, narrow_tile<T, 3, 2>,
                                            narrow_tile<T, 4, 2>};
+  const bool staged = g.a_row * static_cast<index_t>(sizeof(T)) % 4096 == 0;
   const Fn fn = (step == L ? kOne : kTwo)[g.n - 1];
   for (index_t at = 0; at < w; at += step) {
     const index_t i = smaller(at, w - step);  // the last block goes back over rows already done
     index_t pc = 0;
     do {
       const index_t kc = smaller(chunk, g.k - pc);
-      fn(kc, g.a + i * g.a_row + pc, g.a_row, g.b + pc * g.b_row, g.b_row, g.b_col, turned + i, width, pc > 0);
+      fn(kc, g.a + i * g.a_row + pc, g.a_row, g.b + pc * g.b_row, g.b_row, g.b_col, turned + i, width, pc > 0,
+         staged);
       pc += kc;
     } while (pc < g.k);
   }
@@ -296,47 +306,34 @@ static bool better_turned(const Product<T>& g) {
   return turned < (g.m + pack) * g.k;
 }
 
-// One element: its chunks are independent chains, eight of which run side by side.
+// One element: lane l of kSingleLanes sums the products at p = l, l + kSingleLanes, ...; halves are added to each
+// other until one value is left. The number of lanes is the same for every set of instructions.
 template <class T>
 static WG_NOINLINE void multiply_single(const Product<T>& g) {
-  constexpr index_t kChains = 8;
-  const index_t chunk = chunk_length<T>(g.k);
-  T sum = 0;
-  index_t pc = 0;
-  for (; pc + kChains * chunk <= g.k; pc += kChains * chunk) {
-    T part[kChains] = {};
-    const T* a = g.a + pc * g.a_col;
-    const T* b = g.b + pc * g.b_row;
-    for (index_t p = 0; p < chunk; ++p)
-#pragma GCC unroll 8
-      for (index_t c = 0; c < kChains; ++c)
-        part[c] = fused(a[(c * chunk + p) * g.a_col], b[(c * chunk + p) * g.b_row], part[c]);
-    for (index_t c = 0; c < kChains; ++c) sum = pc + c ? sum + part[c] : part[c];
-  }
-  if (pc < g.k) {
-    // What is left, up to eight chunks of which the last may be short: the chains that are still running.
-    T part[kChains] = {};
-    const index_t left = g.k - pc, chains = (left + chunk - 1) / chunk;
-    const T* a = g.a + pc * g.a_col;
-    const T* b = g.b + pc * g.b_row;
-    for (index_t p = 0; p < smaller(chunk, left); ++p) {
-      const index_t running = p < left - (chains - 1) * chunk ? chains : chains - 1;
-      for (index_t c = 0; c < running; ++c)
-        part[c] = fused(a[(c * chunk + p) * g.a_col], b[(c * chunk + p) * g.b_row], part[c]);
-    }
-    for (index_t c = 0; c < chains; ++c) sum = pc + c ? sum + part[c] : part[c];
-  }
-  if (g.dest.bias) sum += *g.dest.bias;
-  if (g.dest.row_bias) sum += *g.dest.row_bias;
-  *g.dest.c = g.dest.add ? *g.dest.c + sum : sum;
+  using S = Simd<T>;
+  constexpr index_t L = S::kLanes, kLanes = kSingleLanes<T>;
+  alignas(64) T sum[kLanes];
+  typename S::V r[kLanes / L];
+  for (auto& v : r) v = typename S::V{};
+  index_t p = 0;
+  if (g.a_col == 1 && g.b_row == 1)
+    for (; p + kLanes <= g.k; p += kLanes)
+#pragma GCC unroll 16
+      for (index_t i = 0; i < kLanes / L; ++i) r[i] = fma(S::load(g.a + p + i * L), S::load(g.b + p + i * L), r[i]);
+  for (index_t i = 0; i < kLanes / L; ++i) S::store(sum + i * L, r[i]);
+  for (; p < g.k; ++p) sum[p % kLanes] = fused(g.a[p * g.a_col], g.b[p * g.b_row], sum[p % kLanes]);
+  for (index_t half = kLanes / 2; half; half /= 2)
+    for (index_t i = 0; i < half; ++i) sum[i] += sum[i + half];
+  T value = sum[0];
+  if (g.dest.bias) value += *g.dest.bias;
+  if (g.dest.row_bias) value += *g.dest.row_bias;
+  *g.dest.c = g.dest.add ? *g.dest.c + value : value;
 }
 
 template <class T>
 void multiply(const Product<T>& g) {
   if (g.m == 0 || g.n == 0) return;
-  if (g.m == 1 && g.n == 1)
-    multiply_single(g);
-  else if (g.m <= kNarrowCols && g.b_row == 1 && g.b_col != 1 && g.n >= Simd<T>::kLanes)
+  if (g.m <= kNarrowCols && g.b_row == 1 && g.b_col != 1 && g.n >= Simd<T>::kLanes)
     multiply_few_rows(g);
   else if (better_turned(g))
     multiply_turned(g);
@@ -368,8 +365,10 @@ static void gemm(const Gemm& g) {
   const double work =
       static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) * static_cast<double>(g.batch);
   const int threads = work < 2 * kPartWork ? 1 : num_threads();
+  // Decided here, by the shape: a part of a larger product may have a single element as well.
+  const auto run = g.m == 1 && g.n == 1 ? multiply_single<T> : multiply<T>;
   if (threads == 1) {
-    for (index_t i = 0; i < g.batch; ++i) multiply(item(i));
+    for (index_t i = 0; i < g.batch; ++i) run(item(i));
     return;
   }
   // No sum crosses a part, so the cut may follow the number of threads without touching the bits.
@@ -377,7 +376,7 @@ static void gemm(const Gemm& g) {
   const index_t wanted = most < 4.0 * threads ? static_cast<index_t>(most) : 4 * threads;
   if (g.batch >= wanted) {
     parallel_for(wanted, [&](index_t part) {
-      for (index_t i = g.batch * part / wanted; i < g.batch * (part + 1) / wanted; ++i) multiply(item(i));
+      for (index_t i = g.batch * part / wanted; i < g.batch * (part + 1) / wanted; ++i) run(item(i));
     });
     return;
   }
@@ -400,7 +399,7 @@ static void gemm(const Gemm& g) {
     p.a += i * g.a_row;
     p.b += j * g.b_col;
     p.dest = p.dest.at(i, j);
-    multiply(p);
+    run(p);
   });
 }
 

@@ -84,12 +84,20 @@ void sgd(const ParamList& a, const Sgd& o) {
   });
 }
 
+// What the step count changes: the step size, and the root of the correction of the mean square.
+struct AdamRates {
+  double size, root;
+};
+
+AdamRates adam_rates(const Adam& o, std::int64_t step) {
+  const double n = static_cast<double>(step);
+  return {-(o.lr / (1 - __builtin_pow(o.beta1, n))), __builtin_sqrt(1 - __builtin_pow(o.beta2, n))};
+}
+
 // L2 says that the decay is added to the gradient.
 template <class T, bool Amsgrad, bool L2>
-void adam_part(T* p, const T* g, T* m, T* v, T* top, index_t start, index_t end, const Adam& o, std::int64_t step) {
-  const double n = static_cast<double>(step);
-  const double correction1 = 1 - __builtin_pow(o.beta1, n), correction2 = 1 - __builtin_pow(o.beta2, n);
-  const T size = static_cast<T>(-(o.lr / correction1)), root = static_cast<T>(__builtin_sqrt(correction2));
+void adam_part(T* p, const T* g, T* m, T* v, T* top, index_t start, index_t end, const Adam& o, AdamRates rates) {
+  const T size = static_cast<T>(rates.size), root = static_cast<T>(rates.root);
   const T sign = o.maximize ? T(-1) : T(1), eps = static_cast<T>(o.eps), decay = static_cast<T>(o.weight_decay);
   const T keep = o.decoupled && o.weight_decay != 0 ? static_cast<T>(1 - o.lr * o.weight_decay) : T(1);
   const T w1 = static_cast<T>(1 - o.beta1), beta2 = static_cast<T>(o.beta2), w2 = static_cast<T>(1 - o.beta2);
@@ -113,9 +121,13 @@ void adam(const ParamList& a, const Adam& o) {
   const bool l2 = o.weight_decay != 0 && !o.decoupled;
   const auto update = o.amsgrad ? (l2 ? adam_part<T, true, true> : adam_part<T, true, false>)
                                 : (l2 ? adam_part<T, false, true> : adam_part<T, false, false>);
+  if (a.tensors == 0) return;
+  // Powers cost as much as 100 elements, and the tensors of a group most often share their count.
+  const AdamRates common = adam_rates(o, a.step[0]);
   for_parts(a.count, a.tensors, [&](index_t t, index_t start, index_t end) {
+    const AdamRates rates = a.step[t] == a.step[0] ? common : adam_rates(o, a.step[t]);
     update(static_cast<T*>(a.param[t]), static_cast<const T*>(a.grad[t]), state_of<T>(a.state1, t),
-           state_of<T>(a.state2, t), state_of<T>(a.state3, t), start, end, o, a.step[t]);
+           state_of<T>(a.state2, t), state_of<T>(a.state3, t), start, end, o, rates);
   });
 }
 

@@ -78,23 +78,35 @@ WG_INLINE typename Simd<T>::V load_strided(const T* row, index_t first, index_t 
   return S::load(values);
 }
 
-// Lane t is from[t] for t in [lo, hi), 0 elsewhere; 0 <= lo, hi <= kLanes.
+// Loads lanes [lo, hi) and fills the others with 0; 0 <= lo, hi <= kLanes.
+template <class T>
+struct LaneWindow {
+#if defined(WG_ISA_V4) || defined(WG_ISA_V3)
+  LaneMask mask;
+  WG_INLINE LaneWindow(index_t lo, index_t hi) : mask(static_cast<int>(hi)) {
+#if defined(WG_ISA_V4)
+    mask.bits &= ~((1u << lo) - 1);
+#else
+    const LaneMask before(static_cast<int>(lo));
+    mask.by4 = _mm256_andnot_si256(before.by4, mask.by4);
+    mask.by8 = _mm256_andnot_si256(before.by8, mask.by8);
+#endif
+  }
+  WG_INLINE typename Simd<T>::V load(const T* from) const { return load_lanes(from, mask); }
+#else
+  index_t lo, hi;
+  WG_INLINE LaneWindow(index_t lo_, index_t hi_) : lo(lo_), hi(hi_) {}
+  WG_INLINE typename Simd<T>::V load(const T* from) const {
+    T values[Simd<T>::kLanes] = {};
+    for (index_t t = lo; t < hi; ++t) values[t] = from[t];
+    return Simd<T>::load(values);
+  }
+#endif
+};
+
 template <class T>
 WG_INLINE typename Simd<T>::V load_window(const T* from, index_t lo, index_t hi) {
-#if defined(WG_ISA_V4)
-  LaneMask mask(static_cast<int>(hi));
-  mask.bits &= ~((1u << lo) - 1);
-  return load_lanes(from, mask);
-#elif defined(WG_ISA_V3)
-  LaneMask mask(static_cast<int>(hi)), before(static_cast<int>(lo));
-  mask.by4 = _mm256_andnot_si256(before.by4, mask.by4);
-  mask.by8 = _mm256_andnot_si256(before.by8, mask.by8);
-  return load_lanes(from, mask);
-#else
-  T values[Simd<T>::kLanes] = {};
-  for (index_t t = lo; t < hi; ++t) values[t] = from[t];
-  return Simd<T>::load(values);
-#endif
+  return LaneWindow<T>(lo, hi).load(from);
 }
 
 }  // namespace WG_NS

@@ -53,10 +53,22 @@ struct bitwise_not_op {
 // sign(NaN) and sign(-0) are 0, as in PyTorch.
 WG_UNARY(sign, static_cast<T>((T(0) < x) - (x < T(0))))
 
-WG_UNARY(floor, vm::floor(x))
-WG_UNARY(ceil, vm::ceil(x))
-WG_UNARY(trunc, vm::trunc(x))
-WG_UNARY(round, vm::round_even(x))
+// Integers are whole already.
+#define WG_ROUNDING(name, function) \
+  struct name##_op {                \
+    template <class T>              \
+    static WG_INLINE T at(T x) {    \
+      if constexpr (is_floating<T>) \
+        return vm::function(x);     \
+      else                          \
+        return x;                   \
+    }                               \
+  };
+WG_ROUNDING(floor, floor)
+WG_ROUNDING(ceil, ceil)
+WG_ROUNDING(trunc, trunc)
+WG_ROUNDING(round, round_even)
+#undef WG_ROUNDING
 WG_UNARY(frac, x - vm::trunc(x))
 WG_UNARY(sqrt, vm::sqrt(x))
 WG_UNARY(rsqrt, T(1) / vm::sqrt(x))
@@ -215,7 +227,8 @@ void trig_loop(const void* a, void* out, index_t n) {
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)
 #else
-WG_UNIT(unary, WG_FAST, WG_SLOW, WG_INTS(neg), WG_INTS(abs), WG_INTS(sign), WG_INTS(square), WG_INTS(bitwise_not),
+WG_UNIT(unary, WG_FAST, WG_SLOW, WG_INTS(neg), WG_INTS(abs), WG_INTS(sign), WG_INTS(square), WG_INTS(floor),
+        WG_INTS(ceil), WG_INTS(trunc), WG_INTS(round), WG_INTS(relu), WG_SAME(sign, bool), WG_INTS(bitwise_not),
         WG_SAME(bitwise_not, bool), WG_TEST_INTS(logical_not), WG_TEST_INTS(isnan), WG_TEST_INTS(isinf),
         WG_TEST_INTS(isfinite), WG_TEST_INTS(signbit))
 #endif

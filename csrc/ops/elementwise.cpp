@@ -91,7 +91,8 @@ void run_strided(void* fn, int nin, const Array* in, const Array& out) {
   for (int i = 0; i <= nin; ++i) {
     item[i] = static_cast<int>(itemsize(arrays[i]->dtype));
     index_t step = loop.stride[i][inner];
-    direct[i] = step == item[i] || (i > 0 && step == 0) || n == 1;
+    // Kernels of one operand know no constant operand.
+    direct[i] = step == item[i] || (i > 0 && step == 0 && nin > 1) || n == 1;
     if (i > 0 && step == 0) scalars |= 1 << (i - 1);
     all_direct &= direct[i];
   }

@@ -1,8 +1,157 @@
-// Joining and padding: cat, flip, roll, triangles.
+// Joining: cat, stack, and what moves whole blocks (flip, shift).
 #include "wengert/op.h"
 
 namespace wg {
 
-extern const ForwardEntry join_forwards[] = {{nullptr, nullptr}};
+namespace {
+
+// Copies `src` into rows [start, start + size) of a dimension of `whole`.
+int copy_to_range(const Array& src, const Array& whole, int dim, index_t start, Layout* shape_of) {
+  if (src.numel() == 0) return 0;
+  Array part = whole;
+  part.layout = layout_strided(whole.ndim(), shape_of->shape(), whole.strides());
+  part.u.offset += start * whole.strides()[dim] * itemsize(whole.dtype);
+  int status = copy_into(src, part);
+  layout_decref(part.layout);
+  return status;
+}
+
+// PyTorch lets an empty 1-d tensor stand beside tensors of any shape.
+bool is_skipped(const Array& a) { return a.ndim() == 1 && a.shape()[0] == 0; }
+
+// cat(tensors; dim)
+int forward_cat(OpCall& c) {
+  AttrReader r(c.attr);
+  std::int64_t wanted = r.integer();
+  if (c.nin == 0) return fail(kValueError, "cat: expected a list of at least one tensor, got none.");
+  const Array* first = nullptr;
+  for (int i = 0; i < c.nin; ++i) {
+    if (c.in[i].ndim() == 0)
+      return fail(kRuntimeError, "cat: expected tensors with dimensions, got shape () at position %d. Use stack().",
+                  i);
+    if (!first && !is_skipped(c.in[i])) first = &c.in[i];
+  }
+  if (!first) first = &c.in[0];
+  int dim = normalize_dim("cat", wanted, first->ndim());
+  if (dim < 0) return -1;
+  index_t shape[kMaxDims], total = 0;
+  for (int d = 0; d < first->ndim(); ++d) shape[d] = first->shape()[d];
+  for (int i = 0; i < c.nin; ++i) {
+    const Array& a = c.in[i];
+    if (is_skipped(a)) continue;
+    bool fits = a.ndim() == first->ndim();
+    for (int d = 0; fits && d < a.ndim(); ++d) fits = d == dim || a.shape()[d] == shape[d];
+    if (!fits)
+      return fail(kRuntimeError,
+                  "cat: expected shapes that agree except in dimension %d, got %s and %s (position %d).", dim,
+                  shape_text(first->layout), shape_text(a.layout), i);
+    total += a.shape()[dim];
+  }
+  shape[dim] = total;
+  int go = c.emit(0, result_dtype(c.in, c.nin), layout_contiguous(first->ndim(), shape));
+  if (go <= 0) return go;
+  index_t at = 0;
+  for (int i = 0; i < c.nin; ++i) {
+    if (is_skipped(c.in[i])) continue;
+    if (copy_to_range(c.in[i], c.out[0], dim, at, c.in[i].layout) < 0) return -1;
+    at += c.in[i].shape()[dim];
+  }
+  return 0;
+}
+
+// stack(tensors; dim)
+int forward_stack(OpCall& c) {
+  AttrReader r(c.attr);
+  std::int64_t wanted = r.integer();
+  if (c.nin == 0) return fail(kRuntimeError, "stack: expected a list of at least one tensor, got none.");
+  const Array& first = c.in[0];
+  int n = first.ndim() + 1, dim = normalize_dim("stack", wanted, n);
+  if (dim < 0) return -1;
+  if (n > kMaxDims) return fail(kValueError, "stack: expected at most %d dimensions, got %d.", kMaxDims, n);
+  for (int i = 1; i < c.nin; ++i)
+    if (!same_shape(first.layout, c.in[i].layout))
+      return fail(kRuntimeError, "stack: expected tensors of one shape, got %s and %s (position %d).",
+                  shape_text(first.layout), shape_text(c.in[i].layout), i);
+  index_t shape[kMaxDims], strides[kMaxDims];
+  for (int d = 0; d < n; ++d) shape[d] = d == dim ? c.nin : first.shape()[d < dim ? d : d - 1];
+  int go = c.emit(0, result_dtype(c.in, c.nin), layout_contiguous(n, shape));
+  if (go <= 0) return go;
+  for (int d = 0; d + 1 < n; ++d) strides[d] = c.out[0].strides()[d < dim ? d : d + 1];
+  Array part = c.out[0];
+  part.layout = layout_strided(n - 1, first.shape(), strides);
+  const index_t step = c.out[0].strides()[dim] * itemsize(part.dtype);
+  int status = 0;
+  for (int i = 0; i < c.nin && status == 0 && first.numel() > 0; ++i, part.u.offset += step)
+    status = copy_into(c.in[i], part);
+  layout_decref(part.layout);
+  return status;
+}
+
+// flip(x; dims)
+int forward_flip(OpCall& c) {
+  const Array& x = c.in[0];
+  AttrReader r(c.attr);
+  int n;
+  const std::int64_t* dims = r.list(&n);
+  bool mask[kMaxDims] = {};
+  if (n > 0 && dims_mask(c.op->name, dims, n, x.ndim(), mask) < 0) return -1;
+  int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
+  if (go <= 0) return go;
+  if (x.ndim() == 0 || x.numel() == 0) return copy_into(x, c.out[0]);
+  // The result, seen in reversed order, takes x in order.
+  index_t strides[kMaxDims];
+  Array reversed = c.out[0];
+  for (int d = 0; d < x.ndim(); ++d) {
+    index_t s = reversed.strides()[d];
+    strides[d] = mask[d] ? -s : s;
+    if (mask[d]) reversed.u.offset += (x.shape()[d] - 1) * s * itemsize(x.dtype);
+  }
+  reversed.layout = layout_strided(x.ndim(), x.shape(), strides);
+  int status = copy_into(x, reversed);
+  layout_decref(reversed.layout);
+  return status;
+}
+
+// shift(x; dim, reverse, fill): element j of the result is element j - 1 of x (reverse: j + 1), and `fill` where
+// there is none.
+int forward_shift(OpCall& c) {
+  const Array& x = c.in[0];
+  AttrReader r(c.attr);
+  int dim = normalize_dim(c.op->name, r.integer(), x.ndim());
+  if (dim < 0) return -1;
+  bool reverse = r.boolean();
+  Array fill{};
+  fill.layout = layout_scalar();
+  fill.dtype = kFloat64;
+  fill.u.f64 = r.real();
+  int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
+  if (go <= 0) return go;
+  if (x.ndim() == 0) return copy_into(fill, c.out[0]);
+  index_t size = x.shape()[dim];
+  if (x.numel() == 0) return 0;
+  index_t shape[kMaxDims];
+  for (int d = 0; d < x.ndim(); ++d) shape[d] = d == dim ? 1 : x.shape()[d];
+  index_t zero[kMaxDims] = {};
+  Layout* edge = layout_strided(x.ndim(), shape, zero);
+  fill.layout = edge;
+  int status = copy_to_range(fill, c.out[0], dim, reverse ? size - 1 : 0, edge);
+  layout_decref(edge);
+  if (status < 0) return -1;
+  shape[dim] = size - 1;
+  Array rest = x;
+  rest.layout = layout_strided(x.ndim(), shape, x.strides());
+  if (reverse) rest.u.offset += x.strides()[dim] * itemsize(x.dtype);
+  status = copy_to_range(rest, c.out[0], dim, reverse ? 0 : 1, rest.layout);
+  layout_decref(rest.layout);
+  return status;
+}
+
+}  // namespace
+
+extern const ForwardEntry join_forwards[] = {{"cat", forward_cat},
+                                             {"stack", forward_stack},
+                                             {"flip", forward_flip},
+                                             {"shift", forward_shift},
+                                             {nullptr, nullptr}};
 
 }  // namespace wg

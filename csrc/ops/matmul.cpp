@@ -117,10 +117,11 @@ int forward_matmul(OpCall& c) {
   g.batch = batch;
   g.c_batch = g.m * g.n;
   if (lead == 0 || batch == 0) return finish(c, g, o, layout);
-  // One product where the batch of the left operand runs on along its rows and the right one is shared.
+  // One product where the batch of the left operand runs on along its rows and the right one is shared; not where
+  // items are single elements, whose sums have an order of their own.
   bool b_shared = true;
   for (int d = 0; d < yl; ++d) b_shared &= y.shape()[d] == 1;
-  if (b_shared && o.a.layout->contiguous && xl == lead) {
+  if (b_shared && o.a.layout->contiguous && xl == lead && (g.m > 1 || g.n > 1)) {
     g.m *= batch;
     g.batch = 1;
     return finish(c, g, o, layout);

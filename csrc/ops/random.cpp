@@ -124,7 +124,7 @@ int forward_dropout(OpCall& c) {
 }  // namespace
 
 extern const ForwardEntry random_forwards[] = {
-    {"draw1", forward_draw1},   {"draw2", forward_draw2},       {"draw_integers", forward_draw_integers},
+    {"draw1", forward_draw1},     {"draw2", forward_draw2},       {"draw_integers", forward_draw_integers},
     {"dropout", forward_dropout}, {"randperm", forward_randperm}, {nullptr, nullptr}};
 
 }  // namespace wg

@@ -10,13 +10,15 @@ __version__ = "0.1.0"
 
 Tensor = _core.Tensor
 Generator = _core.Generator
-from_numpy = _core.from_numpy
-matmul = mm = bmm = _core.matmul_any
+matmul = _core.matmul_any
+get_num_threads = _core.threads
+set_num_threads = _core.set_threads
 
 globals().update(_DTYPES)
 _attach_ops(globals())
 
 from . import (  # noqa: E402  (the parts below use the ops published above)
+    _arithmetic,
     _creation,
     _functional,
     _indexing,
@@ -27,8 +29,44 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     autograd,
 )
 
-for _part in (_creation, _random, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
+for _part in (_creation, _random, _arithmetic, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
 
-__all__ = ["Generator", "Tensor", "bmm", "dtype", "empty", "from_numpy", "full", "matmul", "mm", "tensor"]
+# Parts that a program may not need are imported when they are first used.
+_LAZY = {
+    "backends": "wengert.backends",
+    "cuda": "wengert.cuda",
+    "datasets": "wengert.datasets",
+    "func": "wengert.func",
+    "graph": "wengert.graph",
+    "linalg": "wengert.linalg",
+    "load": "wengert.serialization",
+    "nn": "wengert.nn",
+    "optim": "wengert.optim",
+    "save": "wengert.serialization",
+    "serialization": "wengert.serialization",
+    "testing": "wengert.testing",
+    "utils": "wengert.utils",
+    "viz": "wengert.viz",
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        from ._missing import module_error
+
+        raise module_error("wengert", name, __dir__())
+    from importlib import import_module
+
+    module = import_module(_LAZY[name])
+    value = getattr(module, name) if name in ("load", "save") else module
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})
+
+
+__all__ = ["Generator", "Tensor", "dtype", "get_num_threads", "matmul", "set_num_threads"]

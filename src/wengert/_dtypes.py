@@ -1,4 +1,4 @@
-"""The dtype objects under their public names."""
+"""The dtype objects under their public names, and the limits of their numbers."""
 
 from . import _core
 
@@ -13,3 +13,75 @@ DTYPES = {d.name: d for d in _core.all_dtypes()} | {
     "int": int,
     "long": long,
 }
+
+# Bits of the fraction, smallest exponent of a normal number, largest exponent, decimal digits.
+_FLOATS = {
+    "float16": (10, -14, 15, 3),
+    "bfloat16": (7, -126, 127, 2),
+    "float32": (23, -126, 127, 6),
+    "float64": (52, -1022, 1023, 15),
+}
+_INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32": (32, True), "int64": (64, True)}
+
+
+class finfo:
+    """Limits of a floating dtype: bits, eps, max, min, tiny (smallest_normal), resolution, dtype.
+
+    The dtype is the default dtype unless given. Raises TypeError for any other dtype.
+
+    Example:
+        >>> import wengert
+        >>> wengert.finfo(wengert.float32).eps
+        1.1920928955078125e-07
+    """
+
+    def __init__(self, type=None):
+        type = _core.get_default_dtype() if type is None else type
+        if getattr(type, "name", None) not in _FLOATS:
+            raise TypeError(f"finfo: expected a floating dtype, got {type!r}. Use wengert.iinfo() for integers.")
+        fraction, lowest, highest, digits = _FLOATS[type.name]
+        self.dtype = type.name
+        self.bits = 8 * type.itemsize
+        self.eps = 2.0**-fraction
+        self.max = (2.0 - self.eps) * 2.0**highest
+        self.min = -self.max
+        self.tiny = self.smallest_normal = 2.0**lowest
+        self.resolution = 10.0**-digits
+
+    def __repr__(self):
+        fields = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        text = ", ".join(f"{name}={getattr(self, name):g}" for name in fields)
+        return f"finfo({text}, dtype={self.dtype})"
+
+    def __eq__(self, other):
+        return isinstance(other, finfo) and other.dtype == self.dtype
+
+    def __hash__(self):
+        return hash(("finfo", self.dtype))
+
+
+class iinfo:
+    """Limits of an integer dtype: bits, max, min, dtype. Raises TypeError for any other dtype.
+
+    Example:
+        >>> import wengert
+        >>> wengert.iinfo(wengert.int8).max
+        127
+    """
+
+    def __init__(self, type):
+        if getattr(type, "name", None) not in _INTEGERS:
+            raise TypeError(f"iinfo: expected an integer dtype, got {type!r}. Use wengert.finfo() for floats.")
+        self.bits, signed = _INTEGERS[type.name]
+        self.dtype = type.name
+        self.max = 2 ** (self.bits - signed) - 1
+        self.min = -(2 ** (self.bits - 1)) if signed else 0
+
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+    def __eq__(self, other):
+        return isinstance(other, iinfo) and other.dtype == self.dtype
+
+    def __hash__(self):
+        return hash(("iinfo", self.dtype))

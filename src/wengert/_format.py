@@ -1,31 +1,21 @@
 """Printing of tensors: the layout of numbers and brackets that PyTorch users know."""
 
 import math
-from dataclasses import dataclass, replace
 
 from . import _core
 
-
-@dataclass(frozen=True)
-class _Options:
-    precision: int = 4  # digits behind the point
-    threshold: float = 1000  # elements above which a tensor is summarised
-    edgeitems: int = 3  # elements shown at each end of a summarised dimension
-    linewidth: int = 80
-    sci_mode: bool | None = None  # None: as the values ask for
-
-
+# precision: digits behind the point; threshold: elements above which a tensor is summarised; edgeitems: elements
+# then shown at each end of a dimension; sci_mode: None means as the values ask for.
+_DEFAULT = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 _PROFILES = {
-    "default": _Options(),
-    "short": _Options(precision=2, edgeitems=2),
-    "full": _Options(threshold=math.inf),
+    "default": _DEFAULT,
+    "short": _DEFAULT | {"precision": 2, "edgeitems": 2},
+    "full": _DEFAULT | {"threshold": math.inf},
 }
-_options = _PROFILES["default"]
+_options = dict(_DEFAULT)
 
 
-def set_printoptions(
-    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
-):
+def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
     """Sets how tensors are printed.
 
     Args:
@@ -45,14 +35,12 @@ def set_printoptions(
         tensor([1.23])
         >>> wengert.set_printoptions(profile="default")
     """
-    global _options
-    base = _options
     if profile is not None:
         if profile not in _PROFILES:
             raise ValueError(f"set_printoptions: expected a profile among {sorted(_PROFILES)}, got {profile!r}.")
-        base = _PROFILES[profile]
+        _options.update(_PROFILES[profile])
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
-    _options = replace(base, sci_mode=sci_mode, **{k: v for k, v in given.items() if v is not None})
+    _options.update({k: v for k, v in given.items() if v is not None}, sci_mode=sci_mode)
 
 
 class _Numbers:
@@ -72,19 +60,20 @@ class _Numbers:
         low, high = min(map(abs, shown)), max(map(abs, shown))
         self.whole = all(v == math.ceil(v) for v in shown)
         self.scientific = high / low > 1000.0 or high > 1e8 or (not self.whole and low < 1e-4)
-        if _options.sci_mode is not None:
-            self.scientific = _options.sci_mode
+        if _options["sci_mode"] is not None:
+            self.scientific = _options["sci_mode"]
         self.width = max(len(self.bare(v)) for v in shown)
 
     def bare(self, value):
         """A number without padding."""
         if not self.floating:
             return str(value)
+        digits = _options["precision"]
         if self.scientific:
-            return f"{value:.{_options.precision}e}"
+            return f"{value:.{digits}e}"
         if self.whole:
             return f"{value:.0f}." if math.isfinite(value) else f"{value:.0f}"
-        return f"{value:.{_options.precision}f}"
+        return f"{value:.{digits}f}"
 
     def __call__(self, value):
         return self.bare(value).rjust(self.width)
@@ -93,7 +82,7 @@ class _Numbers:
 def _vector(row, numbers, indent):
     """The text of a list of numbers, broken into lines; None stands for what is left out."""
     words = ["..."] if row == [None] else [" ..." if v is None else numbers(v) for v in row]
-    per_line = max(1, int((_options.linewidth - indent) // (numbers.width + 2)))
+    per_line = max(1, int((_options["linewidth"] - indent) // (numbers.width + 2)))
     lines = [", ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
@@ -109,8 +98,8 @@ def _body(values, ndim, numbers, indent):
 
 
 def _nested(tensor, summarised):
-    """The values as nested lists; of a summarised tensor, long dimensions hold their edges and None between them."""
-    edge = _options.edgeitems
+    """The values as nested lists; of a summarised tensor, long dimensions are their edges around None."""
+    edge = _options["edgeitems"]
     size = tensor.shape[0] if tensor.dim() else 0
     if not summarised or tensor.dim() == 0:
         return tensor.tolist()
@@ -136,7 +125,7 @@ def values_text(tensor, indent):
     if tensor.numel() == 0:
         return "[]"
     ndim = tensor.dim()
-    summarised = tensor.numel() > _options.threshold
+    summarised = tensor.numel() > _options["threshold"]
     values = _nested(tensor, summarised)
     numbers = _Numbers(_leaves(values, ndim), tensor.dtype.is_floating_point)
     return _body(values, ndim, numbers, indent)
@@ -151,6 +140,8 @@ def _suffixes(tensor, plain):
             out.append(f"size={tuple(plain.shape)}")
     else:
         implied += ["int64", "bool"]
+        if not _options["edgeitems"]:
+            out.append(f"size={tuple(plain.shape)}")
     if plain.dtype.name not in implied:
         out.append(f"dtype={plain.dtype}")
     if tensor.grad_fn is not None:
@@ -164,11 +155,12 @@ def tensor_text(tensor):
     """The repr of a tensor."""
     name = "tensor" if type(tensor) is _core.Tensor else type(tensor).__name__
     indent = len(name) + 1
-    plain = tensor.detach()
-    text = f"{name}({values_text(plain, indent)}"
+    with _core.SubclassesOff():
+        plain = tensor.detach()
+        text = f"{name}({values_text(plain, indent)}"
     length = len(text) - text.rfind("\n") + 1
     for suffix in _suffixes(tensor, plain):
-        if length + len(suffix) + 2 > _options.linewidth:
+        if length + len(suffix) + 2 > _options["linewidth"]:
             text += ",\n" + " " * indent + suffix
             length = indent + len(suffix)
         else:

@@ -1,4 +1,724 @@
-"""Functions and methods that change shapes: views, joining, splitting, repeating."""
+"""Shapes, joining and splitting with PyTorch's overloads."""
 
-FUNCTIONS = {}
-METHODS = {}
+import math
+
+from . import _core
+from ._bind import OPS
+from ._dtypes import DTYPES
+from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
+
+Tensor = _core.Tensor
+publish = Publisher()
+FUNCTIONS, METHODS = publish.functions, publish.methods
+
+_cat, _stack, _slice, _select = OPS["cat"], OPS["stack"], OPS["slice"], OPS["select"]
+_reshape, _permute, _transpose = OPS["reshape"], OPS["permute"], OPS["transpose"]
+_squeeze, _unsqueeze, _expand, _flip = OPS["squeeze"], OPS["unsqueeze"], OPS["expand"], OPS["flip"]
+_int64 = DTYPES["int64"]
+
+
+# ---- views ----------------------------------------------------------------------------------------------------------
+
+
+@publish(function=False)
+def reshape_as(self, other):
+    """The same elements in another tensor's shape."""
+    return _reshape(self, tuple(other.shape))
+
+
+@publish(numpy=True)
+def squeeze(input, dim=None):
+    """The dimensions of size 1, or those of them in dim (an int or a tuple), dropped; a view."""
+    if dim == ():
+        return OPS["alias"](input)
+    return _squeeze(input, dim)
+
+
+@publish()
+def flatten(input, start_dim=0, end_dim=-1):
+    """The dimensions from start_dim to end_dim as one. A 0-d tensor becomes 1-d."""
+    shape = tuple(input.shape)
+    n = len(shape)
+    start, end = wrap_dim("flatten", start_dim, n), wrap_dim("flatten", end_dim, n)
+    if start > end:
+        raise RuntimeError(f"flatten: expected start_dim <= end_dim, got {start_dim} and {end_dim}.")
+    if n == 0:
+        return _reshape(input, (1,))
+    if start == end:
+        return input
+    return _reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+@publish()
+def unflatten(input, dim, sizes):
+    """One dimension split into several of the given sizes; one may be -1."""
+    dim = wrap_dim("unflatten", dim, input.dim())
+    shape = tuple(input.shape)
+    sizes = list(ints((sizes,)))
+    known = math.prod(s for s in sizes if s != -1)
+    if sizes.count(-1) == 1 and known and shape[dim] % known == 0:
+        sizes[sizes.index(-1)] = shape[dim] // known
+    if math.prod(sizes) != shape[dim] or -1 in sizes:
+        raise RuntimeError(f"unflatten: expected sizes whose product is {shape[dim]}, got {tuple(sizes)}.")
+    return input.view((*shape[:dim], *sizes, *shape[dim + 1 :]))
+
+
+@publish()
+def ravel(input):
+    """All elements as one dimension."""
+    return _reshape(input, (-1,))
+
+
+publish.add("swapaxes", _transpose)
+publish.add("swapdims", _transpose)
+
+
+@publish()
+def t(input):
+    """The transpose of a matrix; tensors of fewer dimensions are returned as they are. A view."""
+    n = input.dim()
+    if n > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got {n}. Use .mT or .transpose().")
+    return _transpose(input, 0, 1) if n == 2 else OPS["alias"](input)
+
+
+def _matrix_transpose(self):
+    """The last two dimensions swapped; a view."""
+    if self.dim() < 2:
+        raise RuntimeError(f"mT: expected at least 2 dimensions, got {self.dim()}.")
+    return _transpose(self, -2, -1)
+
+
+METHODS["adjoint"] = FUNCTIONS["adjoint"] = _matrix_transpose
+
+
+@publish("moveaxis")
+def movedim(input, source, destination):
+    """Dimensions (ints or tuples) moved to other places; the rest keep their order. A view."""
+    n = input.dim()
+    source, destination = wrap_dims("movedim", source, n), wrap_dims("movedim", destination, n)
+    if len(source) != len(destination):
+        raise RuntimeError(f"movedim: expected as many destinations as sources, got {destination} for {source}.")
+    if n == 0:
+        return OPS["alias"](input)
+    order = [-1] * n
+    for s, d in zip(source, destination, strict=True):
+        order[d] = s
+    rest = iter(d for d in range(n) if d not in source)
+    return _permute(input, tuple(next(rest) if d < 0 else d for d in order))
+
+
+@publish(function=False)
+def expand_as(self, other):
+    """Expanded to another tensor's shape without a copy."""
+    return _expand(self, tuple(other.shape))
+
+
+@publish(method=True)
+def broadcast_to(input, size):
+    """Expanded to a shape without a copy."""
+    return _expand(input, tuple(size))
+
+
+@publish(method=False)
+def broadcast_shapes(*shapes):
+    """The shape that shapes broadcast to."""
+    shapes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    n = max((len(s) for s in shapes), default=0)
+    result = [1] * n
+    for s in shapes:
+        for k, size in enumerate(reversed(s), 1):
+            if size != 1 and result[-k] not in (1, size):
+                raise RuntimeError(f"broadcast_shapes: expected shapes that broadcast together, got {shapes}.")
+            if size != 1:
+                result[-k] = size
+    return type(_core.empty(()).shape)(result)
+
+
+@publish(method=False)
+def broadcast_tensors(*tensors):
+    """Tensors expanded to their common shape."""
+    tensors = (
+        as_list("broadcast_tensors", tensors[0])
+        if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
+        else tensors
+    )
+    shape = broadcast_shapes(*[tuple(x.shape) for x in tensors])
+    return tuple(_expand(x, tuple(shape)) for x in tensors)
+
+
+def _at_least(n, expand):
+    def single(x):
+        return expand(x) if x.dim() < n else x
+
+    def at_least(*tensors):
+        if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+            return single(tensors[0])
+        if len(tensors) == 1:
+            tensors = as_list(f"atleast_{n}d", tensors[0])
+        return tuple(single(x) for x in tensors)
+
+    at_least.__name__ = f"atleast_{n}d"
+    at_least.__doc__ = f"Tensors with at least {n} dimension{'s' if n > 1 else ''}; sizes of 1 are added."
+    publish()(at_least)
+    return at_least
+
+
+atleast_1d = _at_least(1, lambda x: _reshape(x, (1,)))
+atleast_2d = _at_least(2, lambda x: _reshape(x, (1, -1)) if x.dim() else _reshape(x, (1, 1)))
+atleast_3d = _at_least(3, lambda x: _reshape(x, (*([1] * (x.dim() < 2)), *x.shape, 1) if x.dim() else (1, 1, 1)))
+
+
+@publish()
+def narrow(input, dim, start, length):
+    """length elements of a dimension from start on; a view."""
+    dim = wrap_dim("narrow", dim, input.dim())
+    start = int(start)
+    size = input.shape[dim] if input.dim() else 0
+    if input.dim() == 0:
+        raise RuntimeError("narrow: expected a tensor with dimensions, got shape ().")
+    if not -size <= start <= size:
+        raise IndexError(f"narrow: expected start in [{-size}, {size}], got {start}.")
+    start = start + size if start < 0 else start
+    if length < 0 or start + length > size:
+        raise RuntimeError(f"narrow: expected a range inside size {size}, got start {start} and length {length}.")
+    return _slice(input, dim, start, length, 1)
+
+
+@publish()
+def as_strided(input, size, stride, storage_offset=None):
+    """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage."""
+    own = input.storage_offset()
+    return OPS["as_strided"](
+        input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own
+    )
+
+
+@publish(method=True)
+def is_same_size(input, other):
+    """Whether two tensors have one shape."""
+    return tuple(input.shape) == tuple(other.shape)
+
+
+@publish()
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonal of two dimensions as the last dimension; a view."""
+    return OPS["diagonal"](input, offset, dim1, dim2)
+
+
+@publish()
+def trace(input):
+    """The sum of a matrix's diagonal."""
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, got shape {tuple(input.shape)}.")
+    return OPS["sum"](OPS["diagonal"](input))
+
+
+# ---- joining --------------------------------------------------------------------------------------------------------
+
+
+@publish("concat", "concatenate", method=False)
+def cat(tensors, dim=0, *, axis=None, out=None):
+    """Tensors one after the other along a dimension. Shapes agree elsewhere; dtypes are promoted.
+
+    Example:
+        >>> import wengert
+        >>> wengert.cat([wengert.tensor([1.0]), wengert.tensor([2.0, 3.0])])
+        tensor([1., 2., 3.])
+    """
+    result = _cat(as_list("cat", tensors), dim if axis is None else axis)
+    return result if out is None else store(result, out)
+
+
+@publish(method=False)
+def stack(tensors, dim=0, *, axis=None, out=None):
+    """Tensors of one shape along a new dimension; dtypes are promoted."""
+    result = _stack(as_list("stack", tensors), dim if axis is None else axis)
+    return result if out is None else store(result, out)
+
+
+def _tuple_of(tensors, expand):
+    return [expand(x) for x in as_list("stack", tensors)]
+
+
+@publish(method=False, out=True)
+def hstack(tensors):
+    """Tensors side by side: along dimension 1, or 0 where they have one dimension."""
+    parts = _tuple_of(tensors, atleast_1d)
+    return _cat(parts, 0 if parts and parts[0].dim() == 1 else 1)
+
+
+@publish("row_stack", method=False, out=True)
+def vstack(tensors):
+    """Tensors below each other, as rows at least."""
+    return _cat(_tuple_of(tensors, atleast_2d), 0)
+
+
+@publish(method=False, out=True)
+def dstack(tensors):
+    """Tensors behind each other: along dimension 2."""
+    return _cat(_tuple_of(tensors, atleast_3d), 2)
+
+
+@publish(method=False, out=True)
+def column_stack(tensors):
+    """Tensors as columns beside each other."""
+    return _cat([_reshape(x, (x.numel(), 1)) if x.dim() < 2 else x for x in as_list("column_stack", tensors)], 1)
+
+
+@publish(method=False)
+def block_diag(*tensors):
+    """Matrices along the diagonal of a matrix, zeros elsewhere."""
+    tensors = [atleast_2d(x) for x in tensors]
+    width = sum(x.shape[1] for x in tensors)
+    rows, at = [], 0
+    for x in tensors:
+        rows.append(pad(x, (at, width - at - x.shape[1])))
+        at += x.shape[1]
+    return _cat(rows, 0)
+
+
+# ---- splitting ------------------------------------------------------------------------------------------------------
+
+
+def _pieces(input, dim, sizes):
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(_slice(input, dim, at, size, 1))
+        at += size
+    return tuple(parts)
+
+
+@publish(numpy=True)
+def split(input, split_size_or_sections, dim=0):
+    """Views of parts of a dimension: all of one size (the last may be smaller), or of the given sizes."""
+    dim = wrap_dim("split", dim, input.dim())
+    if input.dim() == 0:
+        raise RuntimeError("split: expected a tensor with dimensions, got shape ().")
+    size = input.shape[dim]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step < 0 or (step == 0 and size != 0):
+            raise RuntimeError(f"split: expected a split size of at least 1, got {step}.")
+        sizes = [min(step, size - k) for k in range(0, size, step)] if size else [0]
+    else:
+        sizes = [int(v) for v in split_size_or_sections]
+        if sum(sizes) != size or any(v < 0 for v in sizes):
+            raise RuntimeError(f"split: expected sizes that add up to {size}, got {sizes}.")
+    return _pieces(input, dim, sizes)
+
+
+METHODS["split_with_sizes"] = FUNCTIONS["split_with_sizes"] = split
+
+
+@publish(numpy=True)
+def chunk(input, chunks, dim=0):
+    """At most `chunks` views of equal parts of a dimension; the last may be smaller."""
+    dim = wrap_dim("chunk", dim, input.dim())
+    if chunks < 1:
+        raise RuntimeError(f"chunk: expected at least 1 chunk, got {chunks}.")
+    if input.dim() == 0:
+        raise RuntimeError("chunk: expected a tensor with dimensions, got shape ().")
+    size = input.shape[dim]
+    if size == 0:
+        return _pieces(input, dim, [0] * chunks)
+    return split(input, -(-size // chunks), dim)
+
+
+@publish(numpy=True)
+def tensor_split(input, indices_or_sections, dim=0):
+    """Views of parts of a dimension: n parts as equal as can be, or cut at the given indices."""
+    dim = wrap_dim("tensor_split", dim, input.dim())
+    if input.dim() == 0:
+        raise RuntimeError("tensor_split: expected a tensor with dimensions, got shape ().")
+    size = input.shape[dim]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        n = indices_or_sections
+        if n < 1:
+            raise RuntimeError(f"tensor_split: expected at least 1 section, got {n}.")
+        return _pieces(input, dim, [size // n + (k < size % n) for k in range(n)])
+    cuts = [0, *(slice(None, v).indices(size)[1] for v in indices_or_sections), size]
+    return tuple(_slice(input, dim, a, max(b - a, 0), 1) for a, b in zip(cuts, cuts[1:], strict=False))
+
+
+def _along(name, place, least):
+    def split_along(input, indices_or_sections):
+        if input.dim() < least:
+            raise RuntimeError(f"{name}: expected at least {least} dimensions, got shape {tuple(input.shape)}.")
+        dim = place(input)
+        if isinstance(indices_or_sections, int) and input.shape[dim] % max(indices_or_sections, 1):
+            raise RuntimeError(
+                f"{name}: expected sections that divide size {input.shape[dim]}, got {indices_or_sections}."
+            )
+        return tensor_split(input, indices_or_sections, dim)
+
+    split_along.__name__ = name
+    split_along.__doc__ = "Views of equal parts of a dimension, or parts cut at the given indices."
+    publish()(split_along)
+
+
+_along("hsplit", lambda x: 0 if x.dim() == 1 else 1, 1)
+_along("vsplit", lambda x: 0, 2)
+_along("dsplit", lambda x: 2, 3)
+
+
+@publish(numpy=True)
+def unbind(input, dim=0):
+    """Views of all slices of a dimension, without that dimension."""
+    if input.dim() == 0:
+        raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
+    dim = wrap_dim("unbind", dim, input.dim())
+    return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
+
+
+# ---- repeating and moving -------------------------------------------------------------------------------------------
+
+
+@publish(function=False)
+def repeat(self, *sizes):
+    """The tensor repeated along each dimension; more sizes than dimensions add leading ones. A copy."""
+    sizes = ints(sizes)
+    n, shape = len(sizes), tuple(self.shape)
+    if n < len(shape):
+        raise RuntimeError(f"repeat: expected at least {len(shape)} sizes, got {sizes}.")
+    if any(v < 0 for v in sizes):
+        raise RuntimeError(f"repeat: expected sizes of at least 0, got {sizes}.")
+    shape = (1,) * (n - len(shape)) + shape
+    # (1, s0, 1, s1, ...) expanded to (r0, s0, r1, s1, ...).
+    spread = [v for s in shape for v in (1, s)]
+    wanted = [v for r, s in zip(sizes, shape, strict=True) for v in (r, s)]
+    result = _expand(_reshape(self, tuple(spread)), tuple(wanted))
+    return OPS["clone"](_reshape(result, tuple(r * s for r, s in zip(sizes, shape, strict=True))))
+
+
+@publish()
+def tile(input, *dims):
+    """The tensor repeated along its last dimensions."""
+    dims = ints(dims)
+    return repeat(input, (1,) * (input.dim() - len(dims)) + dims)
+
+
+@publish(numpy=True)
+def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
+    """Each element repeated, one after the other, along a dimension or in the flattened tensor.
+
+    repeats is an int, or a tensor with one count for each element. repeat_interleave(repeats) gives the positions.
+    """
+    if repeats is None:
+        counts, input = input, _core.from_data(list(range(input.numel())), _int64)
+        return repeat_interleave(input, counts, 0)
+    if dim is None:
+        input, dim = _reshape(input, (-1,)), 0
+    dim = wrap_dim("repeat_interleave", dim, input.dim())
+    input = input if input.dim() else _reshape(input, (1,))
+    size = input.shape[dim]
+    if isinstance(repeats, Tensor):
+        if repeats.dtype.is_floating_point:
+            raise RuntimeError(f"repeat_interleave: expected integer repeats, got {repeats.dtype}.")
+        counts = repeats.reshape(-1).tolist()
+    else:
+        counts = [repeats] if isinstance(repeats, int) else list(repeats)
+    if any(v < 0 for v in counts):
+        raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {min(counts)}.")
+    if len(counts) == 1:
+        count = counts[0]
+        shape = tuple(input.shape)
+        spread = _expand(_unsqueeze(input, dim + 1), (*shape[: dim + 1], count, *shape[dim + 1 :]))
+        return OPS["clone"](_reshape(spread, (*shape[:dim], size * count, *shape[dim + 1 :])))
+    if len(counts) != size:
+        raise RuntimeError(f"repeat_interleave: expected {size} repeats, one for each element, got {len(counts)}.")
+    index = [k for k, count in enumerate(counts) for _ in range(count)]
+    return OPS["index_get"](input, _core.from_data(index, _int64), (dim,))
+
+
+@publish()
+def flip(input, *dims):
+    """The order of the elements reversed along dimensions; a copy."""
+    return _flip(input, ints(dims))
+
+
+@publish()
+def fliplr(input):
+    """Columns in reverse order."""
+    if input.dim() < 2:
+        raise RuntimeError(f"fliplr: expected at least 2 dimensions, got {input.dim()}.")
+    return _flip(input, (1,))
+
+
+@publish()
+def flipud(input):
+    """Rows in reverse order."""
+    if input.dim() < 1:
+        raise RuntimeError("flipud: expected at least 1 dimension, got 0.")
+    return _flip(input, (0,))
+
+
+@publish(numpy=True)
+def roll(input, shifts, dim=None, *, dims=None):
+    """Elements moved on along dimensions; what leaves at the end comes in at the front."""
+    dims = dim if dims is None else dims
+    if dims is None or dims == ():
+        return roll(_reshape(input, (-1,)), shifts, 0).reshape(tuple(input.shape))
+    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"roll: expected as many shifts as dimensions, got {shifts} and {dims}.")
+    if input.numel() == 0 or input.dim() == 0:
+        return OPS["clone"](input)
+    for shift, d in zip(shifts, dims, strict=True):
+        d = wrap_dim("roll", d, input.dim())
+        size = input.shape[d]
+        cut = -shift % size
+        input = _cat([_slice(input, d, cut, size - cut, 1), _slice(input, d, 0, cut, 1)], d)
+    return input
+
+
+@publish()
+def rot90(input, k=1, dims=(0, 1)):
+    """A quarter turn in the plane of two dimensions, k times."""
+    a, b = wrap_dims("rot90", dims, input.dim())
+    k %= 4
+    if k == 0:
+        return OPS["clone"](input)
+    if k == 2:
+        return _flip(input, (a, b))
+    return _transpose(_flip(input, (b,)), a, b) if k == 1 else _flip(_transpose(input, a, b), (b,))
+
+
+# ---- padding --------------------------------------------------------------------------------------------------------
+
+
+def _source(mode, size, low, high):
+    """Where each element of a padded dimension comes from."""
+    if mode == "replicate":
+        if size == 0:
+            raise RuntimeError("pad: expected a dimension with elements to replicate, got size 0.")
+        return [min(max(k, 0), size - 1) for k in range(-low, size + high)]
+    limit = size if mode == "circular" else size - 1
+    if low > limit or high > limit:
+        raise RuntimeError(
+            f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
+        )
+    if mode == "circular":
+        return [k % size for k in range(-low, size + high)]
+    return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
+
+
+def pad(input, pad, mode="constant", value=None):
+    """Elements added around the last dimensions: pad is (low, high) of the last one, then of the one before, ....
+
+    mode is 'constant' (filled with value; negative amounts cut off), 'reflect', 'replicate' or 'circular'.
+    """
+    pad = ints((pad,))
+    n = input.dim()
+    if len(pad) % 2 or len(pad) // 2 > n:
+        raise RuntimeError(f"pad: expected at most {n} pairs of amounts, got {pad}.")
+    pairs = [(n - 1 - k, pad[2 * k], pad[2 * k + 1]) for k in range(len(pad) // 2)]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise NotImplementedError(f"pad: expected mode constant, reflect, replicate or circular, got {mode!r}.")
+    if mode != "constant":
+        if value not in (None, 0):
+            raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
+        for dim, low, high in pairs:
+            if low or high:
+                source = _core.from_data(_source(mode, input.shape[dim], low, high), _int64)
+                input = OPS["index_get"](input, source, (dim,))
+        return input
+    for dim, low, high in pairs:
+        size = input.shape[dim]
+        if size + low + high < 0:
+            raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
+        start, stop = max(-low, 0), size + min(high, 0)
+        if start or stop < size:
+            input = _slice(input, dim, start, max(stop - start, 0), 1)
+    shape = tuple(input.shape)
+    full = list(shape)
+    at = [0] * n
+    for dim, low, high in pairs:
+        full[dim] += max(low, 0) + max(high, 0)
+        at[dim] = max(low, 0)
+    base = _core.full(tuple(full), 0 if value is None else value, input.dtype)
+    strides = base.stride()
+    return OPS["strided_scatter"](base, input, shape, strides, sum(a * s for a, s in zip(at, strides, strict=True)))
+
+
+# ---- triangles and diagonals ----------------------------------------------------------------------------------------
+
+
+def _triangle(x, diagonal, lower):
+    if x.dim() < 2:
+        raise RuntimeError(f"{'tril' if lower else 'triu'}: expected at least 2 dimensions, got {x.dim()}.")
+    rows, columns = x.shape[-2], x.shape[-1]
+    row = _reshape(_core.from_data(list(range(diagonal, rows + diagonal)), _int64), (rows, 1))
+    column = _core.from_data(list(range(columns)), _int64)
+    return OPS["where"](column <= row if lower else column >= row, x, 0)
+
+
+@publish(inplace=True, out=True)
+def tril(input, diagonal=0):
+    """The lower triangle of matrices, zeros above the given diagonal."""
+    return _triangle(input, diagonal, True)
+
+
+@publish(inplace=True, out=True)
+def triu(input, diagonal=0):
+    """The upper triangle of matrices, zeros below the given diagonal."""
+    return _triangle(input, diagonal, False)
+
+
+def _triangle_indices(row, col, offset, keep, dtype):
+    pairs = [(r, c) for r in range(row) for c in range(col) if keep(r, c, offset)]
+    data = [[r for r, _ in pairs], [c for _, c in pairs]]
+    return _core.from_data(data, dtype) if pairs else _core.empty((2, 0), dtype)
+
+
+@publish(method=False)
+def tril_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
+    """Row and column of the elements of the lower triangle of a (row, col) matrix, (2, n)."""
+    return _triangle_indices(row, col, offset, lambda r, c, k: c <= r + k, dtype)
+
+
+@publish(method=False)
+def triu_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
+    """Row and column of the elements of the upper triangle of a (row, col) matrix, (2, n)."""
+    return _triangle_indices(row, col, offset, lambda r, c, k: c >= r + k, dtype)
+
+
+@publish()
+def diag_embed(input, offset=0, dim1=-2, dim2=-1):
+    """Matrices in dimensions dim1 and dim2 whose diagonals are the last dimension."""
+    n = input.dim() + 1
+    first, second = wrap_dim("diag_embed", dim1, n), wrap_dim("diag_embed", dim2, n)
+    if first == second:
+        raise RuntimeError(f"diag_embed: expected two different dimensions, got {dim1} and {dim2}.")
+    if input.dim() == 0:
+        raise RuntimeError("diag_embed: expected a tensor with dimensions, got shape ().")
+    size = input.shape[-1] + abs(offset)
+    shape = list(input.shape[:-1])
+    for d in sorted((first, second)):
+        shape.insert(d, size)
+    if first > second:
+        # The row counts along dim1: swapping the two swaps the sign of the offset.
+        first, second, offset = second, first, -offset
+    return OPS["diagonal_embed"](input, _core.empty(tuple(shape), input.dtype), offset, first, second)
+
+
+@publish(out=True)
+def diag(input, diagonal=0):
+    """A matrix's diagonal, or the matrix with a vector on its diagonal."""
+    if input.dim() == 1:
+        return diag_embed(input, diagonal)
+    if input.dim() == 2:
+        return OPS["clone"](OPS["diagonal"](input, diagonal, 0, 1))
+    raise RuntimeError(f"diag: expected 1 or 2 dimensions, got {input.dim()}.")
+
+
+@publish()
+def diagflat(input, offset=0):
+    """The matrix with all elements of a tensor on its diagonal."""
+    return diag_embed(_reshape(input, (-1,)), offset)
+
+
+# ---- grids ----------------------------------------------------------------------------------------------------------
+
+
+@publish(method=False)
+def meshgrid(*tensors, indexing="ij"):
+    """The grid of coordinates of 1-d tensors: one expanded tensor for each. indexing is 'ij' or 'xy'."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tensors[0]
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}.")
+    tensors = list(tensors)
+    if any(check_tensor("meshgrid", x).dim() > 1 for x in tensors):
+        raise RuntimeError("meshgrid: expected tensors of at most one dimension, got more.")
+    swap = indexing == "xy" and len(tensors) > 1
+    if swap:
+        tensors[0], tensors[1] = tensors[1], tensors[0]
+    n, shape = len(tensors), tuple(x.numel() for x in tensors)
+    grids = [_expand(_reshape(x, (1,) * k + (-1,) + (1,) * (n - 1 - k)), shape) for k, x in enumerate(tensors)]
+    if swap:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+@publish(method=False)
+def cartesian_prod(*tensors):
+    """All combinations of elements of 1-d tensors as rows."""
+    if len(tensors) == 1:
+        return OPS["alias"](tensors[0])
+    return _stack([_reshape(x, (-1,)) for x in meshgrid(*tensors)], 1)
+
+
+@publish(method=False)
+def combinations(input, r=2, with_replacement=False):
+    """All combinations of r elements of a 1-d tensor as rows."""
+    import itertools
+
+    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(pick(range(input.numel()), r))
+    if not rows:
+        return _core.empty((0, r), input.dtype)
+    return OPS["index_get"](input, _core.from_data(rows, _int64), (0,))
+
+
+# ---- writing into parts ---------------------------------------------------------------------------------------------
+
+
+@publish()
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """A copy of input with src in a range of a dimension."""
+    dim = wrap_dim("slice_scatter", dim, input.dim())
+    start, stop, step = slice(start, end, step).indices(input.shape[dim])
+    length = max(0, -(-(stop - start) // step))
+    result = OPS["clone"](input)
+    _slice(result, dim, start if length else 0, length, step).copy_(src)
+    return result
+
+
+@publish()
+def select_scatter(input, src, dim, index):
+    """A copy of input with src as one slice of a dimension."""
+    result = OPS["clone"](input)
+    part = _select(result, dim, index)
+    if tuple(part.shape) != tuple(src.shape):
+        raise RuntimeError(f"select_scatter: expected src of shape {tuple(part.shape)}, got {tuple(src.shape)}.")
+    part.copy_(src)
+    return result
+
+
+@publish()
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """A copy of input with src on a diagonal."""
+    result = OPS["clone"](input)
+    OPS["diagonal"](result, offset, dim1, dim2).copy_(src)
+    return result
+
+
+def _view_inplace(name, function):
+    """t_(), squeeze_() and their like: the tensor itself takes the view's layout."""
+
+    def method(self, *args):
+        if self.requires_grad and _core.grad_enabled():
+            raise RuntimeError(
+                f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}()."
+            )
+        self.data = function(self.detach(), *args)
+        return self
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"Gives the tensor the shape of {name}() and returns it."
+    METHODS[name + "_"] = method
+
+
+for _name, _function in (
+    ("squeeze", squeeze),
+    ("unsqueeze", _unsqueeze),
+    ("t", t),
+    ("transpose", _transpose),
+    ("swapaxes", _transpose),
+    ("swapdims", _transpose),
+):
+    _view_inplace(_name, _function)

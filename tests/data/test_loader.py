@@ -224,6 +224,39 @@ def test_workers_return_all_kinds_of_values(no_leftovers):
         b["t"].add_(1)  # writable
 
 
+class LargeProducts(Dataset):
+    """Items whose computation spreads over the thread pool."""
+
+    def __init__(self):
+        self.matrix = wengert.ones(400, 400)
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return (self.matrix @ self.matrix).mean() + index
+
+
+def use_two_threads(_):
+    wengert.set_num_threads(2)
+
+
+def test_workers_and_parent_compute_in_pools_of_their_own(no_leftovers):
+    """The parent's pool runs when the workers are forked, and goes on while theirs start."""
+    before = wengert.get_num_threads()
+    wengert.set_num_threads(2)
+    try:
+        data = LargeProducts()
+        assert (data.matrix @ data.matrix).sum().item() == 400.0**3
+        seen = []
+        for batch in DataLoader(data, batch_size=2, num_workers=2, worker_init_fn=use_two_threads, timeout=30):
+            assert (data.matrix @ data.matrix).sum().item() == 400.0**3
+            seen += batch.tolist()
+        assert seen == [400.0 + i for i in range(6)]
+    finally:
+        wengert.set_num_threads(before)
+
+
 def test_large_batches_arrive(no_leftovers):
     data = TensorDataset(wengert.arange(1_000_000, dtype=wengert.float64).reshape(8, -1))
     total = sum(batch[0].sum().item() for batch in DataLoader(data, 2, num_workers=2))

@@ -121,6 +121,7 @@ def make_pair(name, args, kwargs):
     return ours, theirs
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections", "ignore:Using padding", "ignore:enable_nested")
 @pytest.mark.parametrize(("name", "args", "kwargs", "shapes"), LAYERS)
 def test_layer(name, args, kwargs, shapes):
     ours, theirs = make_pair(name, args, kwargs)

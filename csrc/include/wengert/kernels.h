@@ -38,7 +38,8 @@ struct KernelUnit {
 };
 
 #define WG_UNITS(X) \
-  X(unary) X(binary) X(ternary) X(cast) X(gradient) X(reduce) X(extreme) X(matmul) X(conv) X(pool) X(fused) X(index) X(sort) X(random) X(optim)
+  X(unary) X(binary) X(ternary) X(cast) X(gradient) X(reduce) X(matmul) X(conv) X(pool) X(fused) X(index) \
+  X(sort) X(random) X(optim) X(activation) X(extreme)
 
 #define WG_DECLARE_UNIT(unit) extern const KernelUnit unit##_unit;
 namespace isa_base { WG_UNITS(WG_DECLARE_UNIT) }

@@ -5,43 +5,185 @@ def grad_enabled():
     return wg_grad_off() == 0
 
 
-def set_grad_enabled(on):
-    """Switches recording on this thread; returns the old state."""
-    old = wg_grad_off() == 0
-    set_grad_off(0 if on else 1)
-    return old
-
-
-def set_inference(on):
-    """Switches inference mode on this thread; returns the old state."""
-    global wg_own_inference
-    old = wg_own_inference != 0
-    wg_own_inference = 1 if on else 0
-    return old
-
-
 def is_inference():
     """Whether this thread is in inference mode."""
     return wg_own_inference != 0
 
 
-cdef class no_grad_base:
-    """The fast part of no_grad and enable_grad: a context that switches recording."""
-    cdef int want, old
-    cdef list stack
+# Note [Mode objects]. `with no_grad():` makes and drops an object at each use, so these are compiled classes without
+# instance attributes; entering and leaving costs a few nanoseconds. `before` is a stack of bits, one for each entry
+# that has not been left: an object may be entered again inside itself (up to 64 times).
 
-    def __cinit__(self):
-        self.stack = []
+cdef object decorate_mode = None
+
+
+def set_mode_decorator(decorator):
+    """Hands the core the function (make, function) -> function that runs every call inside make()."""
+    global decorate_mode
+    decorate_mode = decorator
+    wg_open_modes(decorator, <PyTypeObject*> no_grad, <PyTypeObject*> enable_grad)
+
+
+cdef class GradMode:
+    """A context and decorator that switches the recording of operations on this thread."""
+    cdef int off
+    cdef uint64_t before
 
     def __enter__(self):
-        self.stack.append(wg_grad_off())
-        set_grad_off(self.want)
+        cdef int old = wg_grad_off()
+        self.before = self.before << 1 | <uint64_t> old
+        if old != self.off:
+            wg_set_grad_off(self.off)
 
-    def __exit__(self, *exception):
-        set_grad_off(<int> self.stack.pop())
+    def __exit__(self, kind, value, trace):
+        wg_set_grad_off(<int> (self.before & 1))
+        self.before >>= 1
 
-    def _set(self, off):
-        self.want = off
+    def __call__(self, function):
+        return decorate_mode(type(self), function)
+
+    def __reduce__(self):
+        return type(self), ()
+
+
+cdef class no_grad(GradMode):
+    """Nothing inside is recorded: results do not require grad. A context manager and a decorator.
+
+    Example:
+        >>> import wengert
+        >>> x = wengert.tensor(2.0, requires_grad=True)
+        >>> with wengert.no_grad():
+        ...     y = x * 3
+        >>> y.requires_grad
+        False
+    """
+
+    def __cinit__(self):
+        self.off = 1
+
+
+cdef class enable_grad(GradMode):
+    """Operations inside are recorded, also within no_grad(). A context manager and a decorator."""
+
+    def __cinit__(self):
+        self.off = 0
+
+
+cdef class set_grad_enabled(GradMode):
+    """Switches recording on or off at once; as a context manager it is switched back at the end of the block.
+
+    Example:
+        >>> import wengert
+        >>> x = wengert.tensor(2.0, requires_grad=True)
+        >>> with wengert.set_grad_enabled(False):
+        ...     y = x * 3
+        >>> y.requires_grad
+        False
+    """
+    cdef readonly bint mode
+
+    def __init__(self, bint mode):
+        self.mode = mode
+        self.before = <uint64_t> wg_grad_off()
+        self.off = 0 if mode else 1
+        wg_set_grad_off(self.off)
+
+    def __enter__(self):
+        wg_set_grad_off(self.off)
+
+    def __exit__(self, kind, value, trace):
+        wg_set_grad_off(<int> (self.before & 1))
+
+    def __call__(self, function):
+        wg_set_grad_off(<int> (self.before & 1))
+        mode = self.mode
+        return decorate_mode(lambda: set_grad_enabled(mode), function)
+
+    def __reduce__(self):
+        return type(self), (self.mode,)
+
+
+cdef class inference_mode:
+    """no_grad for code whose results never meet autograd again; is_inference_mode_enabled() is True inside.
+
+    Args:
+        mode: False ends the inference mode of a surrounding block.
+
+    Example:
+        >>> import wengert
+        >>> x = wengert.tensor(2.0, requires_grad=True)
+        >>> with wengert.inference_mode():
+        ...     y = x * 3
+        >>> y.requires_grad
+        False
+    """
+    cdef readonly bint mode
+    cdef list before
+
+    def __init__(self, mode=True):
+        self.mode = mode
+        self.before = []
+
+    def __enter__(self):
+        global wg_own_inference
+        self.before.append((wg_grad_off(), wg_own_inference))
+        wg_own_inference = self.mode
+        wg_set_grad_off(1 if self.mode else 0)
+
+    def __exit__(self, kind, value, trace):
+        global wg_own_inference
+        off, inference = self.before.pop()
+        wg_set_grad_off(off)
+        wg_own_inference = inference
+
+    def __call__(self, function):
+        mode = self.mode
+        return decorate_mode(lambda: inference_mode(mode), function)
+
+
+cdef extern from *:
+    """
+    // `@no_grad` without parentheses: the class, called with one function, decorates it. Newer Cython gives classes a
+    // vectorcall entry, which Python prefers to tp_new.
+    static PyObject* wg_mode_decorator;
+    static PyObject* wg_mode_decorate(PyObject* type, PyObject* function) {
+      return PyObject_CallFunctionObjArgs(wg_mode_decorator, type, function, nullptr);
+    }
+    template <int K>
+    struct wg_mode {
+      static newfunc plain;
+      static vectorcallfunc direct;
+      static PyObject* make(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+        if (PyTuple_GET_SIZE(args) == 1 && PyCallable_Check(PyTuple_GET_ITEM(args, 0)))
+          return wg_mode_decorate(reinterpret_cast<PyObject*>(type), PyTuple_GET_ITEM(args, 0));
+        return plain(type, args, kwargs);
+      }
+      static PyObject* call(PyObject* type, PyObject* const* args, size_t nargs, PyObject* names) {
+        if (PyVectorcall_NARGS(nargs) == 1 && PyCallable_Check(args[0])) return wg_mode_decorate(type, args[0]);
+        return direct(type, args, nargs, names);
+      }
+      static void open(PyTypeObject* type) {
+        plain = type->tp_new;
+        type->tp_new = make;
+        direct = type->tp_vectorcall;
+        if (direct) type->tp_vectorcall = call;
+        PyType_Modified(type);
+      }
+    };
+    template <int K>
+    newfunc wg_mode<K>::plain;
+    template <int K>
+    vectorcallfunc wg_mode<K>::direct;
+    static void wg_open_modes(PyObject* decorator, PyTypeObject* no_grad, PyTypeObject* enable_grad) {
+      if (!wg_mode_decorator) {
+        wg_mode<0>::open(no_grad);
+        wg_mode<1>::open(enable_grad);
+      }
+      Py_INCREF(decorator);
+      wg_mode_decorator = decorator;
+    }
+    """
+    void wg_open_modes(object, PyTypeObject*, PyTypeObject*)
 
 
 def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulate=True, allow_unused=False):
@@ -61,7 +203,9 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
                 refresh_view(t)
             if t.c.node < 0:
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
-    return run_backward(roots, grads, inputs, keep_graph, accumulate, create_graph, allow_unused)
+    # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
+    replayed = create_graph or active_recorder != NULL or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
+    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
 
 
 def threads():
@@ -106,12 +250,45 @@ def isas():
     return names
 
 
-cdef cbool _set_parameter(Tensor t, cbool on) except -1:
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define WG_COMPILER "Clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define WG_COMPILER "GCC " __VERSION__
+    #else
+    #define WG_COMPILER "unknown"
+    #endif
+    #ifdef NDEBUG
+    #define WG_ASSERTS 0
+    #else
+    #define WG_ASSERTS 1
+    #endif
+    #if defined(__SANITIZE_ADDRESS__)
+    #define WG_SANITIZERS "address"
+    #elif defined(__SANITIZE_THREAD__)
+    #define WG_SANITIZERS "thread"
+    #else
+    #define WG_SANITIZERS "none"
+    #endif
+    """
+    const char* WG_COMPILER
+    const char* WG_SANITIZERS
+    int WG_ASSERTS
+
+
+def build_flags():
+    """How this module was compiled: the compiler, whether assertions are on, and the sanitizers."""
+    return {"compiler": (<bytes> WG_COMPILER).decode(), "debug": WG_ASSERTS != 0,
+            "sanitize": (<bytes> WG_SANITIZERS).decode()}
+
+
+cdef int _set_parameter(Tensor t, cbool on) except -1:
     if on:
         t.c.flags |= T_PARAMETER
     else:
         t.c.flags &= ~<uint32_t> T_PARAMETER
-    return True
+    return 0
 
 
 def mark_parameter(Tensor t, on=True):
@@ -139,19 +316,25 @@ def storage_address(Tensor t):
 
 def shell(cls, Tensor t):
     """A tensor of the Python subclass `cls` over t's memory and history."""
-    cdef Tensor o = <Tensor> cls.__new__(cls)
+    cdef Tensor o
     cdef Array a
+    if not isinstance(cls, type) or not issubclass(cls, Tensor):
+        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}.")
+    if t.c.flags & T_VIEW:
+        refresh_view(t)
+    o = <Tensor> Tensor.__new__(<type> cls)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("as_subclass")
     a = t.c.array
     array_ref(a)
     o.c.array = a
-    o.c.node = t.c.node
-    if t.c.node >= 0:
-        if n_flags[t.c.node] & N_LEAF:
-            o.c.node = -1
-        else:
-            n_refs[t.c.node] += 1
+    if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF:
+        set_requires_grad(o, True)
+    elif t.c.node >= 0:
+        o.c.node = t.c.node
+        n_refs[t.c.node] += 1
+    if t.c.flags & T_VIEW:
+        mark_view(o, t)
     return o
 
 
@@ -160,10 +343,11 @@ def mark_slow(Tensor t):
     t.c.flags |= T_SLOW
 
 
-def set_slow_dispatch(handler, inplace_handler):
+def set_slow_dispatch(handler, inplace_handler, detach_handler):
     """Hands the core the interpreter of the function transforms."""
-    global slow_dispatch, slow_inplace_handler
+    global slow_dispatch, slow_inplace_handler, slow_detach
     slow_dispatch = handler
+    slow_detach = detach_handler
     slow_inplace_handler = inplace_handler
 
 

@@ -300,9 +300,10 @@ cdef int mark_needed(Order* o, list inputs, char* needed) except -1:
 
 
 cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool accumulate, cbool create_graph,
-                         cbool allow_unused):
+                         cbool allow_unused, cbool silent):
     """The backward pass. roots: tensors; grads: their gradients as tensors; inputs: tensors whose gradients are
-    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned."""
+    wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned. create_graph
+    replays the rules through dispatch; `silent` does not record them."""
     global pass_counter
     cdef Order o
     cdef Slots s
@@ -338,7 +339,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 if t.c.node >= 0:
                     wanted.setdefault(t.c.node, []).append(t)
         if create_graph:
-            set_grad_off(0)
+            set_grad_off(1 if silent else 0)
             tensors = {}
             for r, value in zip(roots, grads):
                 add_tensor(tensors, n_pos[(<Tensor> r).c.node], value)
@@ -371,7 +372,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
-            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK) or anomaly_mode:
+            if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK | N_PACKED) or anomaly_mode > 1:
                 backward_special(&s, &o, k, i, keep, wanted, captured, accumulate)
                 restamp_if_needed(&o)
                 continue
@@ -416,6 +417,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     finally:
         set_grad_off(saved_mode)
         free(needed)
+        if function_pending:
+            drop_pending(<size_t> &s)
         slots_free(&s)
         order_free(&o)
         if restamp_order == &o:
@@ -476,6 +479,18 @@ cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
     return t
 
 
+cdef cbool is_read(Program* p, int reg) noexcept:
+    """Whether an instruction or a result of a program reads a register."""
+    for r in p.results:
+        if r == reg:
+            return True
+    for k in range(p.code.size()):
+        for r in p.code[k].inputs:
+            if r == reg:
+                return True
+    return False
+
+
 cdef list replay(int32_t i, object g):
     """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
     cdef Program* p = n_prog[i]
@@ -496,7 +511,15 @@ cdef list replay(int32_t i, object g):
         ins = &p.code[k]
         e = entry_of(ins.op)
         attr = instr_attr(ins[0], p.op, <Attr*> n_owner[i])
-        value = apply_op(e, [regs[r] if r >= 0 else None for r in ins.inputs], attr)
+        operands = [regs[r] if r >= 0 else None for r in ins.inputs]
+        if e.row.parts:
+            # Only first results have history, so each result is computed by a row of its own.
+            for place, name in enumerate(e.row.parts):
+                if is_read(p, ins.out + <int> place):
+                    regs[ins.out + place] = apply_op(<Entry> entry_by_name[name], operands, attr_incref(attr))
+            attr_decref(attr)
+            continue
+        value = apply_op(e, operands, attr)
         if ins.op.nout == 1:
             regs[ins.out] = value
         else:
@@ -540,12 +563,20 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
         return 0
     if n_flags[i] & N_PICK:
         restamp_if_needed(o)
-        pending_of(tensors).setdefault(n_pos[n_in0[i]], {})[n_nin[i]] = g
+        add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)
         return 0
     if n_flags[i] & N_FUNCTION:
-        results = run_function(i, pending_of(tensors).pop(k, {}))
+        results = run_function(i, pending_of(tensors).pop(k, {}), keep)
     else:
-        results = replay(i, g)
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+        try:
+            results = replay(i, g)
+        finally:
+            if n_flags[i] & N_PACKED:
+                repack_saved(i, keep)
+    if n_flags[i] & N_HOOKS:
+        results = run_node_hooks(i, results, g)
     restamp_if_needed(o)
     for n in range(len(results)):
         j = node_input(i, n)
@@ -564,6 +595,41 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
 cdef dict function_pending = {}    # (address of the slots, place) -> {output number: gradient}
 
 
+cdef int drop_pending(size_t address) except -1:
+    """Forgets what a pass that failed has left."""
+    for key in [key for key in function_pending if key[0] == address]:
+        del function_pending[key]
+    return 0
+
+
+cdef int backward_replayed(Slots* s, Order* o, int32_t i, Tensor t, cbool keep) except -1:
+    """A node whose gradients hooks want to see: its rule runs op by op, then the hooks."""
+    cdef Array g
+    cdef int32_t j
+    cdef int n
+    cdef list results
+    if n_flags[i] & N_PACKED:
+        unpack_saved(i)
+    try:
+        results = replay(i, t)
+    finally:
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    results = run_node_hooks(i, results, t)
+    restamp_if_needed(o)
+    for n in range(len(results)):
+        j = node_input(i, n)
+        if results[n] is None or j < 0 or n_mark[j] != o.mark:
+            continue
+        g = (<Tensor> results[n]).c.array
+        array_ref(g)
+        contribute(s, n_pos[j], j, &g)
+    if not keep and n_prog[i].saves.size():
+        node_drop_saved(i)
+        n_flags[i] |= N_FREED
+    return 0
+
+
 cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, dict wanted, dict captured,
                           cbool accumulate) except -1:
     cdef Array g
@@ -576,7 +642,9 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         outputs = function_pending.pop(key, None)
         if outputs is None:
             return 0
-        results = run_function(i, outputs)
+        results = run_function(i, outputs, keep)
+        if n_flags[i] & N_HOOKS:
+            results = run_node_hooks(i, results, outputs.get(0))
         restamp_if_needed(o)
         for n in range(len(results)):
             j = node_input(i, n)
@@ -601,13 +669,22 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             leaf_accumulate(i, &g)
         return 0
     if n_flags[i] & N_PICK:
-        function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {})[n_nin[i]] = t
+        # An output that the function saved has more than one node: their gradients add up.
+        add_tensor(function_pending.setdefault((<size_t> s, n_pos[n_in0[i]]), {}), n_nin[i], t)
+        return 0
+    if n_flags[i] & N_HOOKS and has_node_hooks(i):
+        backward_replayed(s, o, i, t, keep)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+            restamp_if_needed(o)
         run_node(s, o, i, &g, keep)
     finally:
         array_unref(g)
-    if anomaly_mode:
+        if n_flags[i] & N_PACKED:
+            repack_saved(i, keep)
+    if anomaly_mode > 1:
         check_anomaly_results(i, s, o)
     return 0

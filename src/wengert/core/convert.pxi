@@ -134,11 +134,21 @@ def size(Tensor self not None, dim=None):
     cdef Layout* l = self.c.array.layout
     cdef int64_t d
     if dim is None:
-        return size_type(shape_tuple(l))
+        return size_of(l)
     d = attr_int(dim, "size", "dim")
     if d < -l.ndim or d >= l.ndim:
         raise IndexError(f"size: expected a dimension in [{-l.ndim}, {l.ndim - 1}], got {d}.")
     return l.shape()[d + l.ndim if d < 0 else d]
+
+
+def transposed(Tensor self not None):
+    """The dimensions in reverse order; a view."""
+    cdef int64_t words[kMaxDims + 1]
+    cdef int d, n = self.c.array.layout.ndim
+    words[0] = n
+    for d in range(n):
+        words[d + 1] = n - 1 - d
+    return apply_op(<Entry> entry_by_name["permute"], [self], attr_new(words, n + 1))
 
 
 def fill_(Tensor self not None, value):

@@ -91,8 +91,8 @@ cdef int fill_array(Array* a, Array* value) except -1:
 # ---- from Python data -------------------------------------------------------------------------------------------
 
 cdef int data_kind(object v) except -2:
-    """0 bool, 1 int, 2 float, 3 a tensor or array, 4 a sequence, -1 anything else."""
-    if PyFloat_Check(v):
+    """0 bool, 1 int, 2 float, 3 a tensor, an array or a NumPy scalar, 4 a sequence, -1 anything else."""
+    if PyFloat_CheckExact(v):
         return 2
     if PyBool_Check(v):
         return 0
@@ -100,11 +100,37 @@ cdef int data_kind(object v) except -2:
         return 1
     if isinstance(v, (list, tuple)):
         return 4
-    if isinstance(v, Tensor) or hasattr(v, "__array_interface__") or hasattr(v, "__array__"):
+    # __array_interface__ makes a dict: it is asked for last.
+    if (isinstance(v, Tensor) or hasattr(v, "__array_finalize__") or hasattr(v, "__array_interface__")
+            or hasattr(v, "__array__")):
         return 3
+    if PyFloat_Check(v):
+        return 2
     if hasattr(v, "__len__") and hasattr(v, "__getitem__") and not isinstance(v, (str, bytes, dict)):
         return 4
     return -1
+
+
+cdef int number_code(object v) except -1:
+    """The dtype that a number asks for: its own, for tensors and NumPy scalars."""
+    if PyFloat_CheckExact(v):
+        return default_dtype
+    if PyBool_Check(v):
+        return kBool
+    if PyLong_CheckExact(v):
+        return kInt64
+    if isinstance(v, Tensor):
+        return (<Tensor> v).c.array.dtype
+    if hasattr(v, "dtype"):
+        return (<DTypeObject> numpy_dtype_object(v.dtype)).code
+    return default_dtype if PyFloat_Check(v) else kInt64
+
+
+cdef int64_t whole(object v) except? -1:
+    try:
+        return PyLong_AsLongLong(v if PyLong_CheckExact(v) else int(v))
+    except OverflowError:
+        raise ValueError(f"tensor: expected an int of 64 bits, got {v}.") from None
 
 
 cdef int put_number(char* p, int dtype, object v) except -1:
@@ -115,7 +141,7 @@ cdef int put_number(char* p, int dtype, object v) except -1:
     elif dtype == kFloat64:
         (<double*> p)[0] = float(v)
     elif dtype == kInt64:
-        (<int64_t*> p)[0] = PyLong_AsLongLong(int(v))
+        (<int64_t*> p)[0] = whole(v)
     elif dtype == kBool:
         (<uint8_t*> p)[0] = 1 if v else 0
     elif dtype == kFloat16:
@@ -123,7 +149,7 @@ cdef int put_number(char* p, int dtype, object v) except -1:
     elif dtype == kBFloat16:
         (<bfloat_t*> p)[0] = float_to_bfloat(<float> <double> float(v))
     else:
-        n = PyLong_AsLongLong(int(v))
+        n = whole(v)
         if dtype == kInt32:
             if n != <int32_t> n:
                 raise RuntimeError(f"tensor: expected a value that int32 can hold, got {n}.")
@@ -141,6 +167,34 @@ cdef int put_number(char* p, int dtype, object v) except -1:
                 raise RuntimeError(f"tensor: expected a value that uint8 can hold, got {n}.")
             (<uint8_t*> p)[0] = <uint8_t> n
     return 0
+
+
+cdef Tensor from_parts(list parts, int64_t* shape, int ndim, object dtype):
+    """A tensor of nested sequences that end in arrays or tensors of one shape."""
+    cdef Tensor t, out
+    cdef Array one
+    cdef int d, code
+    cdef int64_t k = 0
+    first = parts[0] if isinstance(parts[0], Tensor) else from_array(parts[0], True)
+    code = (<Tensor> first).c.array.dtype if dtype is None else dtype_code(dtype, "tensor")
+    if ndim + (<Tensor> first).c.array.layout.ndim > kMaxDims:
+        raise ValueError(f"tensor: expected at most {kMaxDims} dimensions, got more.")
+    for d in range((<Tensor> first).c.array.layout.ndim):
+        shape[ndim + d] = (<Tensor> first).c.array.layout.shape()[d]
+    out = new_tensor(code, ndim + (<Tensor> first).c.array.layout.ndim, shape, "tensor")
+    for v in parts:
+        if data_kind(v) != 3:
+            raise ValueError(f"tensor: expected arrays of shape {tuple(first.shape)}, got {type(v).__name__}.")
+        t = v if isinstance(v, Tensor) else from_array(v, True)
+        if not same_shape(t.c.array.layout, (<Tensor> first).c.array.layout):
+            raise ValueError(f"tensor: expected arrays of shape {tuple(first.shape)}, got {tuple(t.shape)}. All rows "
+                             "must have the same shape.")
+        if as_contiguous(t.c.array, code, &one) < 0:
+            raise_last()
+        memcpy(out.c.array.data() + k * one.nbytes(), one.data(), one.nbytes())
+        array_unref(one)
+        k += 1
+    return out
 
 
 def from_data(data, dtype=None):
@@ -196,32 +250,27 @@ def from_data(data, dtype=None):
         if not level:
             break
         kind = data_kind(level[0])
-    if level and kind == 3:
-        parts = [v if isinstance(v, Tensor) else from_array(v, True) for v in level]
-        inner = tuple(parts[0].shape)
-        if all([tuple(v.shape) == () for v in parts]):
-            level = [v.item() for v in parts]
-            if dtype is None:
-                dtype = parts[0].dtype
-        else:
-            stacked = op_objects["stack"](parts, 0)
-            return from_data(stacked.reshape(tuple([shape[k] for k in range(ndim)]) + inner), dtype)
-    else:
-        for v in level:
-            kind = data_kind(v)
-            if kind == 3 and getattr(v, "shape", None) == ():
-                kind = 2 if getattr(v.dtype, "kind", "f") == "f" else 1
-            if kind < 0 or kind > 2:
-                if kind == 4:
-                    raise ValueError(f"tensor: expected a number at dimension {ndim}, got a sequence of length "
-                                     f"{len(v)}. All rows must have the same length.")
-                raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
-            if kind > highest:
-                highest = kind
-    if dtype is None:
-        code = default_dtype if highest in (-1, 2) else kInt64 if highest == 1 else kBool
-    else:
+    if level and kind == 3 and tuple(level[0].shape) != ():
+        return from_parts(level, shape, ndim, dtype)
+    for v in level:
+        if PyFloat_CheckExact(v):
+            highest = default_dtype if highest < 0 else promote(highest, default_dtype)
+            continue
+        kind = data_kind(v)
+        if kind == 4:
+            raise ValueError(f"tensor: expected a number at dimension {ndim}, got a sequence of length {len(v)}. All "
+                             "rows must have the same length.")
+        if kind < 0:
+            raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
+        if kind == 3 and tuple(v.shape) != ():
+            raise ValueError(f"tensor: expected a number at dimension {ndim}, got shape {tuple(v.shape)}.")
+        if dtype is None:
+            k = number_code(v)
+            highest = k if highest < 0 else promote(highest, k)
+    if dtype is not None:
         code = dtype_code(dtype, "tensor")
+    else:
+        code = default_dtype if highest < 0 else highest
     t = new_tensor(code, ndim, shape, "tensor")
     p = t.c.array.data()
     item = itemsize(code)
@@ -249,8 +298,60 @@ cdef void release_owner(void* owner) noexcept with gil:
     Py_DECREF(<object> <PyObject*> owner)
 
 
+cdef dict _buffer_formats = {"?": kBool, "B": kUInt8, "b": kInt8, "h": kInt16, "i": kInt32, "l": kInt64, "q": kInt64,
+                             "e": kFloat16, "f": kFloat32, "d": kFloat64}
+
+
+cdef Tensor from_buffer(object array):
+    """A tensor over the memory of an array with a plain buffer, or None: faster than reading __array_interface__."""
+    cdef Py_buffer view
+    cdef Array a
+    cdef int64_t shape[kMaxDims]
+    cdef int64_t strides[kMaxDims]
+    cdef int d, code
+    cdef size_t span = 0
+    try:
+        PyObject_GetBuffer(array, &view, PyBUF_FORMAT | PyBUF_STRIDES)
+    except (BufferError, ValueError, TypeError):
+        return None
+    try:
+        found = _buffer_formats.get((<bytes> view.format).decode()) if view.format != NULL else None
+        if found is None or view.ndim > kMaxDims or itemsize(found) != view.itemsize:
+            return None
+        code = found
+        for d in range(view.ndim):
+            if view.strides[d] < 0 or view.strides[d] % view.itemsize:
+                return None
+            shape[d] = view.shape[d]
+            strides[d] = view.strides[d] // view.itemsize
+        memset(&a, 0, sizeof(Array))
+        a.layout = layout_strided(view.ndim, shape, strides)
+        a.dtype = <uint8_t> code
+        if a.layout.numel:
+            span = view.itemsize
+            for d in range(view.ndim):
+                span += <size_t> ((shape[d] - 1) * view.strides[d])
+        Py_INCREF(array)
+        a.storage = storage_wrap(view.buf, span, view.readonly != 0, release_owner, <void*> array)
+        if a.storage == NULL:
+            Py_DECREF(array)
+            layout_decref(a.layout)
+            raise_memory("from_numpy")
+        return tensor_from(&a)
+    finally:
+        PyBuffer_Release(&view)
+
+
 cdef Tensor from_array(object array, cbool may_copy):
     """A tensor over the memory of a NumPy array (or anything with __array_interface__)."""
+    cdef Tensor quick = from_buffer(array) if hasattr(array, "__array_finalize__") else None
+    if quick is not None:
+        return quick
+    return from_interface(array, may_copy)
+
+
+cdef Tensor from_interface(object array, cbool may_copy):
+    """from_array for anything else, and for what it cannot take: reads __array_interface__."""
     cdef int64_t shape[kMaxDims]
     cdef int64_t strides[kMaxDims]
     cdef Array a
@@ -283,7 +384,7 @@ cdef Tensor from_array(object array, cbool may_copy):
                 if not may_copy:
                     raise ValueError(f"from_numpy: expected strides that are multiples of the item size and not "
                                      f"negative, got {steps}. Use array.copy().")
-                return from_array(array.copy(), False)
+                return from_interface(array.copy(), False)
             strides[d] = steps[d] // item
     address, readonly = face["data"]
     a.layout = layout_strided(ndim, shape, strides)
@@ -308,28 +409,36 @@ cdef Tensor from_array(object array, cbool may_copy):
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array. A read-only array gives a tensor that refuses to be written to.
     """
-    if not hasattr(array, "__array_interface__"):
+    if not hasattr(array, "__array_finalize__"):   # scalars have none
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}.")
     return from_array(array, False)
 
 
-cdef class ArrayFace:
-    """What NumPy reads to share a tensor's memory; keeps the tensor's storage alive."""
-    cdef Tensor t
+def from_memory(array):
+    """A tensor over the memory of anything with __array_interface__; a copy where strides do not allow it."""
+    return from_array(array, True)
 
-    @property
-    def __array_interface__(self):
-        cdef Layout* l = self.t.c.array.layout
-        item = itemsize(self.t.c.array.dtype)
-        return {"version": 3, "typestr": _typestr_of[self.t.c.array.dtype], "shape": shape_tuple(l),
-                "strides": tuple([l.strides()[d] * item for d in range(l.ndim)]),
-                "data": (<size_t> self.t.c.array.data(),
-                         self.t.c.array.storage != NULL and self.t.c.array.storage.readonly != 0)}
+
+cdef object _ndarray = None
+cdef list _numpy_dtypes = []
+
+
+cdef int load_numpy() except -1:
+    """NumPy is imported when the first array is asked for."""
+    global _ndarray
+    import numpy
+    _ndarray = numpy.ndarray
+    for typestr in _typestr_of:
+        _numpy_dtypes.append(None if typestr is None else numpy.dtype(typestr))
+    return 0
 
 
 cdef object shared_array(Tensor t):
-    import numpy
-    cdef ArrayFace face
+    cdef Layout* l = t.c.array.layout
+    cdef int d
+    cdef int64_t item = itemsize(t.c.array.dtype)
+    if _ndarray is None:
+        load_numpy()
     if t.c.flags & T_SLOW:
         single(t, "numpy")
     if active_recorder != NULL:
@@ -339,9 +448,9 @@ cdef object shared_array(Tensor t):
                         "first.")
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("numpy")
-    face = ArrayFace.__new__(ArrayFace)
-    face.t = detached(t)   # a tensor of its own: later changes of t's data do not move this one
-    return numpy.asarray(face)
+    # The array keeps the whole storage: later changes of t's data do not move it.
+    return _ndarray(shape_tuple(l), _numpy_dtypes[t.c.array.dtype], storage_tensor(t), t.c.array.u.offset,
+                    tuple([l.strides()[d] * item for d in range(l.ndim)]))
 
 
 cdef object to_numpy(Tensor t, cbool force):

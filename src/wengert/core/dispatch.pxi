@@ -29,6 +29,7 @@ cdef extern from *:
 # The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
 cdef PyObject* active_recorder = NULL
 cdef object slow_dispatch = None   # set by func: (row, operands, attributes) -> result
+cdef object slow_detach = None     # set by func: wrapper -> wrapper without history and tangents
 
 cdef enum:
     MAX_SMALL = 8   # operands held on the stack
@@ -41,6 +42,17 @@ cdef enum:
 cdef inline Tensor tensor_from(Array* a):
     """A new tensor around an array; takes over the array's references."""
     cdef Tensor t = Tensor.__new__(Tensor)
+    t.c.array = a[0]
+    t.c.array.flags = 0
+    return t
+
+
+cdef inline Tensor tensor_of(object kind, Array* a):
+    """tensor_from for an instance of a subclass; `kind` is None for plain tensors."""
+    cdef Tensor t
+    if kind is None:
+        return tensor_from(a)
+    t = <Tensor> Tensor.__new__(<type> kind)
     t.c.array = a[0]
     t.c.array.flags = 0
     return t
@@ -96,7 +108,7 @@ cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
 
 cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Array* outs) except -2:
     """Appends a node for an op that ran; -1 where no operand needs a gradient."""
-    cdef int64_t mask = 0
+    cdef int64_t mask = 0, absent = 0
     cdef int k
     cdef int32_t i
     cdef Program* p
@@ -106,12 +118,14 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
     for k in range(nin):
         if nodes[k] >= 0:
             mask |= <int64_t> 1 << (k if k < 62 else 62)
+        elif nin <= SMALL and ins[k].layout == NULL:
+            absent += 8 << k
     if mask == 0 or not e.differentiable:
         return -1
     if e.variadic:
         mask = -1
-    if nin <= SMALL and e.fixed_rule and e.small[mask] != NULL:
-        p = e.small[mask]
+    if nin <= SMALL and e.fixed_rule and e.small[mask + absent] != NULL:
+        p = e.small[mask + absent]
     else:
         p = find_program(e, mask, attr, ins, nin, outs)
     i = node_new()
@@ -140,6 +154,8 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
         save = &p.saves[k]
         slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
         save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     return i
 
 
@@ -154,9 +170,13 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     cdef int32_t node = -1
     cdef Tensor t, o
     cdef cbool slow = active_recorder != NULL
+    cdef object kind = None   # the subclass of the result
     for v in operands:
-        if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:
-            slow = True
+        if isinstance(v, Tensor):
+            if (<Tensor> v).c.flags & T_SLOW:
+                slow = True
+            if type(v) is not Tensor and not subclasses_off:
+                kind = v
     if slow and slow_dispatch is not None:
         try:
             return slow_dispatch(e, operands, decode_attrs(e, attr))
@@ -174,6 +194,10 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             t = <Tensor> operands[0]
             if t.c.array.storage == NULL and not array_promote(&t.c.array):
                 raise_memory(e.name)
+        if kind is not None:
+            kind, handled = ask_subclasses(e, operands, attr)
+            if kind is NotImplemented:
+                return handled
         for k in range(nin):
             operand(operands[k], &ins[k], &nodes[k], e.name)
         for k in range(nin):
@@ -182,7 +206,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
         if status < 0:
             raise_last()
-        o = tensor_from(&outs[0])
+        o = tensor_of(kind, &outs[0])
         if grad_wanted(&outs[0]):
             node = record(e, ins, nodes, nin, attr, outs)
             o.c.node = node
@@ -192,7 +216,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             return o
         results = [o]
         for k in range(1, e.info.nout):
-            results.append(tensor_from(&outs[k]))
+            results.append(tensor_of(kind, &outs[k]))
         return tuple(results)
     finally:
         attr_decref(attr)
@@ -273,6 +297,8 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
         save = &p.saves[k]
         value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
         save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
+    if wg_watching:
+        node_recorded(i)
     o.c.node = i
     return 0
 
@@ -358,13 +384,17 @@ cdef object binary(int slot, object left, object right):
                 return o
         return apply_op(e, [left, right], NULL)
     if not isinstance(left, (Tensor, int, float)) and not _numpy_scalar(left):
-        return NotImplemented
+        if not hasattr(left, "__array_interface__"):
+            return NotImplemented
+        left = from_array(left, True)
     if not isinstance(right, (Tensor, int, float)) and not _numpy_scalar(right):
-        return NotImplemented
+        if not hasattr(right, "__array_interface__"):
+            return NotImplemented
+        right = from_array(right, True)
     return apply_op(e, [left, right], NULL)
 
 
-cdef cbool _numpy_scalar(object v):
+cdef cbool _numpy_scalar(object v) except? False:
     return getattr(getattr(v, "dtype", None), "kind", "") in "biuf" and getattr(v, "shape", None) == ()
 
 
@@ -593,11 +623,11 @@ cdef int _check_first(Entry e, list operands) except -1:
     raise TypeError(f"{e.name}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
 
 
-cdef cbool _is_index(object v):
+cdef cbool _is_index(object v) except? False:
     return PyLong_CheckExact(v) or (not isinstance(v, (bool, float, Tensor)) and hasattr(v, "__index__"))
 
 
-cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end):
+cdef cbool _all_index(PyObject* const* args, Py_ssize_t begin, Py_ssize_t end) except? False:
     cdef Py_ssize_t k
     for k in range(begin, end):
         if not _is_index(<object> args[k]) and not isinstance(<object> args[k], Tensor):

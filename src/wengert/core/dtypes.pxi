@@ -107,7 +107,10 @@ cdef inline int weak_array(object v, Array* out) except -1:
     elif PyFloat_Check(v):
         out.dtype = kFloat64
         out.u.f64 = float(v)
-    else:
+    elif hasattr(v, "__index__"):
         out.dtype = kInt64
         out.u.i64 = PyLong_AsLongLong(v.__index__())
+    else:
+        layout_decref(out.layout)
+        raise TypeError(f"number: expected a bool, int or float, got {type(v).__name__}.")
     return 0

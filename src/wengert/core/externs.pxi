@@ -10,6 +10,8 @@ from cpython.long cimport PyLong_CheckExact, PyLong_Check
 from cpython.bool cimport PyBool_Check
 from cpython.tuple cimport PyTuple_CheckExact
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.buffer cimport (PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
+                             PyObject_GetBuffer)
 from libcpp.vector cimport vector
 from libcpp cimport bool as cbool
 
@@ -261,3 +263,8 @@ cdef extern from "tensor_type.h":
     void wg_open_tensor_type(PyTypeObject*, Py_ssize_t)
     vectorcallfunc wg_op_call
     void wg_open_op_type(PyTypeObject*, Py_ssize_t)
+    ctypedef struct BufferProcs "PyBufferProcs":
+        int (*bf_getbuffer)(PyObject*, Py_buffer*, int) noexcept
+        void (*bf_releasebuffer)(PyObject*, Py_buffer*) noexcept
+    BufferProcs wg_buffer_procs
+    int (*wg_construct)(PyObject*, PyObject*, PyObject*) noexcept

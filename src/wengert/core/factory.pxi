@@ -395,16 +395,23 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 cdef object drawn(str name, tuple sizes, object size, object out, object dtype, object device, object requires_grad,
                   object generator, double a, double b, str op):
     cdef int64_t shape[kMaxDims]
-    cdef int n, k
-    # rand(generator, sizes...) is not a form: a generator always comes by name.
-    n = read_sizes(sizes, size, shape, op)
-    code = wanted_dtype(dtype, out, device, op)
+    cdef int k, n = read_sizes(sizes, size, shape, op), code = wanted_dtype(dtype, out, device, op)
+    cdef int64_t count = 1
+    cdef vector[int64_t] words
+    cdef Entry e = <Entry> entry_by_name[name]
     if not is_float(code):
         raise NotImplementedError(f"{op}: expected a floating dtype, got {dtypes[code].name}. Use randint() for integers.")
+    words.push_back(n)
     for k in range(n):
         if shape[k] < 0:
             raise RuntimeError(f"{op}: expected sizes of at least 0, got {shape[k]}.")
-    t = draw(<Entry> entry_by_name[name], [tuple([shape[k] for k in range(n)]), dtypes[code], a, b], generator)
+        words.push_back(shape[k])
+        count *= shape[k]
+    words.push_back(code)
+    words.push_back(float_bits(a))
+    words.push_back(float_bits(b))
+    push_counter(words, e, code, count, generator)
+    t = apply_op(e, [], attr_new(words.data(), <int> words.size()))
     return made(<Tensor> t, out, requires_grad, op)
 
 

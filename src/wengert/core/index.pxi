@@ -46,7 +46,7 @@ cdef Tensor unsqueeze_view(Tensor t, int64_t dim):
     return <Tensor> apply_op(<Entry> entry_by_name["unsqueeze"], [t], attr_new(&dim, 1))
 
 
-cdef cbool is_basic(object k):
+cdef cbool is_basic(object k) except? False:
     return (PyLong_CheckExact(k) or isinstance(k, slice) or k is None or k is Ellipsis)
 
 

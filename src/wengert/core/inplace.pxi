@@ -116,11 +116,11 @@ cdef int rebase(Tensor x, int32_t node) except -1:
         if node < 0 and x.c.node < 0:
             return 0
         if x.c.node >= 0:
-            if x.c.flags & T_HOOKED:
-                leave_hooks(x)
+            leave_node(x)
             node_release(x.c.node)
         x.c.node = node
         x.c.epoch += 1
+        retain_again(x)
         return 0
     base = <Tensor> x.c.base
     if node < 0 and base.c.node < 0:
@@ -144,20 +144,12 @@ cdef int rebase(Tensor x, int32_t node) except -1:
         if node >= 0:
             node_release(node)   # the scatter node owns it now
     if base.c.node >= 0:
+        leave_node(base)
         node_release(base.c.node)
     base.c.node = scatter
     base.c.epoch += 1
+    retain_again(base)
     refresh_view(x)
-    return 0
-
-
-cdef int leave_hooks(Tensor x) noexcept:
-    """x goes on with another node: hooks registered so far stay with the value that they were registered for."""
-    cdef PyObject* hooks = x.c.hooks
-    hooks_orphaned(&x.c)
-    x.c.hooks = NULL
-    x.c.flags &= ~<uint32_t> (T_HOOKED | T_RETAINS)
-    Py_XDECREF(hooks)
     return 0
 
 
@@ -187,6 +179,7 @@ cdef int refresh_view(Tensor v) except -1:
         return 0
     v.c.base_epoch = base.c.epoch
     if v.c.node >= 0:
+        leave_node(v)
         node_release(v.c.node)
         v.c.node = -1
     if base.c.node < 0:
@@ -198,6 +191,7 @@ cdef int refresh_view(Tensor v) except -1:
         v.c.node = record(<Entry> entry_by_name["as_strided"], ins, nodes, 1, attr, &v.c.array)
     finally:
         attr_decref(attr)
+    retain_again(v)
     return 0
 
 
@@ -231,3 +225,8 @@ cdef object write_out(str op, object result, object out):
         replace_data(o, <Tensor> r.to(out.dtype))
         return out
     return o.copy_(r)
+
+
+def copy_out(str op, result, out):
+    """write_out for the Python layers: the result in `out`."""
+    return write_out(op, result, out)

@@ -15,6 +15,8 @@ cdef enum NodeFlag:
     N_HOOKS = 8       # has an entry in the side table of hooks
     N_RETAIN = 16     # its tensor keeps its gradient (retain_grad)
     N_FREED = 32      # saved values were given back by a backward pass
+    N_PACKED = 64     # saved values went through saved_tensors_hooks; see the side table of packed values
+    N_NOTED = 128     # the line that recorded it is known
 
 cdef struct NodeMore:
     # Inputs and saved values beyond the two that the arrays hold.
@@ -242,9 +244,9 @@ cdef void node_release(int32_t i) noexcept:
         i = todo
         todo = n_pos[i]
         node_drop_saved(i)
-        if n_flags[i] & (N_FUNCTION | N_HOOKS | N_RETAIN):
+        if n_flags[i] & (N_FUNCTION | N_HOOKS | N_RETAIN | N_PACKED | N_NOTED):
             node_release_objects(i)
-        elif not n_flags[i] & (N_LEAF | N_PICK) and n_owner[i] != NULL:
+        if not n_flags[i] & (N_LEAF | N_PICK | N_FUNCTION) and n_owner[i] != NULL:
             attr_decref(<Attr*> n_owner[i])
         if n_layout[i] != NULL:
             layout_decref(n_layout[i])

@@ -86,7 +86,7 @@ cdef class Generator:
     def __reduce__(self):
         return _generator_from, (self.key, self.offset)
 
-    cdef uint64_t reserve(self, uint64_t blocks):
+    cdef uint64_t reserve(self, uint64_t blocks) noexcept:
         cdef uint64_t start = self.offset
         self.offset += blocks
         return start
@@ -121,7 +121,7 @@ cdef list reserve_random(Entry e, list values, object generator):
     """The attributes (seed, offset) of a random op: a range of counters of their own, as long as its draw.
 
     `values` are the operands and attributes before them: a tensor whose elements are drawn, or a shape and a dtype."""
-    cdef Generator g = default_gen if generator is None else <Generator?> generator
+    cdef vector[int64_t] words
     cdef int64_t n = 1
     cdef int dtype
     first = values[0]
@@ -132,16 +132,28 @@ cdef list reserve_random(Entry e, list values, object generator):
         for size in first:
             n *= attr_int(size, e.name, "size")
         dtype = (<DTypeObject?> values[1]).code
-    return [_signed(g.key), _signed(g.reserve(draw_blocks(_draw_kinds[e.row.kernel], dtype, n if n > 0 else 0)))]
+    push_counter(words, e, dtype, n, generator)
+    return [words[0], words[1]]
+
+
+cdef int push_counter(vector[int64_t]& words, Entry e, int dtype, int64_t n, object generator) except -1:
+    """Reserves the counters of a draw of n elements and appends seed and offset."""
+    cdef Generator g = default_gen if generator is None else <Generator?> generator
+    words.push_back(_signed(g.key))
+    words.push_back(_signed(g.reserve(draw_blocks(_draw_kinds[e.row.kernel], dtype, n if n > 0 else 0))))
+    return 0
 
 
 def draw(Entry e, list values, generator=None):
     """Runs a random op that makes a new tensor: shape, dtype and parameters, without seed and offset."""
-    return apply_op(e, [], encode_attrs(e, tuple(values + reserve_random(e, values, generator))))
+    return apply_op(e, [], encode_attrs(e, values + reserve_random(e, values, generator)))
 
 
-def draw_inplace(Entry e, Tensor x, list parameters, generator=None):
+def draw_inplace(Entry e, Tensor x not None, tuple parameters, generator=None):
     """Runs a random op that overwrites x; returns x."""
-    cdef list values = [x] + parameters
-    values = values + reserve_random(e, values, generator)
-    return apply_inplace(e, x, [x], encode_attrs(e, tuple(values[1:])))
+    cdef vector[int64_t] words
+    cdef Py_ssize_t k
+    for k in range(len(parameters)):
+        push_attr(words, e.schema[k], parameters[k], e.name, e.fields[k])
+    push_counter(words, e, x.c.array.dtype, x.c.array.layout.numel, generator)
+    return apply_inplace(e, x, [x], attr_new(words.data(), <int> words.size()))

@@ -11,7 +11,7 @@ cdef class Entry:
     cdef str schema
     cdef bytes kinds                   # the schema as C characters
     cdef tuple fields                  # names of the attributes
-    cdef Program* small[8]             # by mask of the operands that need a gradient
+    cdef Program* small[64]            # by the operands that need a gradient + 8 * those that are absent
     cdef cbool differentiable
     cdef cbool fixed_rule              # one program serves all attributes and shapes
     cdef cbool variadic                # takes a list of tensors
@@ -259,9 +259,16 @@ cdef Program* find_program(Entry e, int64_t mask, const Attr* attr, Array* ins, 
     """The program of e's rule for the operands in `mask`; borrowed from the table."""
     cdef Program* p
     cdef ProgramHolder holder
-    if e.fixed_rule and not e.variadic and nin <= SMALL and e.small[mask] != NULL:
-        return e.small[mask]
-    if e.last != NULL and e.last_mask == mask and same_attr(e.last_attr, attr):
+    cdef int64_t place = mask
+    cdef int j, missing = 0
+    for j in range(nin):
+        if ins[j].layout == NULL:
+            missing += 1
+            if j < SMALL:
+                place += 8 << j
+    if e.fixed_rule and not e.variadic and nin <= SMALL and e.small[place] != NULL:
+        return e.small[place]
+    if e.last != NULL and missing == 0 and e.last_mask == mask and same_attr(e.last_attr, attr):
         return e.last
     attrs = decode_attrs(e, attr)
     shapes = None
@@ -280,9 +287,9 @@ cdef Program* find_program(Entry e, int64_t mask, const Attr* attr, Array* ins, 
         holder.p = build_program(traced, e.info)
         if traced.fixed:
             key = (mask, None, shapes, nin, absent)
-            if shapes is None and not absent and nin <= SMALL and not e.variadic:
+            if shapes is None and nin <= SMALL and not e.variadic:
                 e.fixed_rule = True
-                e.small[mask] = holder.p
+                e.small[place] = holder.p
         if len(e.programs) >= 4096:
             # Rules that depend on attributes may see any number of them. Small ones are never dropped.
             e.programs = {k: v for k, v in e.programs.items() if k[1] is None and k[2] is None}

@@ -208,7 +208,7 @@ cdef class Tensor:
     @property
     def shape(self):
         """The sizes of the dimensions, as a `Size` (a tuple)."""
-        return size_type(shape_tuple(self.c.array.layout))
+        return size_of(self.c.array.layout)
 
     @property
     def dtype(self):
@@ -347,6 +347,26 @@ wg_open_tensor_type(<PyTypeObject*> Tensor, body_offset())
 
 cdef object size_type = tuple
 
+cdef extern from *:
+    """
+    // A shape as an instance of a subclass of tuple without fields of its own.
+    static inline PyObject* wg_size_new(PyObject* kind, const wg::Layout* layout) {
+      PyTypeObject* type = reinterpret_cast<PyTypeObject*>(kind);
+      PyObject* size = type->tp_alloc(type, layout->ndim);
+      for (int d = 0; size && d < layout->ndim; ++d) {
+        PyObject* n = PyLong_FromLongLong(layout->shape()[d]);
+        if (!n) Py_CLEAR(size);
+        else PyTuple_SET_ITEM(size, d, n);
+      }
+      return size;
+    }
+    """
+    object wg_size_new(object, const Layout*)
+
+
+cdef inline object size_of(Layout* layout):
+    return wg_size_new(size_type, layout)
+
 
 def set_size_type(kind):
     """Hands the core the class of shapes (wengert.Size)."""
@@ -408,8 +428,10 @@ cdef object single(Tensor t, str op):
         raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform or a graph under "
                            "construction. Use tensor operations such as where() instead.")
     if t.c.array.layout.numel != 1:
-        raise RuntimeError(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
-                           "Use tolist() for several.")
+        # float() and int() fail as Python conversions do, item() as an operation.
+        kind = ValueError if op == "float" or op == "int" else RuntimeError
+        raise kind(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
+                   "Use tolist() for several.")
     if active_recorder != NULL:
         (<object> active_recorder).mark_value_read(op)
     return item_of(&t.c.array, 0)
@@ -527,12 +549,12 @@ cdef Tensor detached(Tensor t):
     cdef Tensor o
     cdef Array a
     if t.c.flags & T_SLOW:
-        return slow_dispatch(<Entry> entry_by_name["alias"], [t], ())
+        return slow_detach(t)
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("detach")
     a = t.c.array
     array_ref(a)
-    return tensor_from(&a)
+    return tensor_of(None if type(t) is Tensor or subclasses_off else result_class(type(t)), &a)
 
 
 cdef int replace_data(Tensor t, Tensor value) except -1:

@@ -74,6 +74,20 @@ static int wg_tensor_clear(PyObject* self) {
   return 0;
 }
 
+// Tensor(...) called from Python: the plain object, then its contents. The core's own allocations do not come here.
+static newfunc wg_cython_new;
+static int (*wg_construct)(PyObject* self, PyObject* args, PyObject* kwargs);  // set by interop.pxi
+static PyObject* wg_tensor_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  PyObject* empty = PyTuple_New(0);
+  if (!empty) return nullptr;
+  PyObject* self = wg_cython_new(type, empty, nullptr);
+  Py_DECREF(empty);
+  if (self && wg_construct(self, args, kwargs) < 0) Py_CLEAR(self);
+  return self;
+}
+
+static PyBufferProcs wg_buffer_procs;  // filled in by interop.pxi
+
 static destructor wg_cython_dealloc;
 static void wg_tensor_dealloc(PyObject* self) {
   if (PyObject_GC_IsTracked(self)) PyObject_GC_UnTrack(self);
@@ -99,6 +113,10 @@ static void wg_open_tensor_type(PyTypeObject* type, Py_ssize_t body_offset) {
   wg_cython_dealloc = type->tp_dealloc;
   type->tp_dealloc = wg_tensor_dealloc;
   type->tp_setattro = wg_tensor_setattro;
+  wg_cython_new = type->tp_new;
+  type->tp_new = wg_tensor_new;
+  type->tp_vectorcall = nullptr;  // calls go through tp_new
+  type->tp_as_buffer = &wg_buffer_procs;
   type->tp_dictoffset = body_offset + static_cast<Py_ssize_t>(offsetof(TensorBody, dict));
   PyType_Modified(type);
 }

@@ -2,9 +2,9 @@
 
 import math
 
-from wengert._functional import dropout, linear, pad, scaled_dot_product_attention, softmax
-
 import wengert
+from wengert._functional import dropout, linear, scaled_dot_product_attention, softmax
+from wengert._shaping import pad
 
 
 def as_float_mask(mask, dtype):

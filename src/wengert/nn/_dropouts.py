@@ -3,9 +3,8 @@
 import math
 import warnings
 
-from wengert._functional import dropout, softmax
-
 import wengert
+from wengert._functional import dropout, softmax
 
 # The value to which SELU saturates for x -> -inf: -scale * alpha (Klambauer et al., 2017).
 _SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717

@@ -3,9 +3,8 @@
 import math
 import warnings
 
-from wengert._functional import logsigmoid
-
 import wengert
+from wengert._functional import logsigmoid
 
 _LOG_2PI = math.log(2 * math.pi)
 

@@ -1,8 +1,7 @@
 """Losses that ask for a margin between scores or distances, composed of tensor operations."""
 
-from wengert._functional import logsigmoid, pairwise_distance
-
 import wengert
+from wengert._functional import logsigmoid, pairwise_distance
 
 from ._losses import chosen_reduction, reduced
 

@@ -1,5 +1,6 @@
 """The functions behind the layers: compiled ops of the core, and functions composed of tensor operations."""
 
+import wengert
 from wengert._functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -49,7 +50,6 @@ from wengert._functional import (
     nll_loss,
     normalize,
     one_hot,
-    pad,
     pairwise_distance,
     pixel_shuffle,
     pixel_unshuffle,
@@ -68,8 +68,7 @@ from wengert._functional import (
     threshold,
     unfold,
 )
-
-import wengert
+from wengert._shaping import pad
 
 from ._attention import multi_head_attention_forward
 from ._dropouts import (

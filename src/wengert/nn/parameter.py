@@ -1,8 +1,7 @@
 """Trainable tensors and registered buffers."""
 
-from wengert._core import Parameter
-
 import wengert
+from wengert._core import Parameter
 
 __all__ = ["Buffer", "Parameter"]
 

@@ -1,6 +1,6 @@
 """The op table: rows in a fixed order. Pure Python, standard library only."""
 
-from . import conv, elementwise, index, join, linalg, nn, random, reduce, scan, shape
+from . import conv, elementwise, index, join, linalg, nn, norm, random, reduce, scan, shape
 from ._def import TABLE, Required, Row
 from ._trace import trace_rule
 
@@ -14,6 +14,7 @@ __all__ = [
     "join",
     "linalg",
     "nn",
+    "norm",
     "random",
     "reduce",
     "scan",

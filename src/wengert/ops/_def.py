@@ -17,6 +17,11 @@ operand, None where there is none. Only the standard library is imported here.
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
 
 
+# Attributes of these names are dimensions of operand 0. vmap shifts them (func/_batching.py) unless the row says
+# otherwise by `batch`: a kind of rule listed there, or "loop".
+DIM_FIELDS = frozenset({"dim", "dims", "dim0", "dim1", "dim2", "dimension"})
+
+
 class Required:
     """Stands for the default of an attribute that has none."""
 
@@ -32,6 +37,8 @@ class Row:
     shaped: the rule reads shapes; variadic: the op takes a list; optional: public names of operands that may be absent.
     slot: the operator that the row stands for.
     ref, domain, kinks, samples: for the tests: a NumPy reference, the interval of good inputs, where the derivative jumps.
+    parts: for a row of several results that gradient rules use: rows of one result each that take the same operands and
+        attributes. They stand in where the results need a history of their own (create_graph).
     linear: the op is linear in its operands, so that it is its own forward-mode rule; batch: its batching rule.
     public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
     """
@@ -54,6 +61,7 @@ class Row:
         "name",
         "optional",
         "outputs",
+        "parts",
         "public",
         "ref",
         "rule",
@@ -72,6 +80,7 @@ class Row:
             "kinks": (),
             "linear": False,
             "optional": (),
+            "parts": (),
             "public": True,
             "ref": None,
             "samples": None,
@@ -79,6 +88,12 @@ class Row:
             "slot": None,
             "variadic": False,
         } | given
+        if (
+            values["batch"] is None
+            and "random" not in values["flags"]
+            and DIM_FIELDS.intersection(values["fields"])
+        ):
+            values["batch"] = "dims"
         values.setdefault("grad_name", "".join(w.capitalize() for w in values["name"].split("_")) + "Backward0")
         for name, value in values.items():
             setattr(self, name, value)
@@ -131,7 +146,7 @@ def op(
         if positional[:1] != ("g",) or any(k not in tuple("ibfdIjg") for k in kinds):
             raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
-        public = tuple(args or ("input", "other", "third")[: len(operands)])
+        public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
         absent = len(rule.__defaults__ or ())  # trailing parameters with default None; the results are among them
         may_miss = operands[len(positional) - absent - 1 :] if absent else ()
         row = Row(

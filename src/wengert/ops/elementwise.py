@@ -39,19 +39,19 @@ def mul(g, a, b, y):
 @binary(slot="truediv", ref="divide", flags="float_result", inplace=True, domain=(0.5, 2.0), core_name="div")
 def div(g, a, b, y):
     """Quotient, elementwise with broadcasting; integers give the default floating dtype."""
-    return g.zdiv(b), -(g * y).zdiv(b)
+    return g.zdiv(b), -g.zmul(y).zdiv(b)
 
 
 @binary(kernel="zmul", public=False)
 def zmul(g, a, b, y):
     """a * b, but 0 where a is exactly 0, whatever b is: the product of gradient rules that must not make 0 * inf."""
-    return g.zmul(b), g.zmul(a)
+    return g.zmul(b), g.equals(0).where(0, a.zmul(g))
 
 
 @binary(kernel="zdiv", public=False, domain=(0.5, 2.0))
 def zdiv(g, a, b, y):
     """a / b, but 0 where a is exactly 0, whatever b is."""
-    return g.zdiv(b), -(g * y).zdiv(b)
+    return g.zdiv(b), -g.equals(0).where(0, y.zmul(g)).zdiv(b)
 
 
 @binary(slot="floordiv", ref="floor_divide", differentiable=False, inplace=True)
@@ -91,7 +91,7 @@ def pow_scalar(g, x, y, *, exponent: real):
     if exponent == 3:
         return g * (3 * x * x)
     if exponent == 0.5:
-        return g.zmul(0.5 / y)
+        return g.zdiv(y) * 0.5
     if exponent == 1:
         return g
     if exponent == 0:
@@ -126,7 +126,7 @@ def square(g, x, y):
 @unary(ref="reciprocal", flags="float_result", inplace=True, domain=(0.5, 2.0))
 def reciprocal(g, x, y):
     """1 / x, elementwise."""
-    return -g.zmul(y * y)
+    return -g.zdiv(x * x)
 
 
 # ---- comparisons and logic -----------------------------------------------------------------------------------------
@@ -271,31 +271,31 @@ def frac(g, x, y):
 @unary(ref="sqrt", flags="float_result", inplace=True, domain=(0.25, 4.0))
 def sqrt(g, x, y):
     """The square root, elementwise; NaN below 0. Its derivative at 0 is infinite."""
-    return g.zmul(0.5 / y)
+    return g.zdiv(y) * 0.5
 
 
 @unary(ref=lambda np, x: 1 / np.sqrt(x), flags="float_result", inplace=True, domain=(0.25, 4.0))
 def rsqrt(g, x, y):
     """1 / sqrt(x), elementwise."""
-    return g.zmul(-0.5 * (y * y * y))
+    return g.zdiv(x * x.sqrt()) * -0.5
 
 
 @unary(ref="exp", flags="float_result", inplace=True)
 def exp(g, x, y):
     """e to the power x, elementwise."""
-    return g * y
+    return g.zmul(y)
 
 
 @unary(ref="exp2", flags="float_result", inplace=True)
 def exp2(g, x, y):
     """2 to the power x, elementwise."""
-    return g * (y * math.log(2.0))
+    return g.zmul(y) * math.log(2.0)
 
 
 @unary(ref="expm1", flags="float_result", inplace=True)
 def expm1(g, x, y):
     """exp(x) - 1, exact near 0, elementwise."""
-    return g * (y + 1)
+    return g.zmul(y + 1)
 
 
 @unary(ref="log", flags="float_result", inplace=True, domain=(0.25, 4.0))
@@ -364,13 +364,13 @@ def atan(g, x, y):
 @unary(ref="sinh", flags="float_result", inplace=True)
 def sinh(g, x, y):
     """Hyperbolic sine, elementwise."""
-    return g * x.cosh()
+    return g.zmul(x.cosh())
 
 
 @unary(ref="cosh", flags="float_result", inplace=True)
 def cosh(g, x, y):
     """Hyperbolic cosine, elementwise."""
-    return g * x.sinh()
+    return g.zmul(x.sinh())
 
 
 @unary(ref="tanh", flags="float_result", inplace=True, domain=(-4.0, 4.0))
@@ -413,7 +413,7 @@ def atan2(g, a, b, y):
 @binary(ref="hypot", inplace=True, domain=(0.5, 2.0))
 def hypot(g, a, b, y):
     """sqrt(a^2 + b^2) without overflow on the way, elementwise."""
-    return g.zmul(a / y), g.zmul(b / y)
+    return g.zmul(a.zdiv(y)), g.zmul(b.zdiv(y))
 
 
 # ---- special functions ----------------------------------------------------------------------------------------------
@@ -451,13 +451,13 @@ def erfinv(g, x, y):
 )
 def lgamma(g, x, y):
     """The logarithm of the absolute value of the gamma function, elementwise."""
-    return g * x.digamma()
+    return g.zmul(x.digamma())
 
 
 @unary(flags="float_result", inplace=True, domain=(0.5, 4.0))
 def digamma(g, x, y):
     """The derivative of lgamma, elementwise. Its own gradient is the trigamma function."""
-    return g * x.trigamma()
+    return g.zmul(x.trigamma())
 
 
 @unary(flags="float_result", inplace=True, domain=(0.5, 4.0), differentiable=False, public=False)
@@ -481,7 +481,11 @@ def silu(g, x, y):
     return g * (s * (1 + x * (1 - s)))
 
 
-@unary(kernel="gelu", public=False, ref=lambda np, x: 0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))))
+@unary(
+    kernel="gelu",
+    public=False,
+    ref=lambda np, x: 0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),
+)
 def gelu_erf(g, x, y):
     """x times the normal distribution function of x, elementwise."""
     density = (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
@@ -582,7 +586,7 @@ def logaddexp(g, a, b, y):
 @binary(inplace=True, flags="float_result", domain=(0.5, 2.0), ref=lambda np, a, b: a * np.log(b))
 def xlogy(g, a, b, y):
     """a log(b), and 0 where a is 0, elementwise."""
-    return (a.equals(0) * (b <= 0)).where(0, g.zmul(b.log())), g.zmul(a / b)
+    return (a.equals(0) * (b <= 0)).where(0, g.zmul(b.log())), g.zmul(a.zdiv(b))
 
 
 @op(

@@ -1,7 +1,8 @@
 """Random draws. Each row ends with (seed, offset): the core reserves the range of the counter that the draw uses.
 
-A draw either takes a shape and a dtype, or fills a tensor in place (operand `like`). Neither has a gradient; dropout is
-linear in x, and its gradient is the same dropout, which draws the same mask again from the same seed and offset.
+A draw either takes a shape and a dtype, or fills a tensor in place (operand `like`). Neither has a gradient;
+dropout is linear in x, and its gradient is the same dropout, which draws the same mask again from the same seed
+and offset.
 """
 
 from ._def import dtype, integer, ints, op, real

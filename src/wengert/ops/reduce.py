@@ -1,6 +1,6 @@
 """Reductions over dimensions: sums, products, extremes."""
 
-from ._def import boolean, ints, op
+from ._def import boolean, integer, ints, op, real
 
 
 @op("reduce", ref="sum", linear=True)
@@ -9,10 +9,16 @@ def sum(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     return g.unreduce_like(x, dim, keepdim)
 
 
-@op("reduce", ref="mean", linear=True, kernel="sum", public=False)
-def sum_float(g, x, y, *, dim: ints = None, keepdim: boolean = False):
-    """The sum over dimensions of a floating tensor."""
-    return g.unreduce_like(x, dim, keepdim)
+@op("mean", ref="mean", linear=True, kernel="sum")
+def mean(g, x, y, *, dim: ints = None, keepdim: boolean = False):
+    """The mean over dimensions of a floating tensor, or over all of them."""
+    return g.mean_embed(x, dim, keepdim)
+
+
+@op("mean_embed", linear=True, public=False)
+def mean_embed(g, x, like, y, *, dim: ints, keepdim: boolean):
+    """x divided by the number of elements of `dim` in like, expanded to like's shape."""
+    return g.mean(dim, keepdim), None
 
 
 @op("reduce", kernel="sumsq", public=False)
@@ -21,26 +27,68 @@ def sumsq(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     return g.unreduce_like(x, dim, keepdim) * (2 * x)
 
 
+@op("norm2", kernel="sumsq", public=False)
+def norm2(g, x, y, *, dim: ints, keepdim: boolean):
+    """The Euclidean norm over dimensions; its derivative at 0 is 0."""
+    return y.equals(0).where(0, g / y).unreduce_like(x, dim, keepdim) * x
+
+
 @op("reduce", kernel="max")
 def amax(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """The largest value over dimensions; NaN propagates. Ties share the gradient equally."""
-    hit = x.equals(y.unreduce_like(x, dim, keepdim)).where(1.0, g.unreduce_like(x, dim, keepdim) * 0)
-    share = hit / hit.sum(dim, True)
-    return g.unreduce_like(x, dim, keepdim).zmul(share)
+    hit = x.equals(y.unreduce_like(x, dim, keepdim)).cast_like(g)
+    return (g / hit.sum(dim, keepdim)).unreduce_like(x, dim, keepdim) * hit
 
 
 @op("reduce", kernel="min")
 def amin(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """The smallest value over dimensions; NaN propagates. Ties share the gradient equally."""
-    hit = x.equals(y.unreduce_like(x, dim, keepdim)).where(1.0, g.unreduce_like(x, dim, keepdim) * 0)
-    share = hit / hit.sum(dim, True)
-    return g.unreduce_like(x, dim, keepdim).zmul(share)
+    hit = x.equals(y.unreduce_like(x, dim, keepdim)).cast_like(g)
+    return (g / hit.sum(dim, keepdim)).unreduce_like(x, dim, keepdim) * hit
 
 
-@op("reduce", kernel="logsumexp", public=False, flags="float_result")
+@op("var", outputs=3, kernel="var", public=False)
+def var_stat(g, x, y, inv_n, inv_free, *, dim: ints, keepdim: boolean, correction: real):
+    """The variance over dimensions; also 1 / n and 1 / (n - correction)."""
+    centered = x - x.sum(dim, True) * inv_n
+    return g.unreduce_like(x, dim, keepdim) * (centered * (2 * inv_free))
+
+
+@op("var", outputs=3, kernel="var", public=False)
+def std_stat(g, x, y, inv_n, inv_free, *, dim: ints, keepdim: boolean, correction: real):
+    """The standard deviation over dimensions; its derivative at 0 is 0."""
+    centered = x - x.sum(dim, True) * inv_n
+    slope = y.equals(0).where(0, g / y)
+    return slope.unreduce_like(x, dim, keepdim) * (centered * inv_free)
+
+
+@op("reduce", kernel="prod", public=False)
+def prod_all(g, x, y, *, dim: ints, keepdim: boolean):
+    """The product over one dimension; integers and bools are multiplied as int64. The gradient is exact at zeros."""
+    before = x.cumprod(dim[0]).shift(dim[0], False, 1.0)
+    after = x.flip(dim).cumprod(dim[0]).shift(dim[0], False, 1.0).flip(dim)
+    return g.unreduce_like(x, dim, keepdim) * (before * after)
+
+
+@op("extreme", kernel="max_with_index", outputs=2, public=False)
+def max_along(g, x, y, at, *, dim: integer, keepdim: boolean):
+    """The largest value along a dimension and its first position."""
+    return g.pick_embed(at, x, dim, keepdim)
+
+
+@op("extreme", kernel="min_with_index", outputs=2, public=False)
+def min_along(g, x, y, at, *, dim: integer, keepdim: boolean):
+    """The smallest value along a dimension and its first position."""
+    return g.pick_embed(at, x, dim, keepdim)
+
+
+@op("reduce", kernel="logsumexp", flags="float_result", public=False)
 def logsumexp(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """log(sum(exp(x))) over dimensions, without overflow."""
-    return g.unreduce_like(x, dim, keepdim) * (x - y.unreduce_like(x, dim, keepdim)).exp()
+    return (
+        g.unreduce_like(x, dim, keepdim)
+        * (x - y.equals(float("-inf")).where(0, y).unreduce_like(x, dim, keepdim)).exp()
+    )
 
 
 @op("reduce", kernel="argmax", differentiable=False, public=False)

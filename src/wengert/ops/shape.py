@@ -1,33 +1,33 @@
 """Shapes: views, copies, joining. The gradients of views are their embeddings, and the other way round."""
 
-from ._def import dtype, integer, ints, op
+from ._def import boolean, dtype, integer, ints, op
 
 
-@op("view", flags="view", linear=True)
+@op("view", flags="view", linear=True, batch="shape")
 def view(g, x, y, *, shape: ints):
     """The same elements under another shape, without a copy; one size may be -1."""
     return g.reshape_like(x)
 
 
-@op("reshape", flags="view", linear=True)
+@op("reshape", flags="view", linear=True, batch="shape")
 def reshape(g, x, y, *, shape: ints):
     """The same elements under another shape: a view where the layout allows it, else a copy."""
     return g.reshape_like(x)
 
 
-@op("reshape_like", flags="view", linear=True, public=False)
+@op("reshape_like", flags="view", linear=True, public=False, batch="reshape_like")
 def reshape_like(g, x, like, y):
     """x in the shape of another tensor."""
     return g.reshape_like(x), None
 
 
-@op("rows", flags="view", linear=True, public=False)
+@op("rows", flags="view", linear=True, public=False, batch="rows")
 def rows(g, x, y):
     """All leading dimensions merged: (…, n) → (m, n)."""
     return g.reshape_like(x)
 
 
-@op("permute", flags="view", linear=True)
+@op("permute", flags="view", linear=True, batch="permute")
 def permute(g, x, y, *, dims: ints):
     """The dimensions in another order; a view."""
     n = len(dims)
@@ -43,37 +43,37 @@ def transpose(g, x, y, *, dim0: integer, dim1: integer):
     return g.transpose(dim0, dim1)
 
 
-@op("expand", flags="view", linear=True)
+@op("expand", flags="view", linear=True, batch="shape")
 def expand(g, x, y, *, size: ints):
     """Sizes of 1 repeated to the given sizes without a copy; -1 keeps a size."""
     return g.sum_to_like(x)
 
 
-@op("expand_like", flags="view", linear=True, public=False)
+@op("expand_like", flags="view", linear=True, public=False, batch="expand_like")
 def expand_like(g, x, like, y):
     """x expanded to another tensor's shape."""
     return g.sum_to_like(x), None
 
 
-@op("unreduce_like", flags="view", linear=True, public=False)
-def unreduce_like(g, x, like, y, *, dim: ints, keepdim: "b"):
+@op("unreduce_like", flags="view", linear=True, public=False, batch="unreduce_like")
+def unreduce_like(g, x, like, y, *, dim: ints, keepdim: boolean):
     """A result of a reduction over `dim`, expanded to the shape of what was reduced."""
     return g.sum(dim, keepdim), None
 
 
-@op("sum_to_like", linear=True, public=False)
+@op("sum_to_like", linear=True, public=False, batch="sum_to_like")
 def sum_to_like(g, x, like, y):
     """x summed over the dimensions in which like was broadcast to x's shape."""
     return g.expand_like(x), None
 
 
-@op("unsqueeze", flags="view", linear=True)
+@op("unsqueeze", flags="view", linear=True, batch="new_dim")
 def unsqueeze(g, x, y, *, dim: integer):
     """A new dimension of size 1 at `dim`; a view."""
     return g.reshape_like(x)
 
 
-@op("squeeze", flags="view", linear=True)
+@op("squeeze", flags="view", linear=True, batch="squeeze")
 def squeeze(g, x, y, *, dim: ints = None):
     """The dimensions of size 1, or those of them in `dim`, dropped; a view."""
     return g.reshape_like(x)
@@ -145,37 +145,37 @@ def unfold_embed(g, x, like, y, *, dimension: integer, size: integer, step: inte
     return g.unfold(dimension, size, step), None
 
 
-@op("alias", flags="view", linear=True, public=False)
+@op("alias", flags="view", linear=True, public=False, batch="pointwise")
 def alias(g, x, y):
     """The same elements as a tensor of its own; a view."""
     return g
 
 
-@op("contiguous", linear=True, public=False)
+@op("contiguous", linear=True, public=False, batch="pointwise")
 def contiguous(g, x, y):
     """The same values in row-major order without gaps; the tensor itself where they are already."""
     return g
 
 
-@op("clone", linear=True, public=False)
+@op("clone", linear=True, public=False, batch="pointwise")
 def clone(g, x, y):
     """A copy in memory of its own."""
     return g
 
 
-@op("cast", linear=True, public=False)
+@op("cast", linear=True, public=False, batch="pointwise")
 def cast(g, x, y, *, dtype: dtype):
     """x converted to another element type."""
     return g.cast_like(x)
 
 
-@op("cast_like", linear=True, public=False)
+@op("cast_like", linear=True, public=False, batch="pointwise")
 def cast_like(g, x, like, y):
     """x converted to another tensor's element type."""
     return g.cast_like(x), None
 
 
-@op("zeros_like", public=False, differentiable=False)
+@op("zeros_like", public=False, differentiable=False, batch="shape_only")
 def zeros_like(g, like, y):
     """Zeros of another tensor's shape and dtype."""
 

@@ -1,6 +1,6 @@
 """Optimizers, learning-rate schedules and weight averaging, with PyTorch's names, rules and saved form."""
 
-from wengert.optim import lr_scheduler, swa_utils
+from wengert.optim import lr_scheduler
 from wengert.optim.accumulated import Adadelta, Adagrad, RMSprop
 from wengert.optim.adam import Adam, AdamW
 from wengert.optim.adaptive import Adamax, NAdam, RAdam
@@ -26,3 +26,11 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+
+def __getattr__(name):
+    if name != "swa_utils":  # the one part that needs wengert.nn: imported when first used
+        raise AttributeError(f"module 'wengert.optim' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module("wengert.optim.swa_utils")

@@ -1,30 +1,29 @@
 """The door to the compiled update passes of the core.
 
-A pass takes lists (parameters, gradients, state) and scalars, updates everything in one call and returns True. It
-returns False, having written nothing, when a tensor is not one it handles (dense float32 or float64, shapes and
-dtypes equal); the caller then runs the update written in tensor operations.
+A pass takes a parameter group and the optimizer's state, updates every parameter of the group that has a gradient
+and returns True. It returns False, having written nothing, when something is not as its kernel wants it (dense
+float32 or float64 of one dtype, options that are plain numbers, state that is there); the caller then runs the
+update written in tensor operations.
 """
 
 import contextlib
 
-import wengert
+from wengert import _core
 
-_enabled = True
-
-
-def find_pass(name):
-    """Return the core's pass called ``name``, or None when passes are switched off or the core has none."""
-    if not _enabled:
-        return None
-    return getattr(getattr(wengert, "_core", None), name, None)
+passes = {
+    "SGD": _core.sgd_step,
+    "Adam": _core.adam_step,
+    "RMSprop": _core.rmsprop_step,
+    "Adagrad": _core.adagrad_step,
+}
 
 
 @contextlib.contextmanager
 def disabled():
     """Run the body with the compiled passes switched off; used to compare both ways of updating."""
-    global _enabled
-    before, _enabled = _enabled, False
+    before = passes.copy()
+    passes.clear()
     try:
         yield
     finally:
-        _enabled = before
+        passes.update(before)

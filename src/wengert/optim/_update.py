@@ -1,19 +1,18 @@
 """What the built-in optimizers share: collecting gradients and state, and choosing how to apply the update."""
 
-import operator
-
 import wengert
 from wengert.optim import _compiled
-from wengert.optim.optimizer import Optimizer
+from wengert.optim.optimizer import Optimizer, has_step_hooks, step_with_hooks
 
 
 class UpdateOptimizer(Optimizer):
     """An optimizer whose step treats every parameter alike.
 
     A subclass states ``_new_state`` (what to remember about a parameter) and ``_update`` (the rule for one
-    parameter, in tensor operations), and may name a compiled pass over whole groups in ``_run_pass``.
+    parameter, in tensor operations), and may name in ``_pass`` the compiled pass that does the same for a group.
     """
 
+    _pass = None
     _views_complex_as_real = True  # complex parameters are updated as pairs of real numbers
     _allows_sparse = False
 
@@ -25,25 +24,15 @@ class UpdateOptimizer(Optimizer):
         """Update ``p`` and ``state`` in place."""
         raise NotImplementedError
 
-    def _run_pass(self, group, params, grads, states):
-        """Update the whole group by a compiled pass; return False to use ``_update`` instead."""
-        return False
-
-    def _forget_batches(self):
-        self._batches = {}
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_batches": {}}
-
     def __setstate__(self, state):
         super().__setstate__(state)
         for group in self.param_groups:
             for name in self.defaults:
                 group.setdefault(name, self.defaults[name])
             for p in group["params"]:
-                state = self._state.get(p)
-                if state and "step" in state and not isinstance(state["step"], wengert.Tensor):
-                    state["step"] = wengert.tensor(float(state["step"]), dtype=_step_dtype())
+                own = self.state.get(p)
+                if own and "step" in own and not isinstance(own["step"], wengert.Tensor):
+                    own["step"] = wengert.tensor(float(own["step"]), dtype=_step_dtype())
 
     def step(self, closure=None):
         """Update every parameter that has a gradient.
@@ -54,39 +43,47 @@ class UpdateOptimizer(Optimizer):
         Returns:
             What the closure returned, or None.
         """
+        if has_step_hooks(self) and type(self).step is UpdateOptimizer.step:
+            return step_with_hooks(UpdateOptimizer._step, self, (closure,) if closure is not None else (), {})
+        return self._step(closure)
+
+    step.hooked = True
+
+    def _step(self, closure=None):
         loss = None
         if closure is not None:
             with wengert.enable_grad():
                 loss = closure()
-        for index, group in enumerate(self.param_groups):
-            params = group["params"]
-            grads = [g for p in params if (g := p.grad) is not None]
-            if len(grads) != len(params):
-                params = [p for p in params if p.grad is not None]
-            if not params:
-                continue
-            states = self._states_of(index, group, params)
-            if group.get("differentiable"):
-                self._update_each(group, params, grads, states)
-            elif not self._run_pass(group, params, grads, states):
-                with wengert.no_grad():
-                    self._update_each(group, params, grads, states)
+        run = _compiled.passes.get(self._pass)
+        for group in self.param_groups:
+            if run is None or not run(group, self.state):
+                self._step_group(group, run)
         return loss
 
-    def _states_of(self, index, group, params):
-        """Return the state dicts of ``params``, kept from the step before while the parameters are the same."""
-        batch = self._batches.get(index)
-        if batch is not None and len(batch[0]) == len(params) and all(map(operator.is_, batch[0], params)):
-            return batch[1]
-        states = []
-        for p in params:
-            state = self._state[p]
-            if not state:
-                with wengert.no_grad():
+    def _step_group(self, group, run):
+        """The first step of a group, and every step of a group that the compiled pass cannot take."""
+        params = [p for p in group["params"] if p.grad is not None]
+        fresh = False
+        with wengert.no_grad():
+            states = []
+            for p in params:
+                state = self._state_of(group, p)
+                if state is not None and not state:
                     state.update(self._new_state(p, group))
-            states.append(state)
-        self._batches[index] = (list(params), states)
-        return states
+                    fresh = True
+                states.append(state)
+        if fresh and run is not None and run(group, self.state):
+            return
+        grads = [p.grad for p in params]
+        if group.get("differentiable"):
+            self._update_each(group, params, grads, states)
+        else:
+            with wengert.no_grad():
+                self._update_each(group, params, grads, states)
+
+    def _state_of(self, group, p):
+        """Return the dict of what is remembered about ``p`` (empty at first), or None for an optimizer without."""
+        return self.state[p]
 
     def _update_each(self, group, params, grads, states):
         for p, grad, state in zip(params, grads, states, strict=True):
@@ -101,24 +98,6 @@ class UpdateOptimizer(Optimizer):
                 self._update(group, wengert.view_as_real(p), wengert.view_as_real(grad), real)
             else:
                 self._update(group, p, grad, state)
-
-
-def run_pass(name, group, *args):
-    """Call the core's pass ``name`` when it exists and every option is a plain number."""
-    run = _compiled.find_pass(name)
-    if run is None or _is_tensor(group["lr"]) or _is_tensor(group["weight_decay"]):
-        return False
-    return run(*args)
-
-
-def _is_tensor(value):
-    """Tell tensors from numbers; the common kinds of numbers without a call."""
-    return type(value) not in (float, int) and isinstance(value, wengert.Tensor)
-
-
-def column(key, states):
-    """Return the entry ``key`` of every state, as a list."""
-    return list(map(operator.itemgetter(key), states))
 
 
 def scalar(value):

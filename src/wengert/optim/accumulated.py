@@ -7,11 +7,9 @@ from wengert.optim._update import (
     check_fused,
     check_lr,
     check_not_negative,
-    column,
     decayed,
     kept,
     new_step,
-    run_pass,
     scalar,
 )
 
@@ -34,6 +32,8 @@ class Adagrad(UpdateOptimizer):
         >>> w.item()
         0.5
     """
+
+    _pass = "Adagrad"
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Adagrad(UpdateOptimizer):
         super().__init__(params, defaults)
         for group in self.param_groups:
             for p in group["params"]:
-                self._state[p] = self._new_state(p, group)
+                self.state[p] = self._new_state(p, group)
 
     def _new_state(self, p, group):
         start = self.defaults["initial_accumulator_value"]
@@ -81,21 +81,6 @@ class Adagrad(UpdateOptimizer):
         """Move the accumulated sums to memory that forked processes share."""
         for state in self.state.values():
             state["sum"].share_memory_()
-
-    def _run_pass(self, group, params, grads, states):
-        return run_pass(
-            "adagrad_step",
-            group,
-            params,
-            grads,
-            column("sum", states),
-            column("step", states),
-            group["lr"],
-            group["lr_decay"],
-            group["eps"],
-            group["weight_decay"],
-            group["maximize"],
-        )
 
     def _update(self, group, p, grad, state):
         step = advance(state)
@@ -188,6 +173,8 @@ class RMSprop(UpdateOptimizer):
         0.9
     """
 
+    _pass = "RMSprop"
+
     def __init__(
         self,
         params,
@@ -227,26 +214,6 @@ class RMSprop(UpdateOptimizer):
         if group["centered"]:
             state["grad_avg"] = wengert.zeros_like(p)
         return state
-
-    def _run_pass(self, group, params, grads, states):
-        momentum, centered = group["momentum"], group["centered"]
-        return run_pass(
-            "rmsprop_step",
-            group,
-            params,
-            grads,
-            column("square_avg", states),
-            column("grad_avg", states) if centered else [],
-            column("momentum_buffer", states) if momentum > 0 else [],
-            column("step", states),
-            group["lr"],
-            group["alpha"],
-            group["eps"],
-            group["weight_decay"],
-            momentum,
-            centered,
-            group["maximize"],
-        )
 
     def _update(self, group, p, grad, state):
         lr, alpha, momentum = scalar(group["lr"]), group["alpha"], group["momentum"]

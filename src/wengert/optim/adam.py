@@ -8,11 +8,9 @@ from wengert.optim._update import (
     check_fused,
     check_lr,
     check_not_negative,
-    column,
     decayed,
     kept,
     new_step,
-    run_pass,
     scalar,
 )
 
@@ -43,6 +41,8 @@ class Adam(UpdateOptimizer):
         >>> round(w.item(), 4)
         0.5
     """
+
+    _pass = "Adam"
 
     def __init__(
         self,
@@ -93,30 +93,6 @@ class Adam(UpdateOptimizer):
         if group["amsgrad"]:
             state["max_exp_avg_sq"] = wengert.zeros_like(p)
         return state
-
-    def _run_pass(self, group, params, grads, states):
-        beta1, beta2 = group["betas"]
-        if isinstance(beta1, wengert.Tensor):
-            return False
-        amsgrad = group["amsgrad"]
-        return run_pass(
-            "adam_step",
-            group,
-            params,
-            grads,
-            column("exp_avg", states),
-            column("exp_avg_sq", states),
-            column("max_exp_avg_sq", states) if amsgrad else [],
-            column("step", states),
-            group["lr"],
-            beta1,
-            beta2,
-            group["eps"],
-            group["weight_decay"],
-            group["decoupled_weight_decay"],
-            amsgrad,
-            group["maximize"],
-        )
 
     def _update(self, group, p, grad, state):
         lr = scalar(group["lr"])

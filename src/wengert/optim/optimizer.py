@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 
 import wengert
+from wengert import _core
 from wengert.optim._hooks import register
 
 
@@ -48,28 +49,41 @@ def _with_step_hooks(step):
 
     @functools.wraps(step)
     def hooked_step(self, *args, **kwargs):
-        pre, post = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
-        if not (pre or post or _global_pre_hooks or _global_post_hooks):
-            return step(self, *args, **kwargs)
-        if type(self).step is not hooked_step:  # called through super(): the outermost step runs the hooks
-            return step(self, *args, **kwargs)
-        args = (self, *args)
-        for hook in (*_global_pre_hooks.values(), *pre.values()):
-            changed = hook(self, args, kwargs)
-            if changed is not None:
-                if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(
-                        f"step pre-hook: expected None or a pair (args, kwargs), got {changed!r}. "
-                        "Return nothing to leave the arguments alone."
-                    )
-                args, kwargs = changed
-        result = step(*args, **kwargs)
-        for hook in (*post.values(), *_global_post_hooks.values()):
-            hook(self, args, kwargs)
-        return result
+        # When called through super(), the outermost step has run the hooks.
+        if has_step_hooks(self) and type(self).step is hooked_step:
+            return step_with_hooks(step, self, args, kwargs)
+        return step(self, *args, **kwargs)
 
     hooked_step.hooked = True
     return hooked_step
+
+
+def has_step_hooks(optimizer):
+    """Whether anything is registered to run before or after a step of ``optimizer``."""
+    return (
+        optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or _global_pre_hooks
+        or _global_post_hooks
+    )
+
+
+def step_with_hooks(step, optimizer, args, kwargs):
+    """Call ``step(optimizer, *args, **kwargs)`` between the hooks before and after it."""
+    args = (optimizer, *args)
+    for hook in (*_global_pre_hooks.values(), *optimizer._optimizer_step_pre_hooks.values()):
+        changed = hook(optimizer, args, kwargs)
+        if changed is not None:
+            if not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(
+                    f"step pre-hook: expected None or a pair (args, kwargs), got {changed!r}. "
+                    "Return nothing to leave the arguments alone."
+                )
+            args, kwargs = changed
+    result = step(*args, **kwargs)
+    for hook in (*optimizer._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
+        hook(optimizer, args, kwargs)
+    return result
 
 
 def _type_name(value):
@@ -140,20 +154,6 @@ class Optimizer:
     def _make_hook_registries(self):
         for name in _HOOK_REGISTRIES:
             self.__dict__.setdefault(name, OrderedDict())
-
-    @property
-    def state(self):
-        """Dict from parameter to its state. Reading it makes the next step look the state up afresh."""
-        self._forget_batches()
-        return self._state
-
-    @state.setter
-    def state(self, value):
-        self._forget_batches()
-        self._state = value
-
-    def _forget_batches(self):
-        """Drop what a step keeps between calls; state that a caller can reach may change behind its back."""
 
     def __getstate__(self):
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -271,12 +271,12 @@ class Optimizer:
     def zero_grad(self, set_to_none=True):
         """Clear the gradients of all parameters: set them to None, or fill them with zeros in place."""
         for group in self.param_groups:
+            if set_to_none:
+                _core.clear_grads(group["params"])
+                continue
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
-                    continue
-                if set_to_none:
-                    p.grad = None
                     continue
                 if grad.grad_fn is not None:
                     grad.detach_()
@@ -337,7 +337,6 @@ class Optimizer:
                 )
             if not own.isdisjoint(id(p) for p in group["params"]):
                 raise ValueError("some parameters appear in more than one parameter group")
-        self._forget_batches()
         self.param_groups.append(param_group)
 
 

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 import wengert
-from wengert.optim._update import UpdateOptimizer, check_fused, decayed, run_pass, scalar
+from wengert.optim._update import UpdateOptimizer, check_fused, decayed, scalar
 
 
 class SGD(UpdateOptimizer):
@@ -29,6 +29,7 @@ class SGD(UpdateOptimizer):
         0.5
     """
 
+    _pass = "SGD"
     _views_complex_as_real = False
     _allows_sparse = True
 
@@ -70,31 +71,13 @@ class SGD(UpdateOptimizer):
         }
         super().__init__(params, defaults)
 
-    def _states_of(self, index, group, params):
+    def _state_of(self, group, p):
         if group["momentum"] == 0:
-            return [None] * len(params)  # no state: state_dict() must stay empty
-        return super()._states_of(index, group, params)
+            return None  # state_dict() must stay empty
+        return self.state[p]
 
     def _new_state(self, p, group):
         return {"momentum_buffer": None}
-
-    def _run_pass(self, group, params, grads, states):
-        buffers = [state.get("momentum_buffer") for state in states] if group["momentum"] != 0 else []
-        if any(buffer is None for buffer in buffers):
-            return False
-        return run_pass(
-            "sgd_step",
-            group,
-            params,
-            grads,
-            buffers,
-            group["lr"],
-            group["momentum"],
-            group["dampening"],
-            group["weight_decay"],
-            group["nesterov"],
-            group["maximize"],
-        )
 
     def _update(self, group, p, grad, state):
         lr, momentum = scalar(group["lr"]), group["momentum"]

@@ -129,7 +129,7 @@ class ASGD(UpdateOptimizer):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        for state in self._state.values():
+        for state in self.state.values():
             for key in ("eta", "mu"):
                 if key in state and not isinstance(state[key], wengert.Tensor):
                     state[key] = wengert.full_like(state["step"], state[key])

@@ -9,6 +9,8 @@ import struct
 import numpy as np
 
 import wengert
+from wengert import _core
+from wengert._parameter import Parameter
 from wengert.serialization import tensors
 from wengert.serialization.files import FormatError
 
@@ -157,7 +159,7 @@ class _Encoder:
             "dtype": name,
             "shape": [int(n) for n in tensor.shape],
             "requires_grad": bool(tensor.requires_grad),
-            "parameter": isinstance(tensor, wengert.nn.Parameter),
+            "parameter": _core.is_parameter(tensor),
         }
         index = self._tensor_index[id(tensor)] = len(self.tensors)
         self.tensors.append(row)
@@ -291,7 +293,7 @@ class _Decoder:
             wengert.empty(shape, dtype=dtype) if row["storage"] is None else flat.as_strided(shape, stride, offset)
         )
         if row["parameter"]:
-            return wengert.nn.Parameter(result, requires_grad=bool(row["requires_grad"]))
+            return Parameter(result, requires_grad=bool(row["requires_grad"]))
         return result.requires_grad_() if row["requires_grad"] else result
 
     def value(self, coded):

@@ -25,10 +25,13 @@ _MAX_DIMS = 64
 
 
 def dtype_of(name):
-    """Return the dtype called ``name``; FormatError for a name that is not in ``DTYPE_NAMES``."""
+    """Return the dtype called ``name``; FormatError for one that files or wengert do not have."""
     if name not in DTYPE_NAMES:
         raise FormatError(f"load: expected a dtype among {', '.join(DTYPE_NAMES)}, got {name!r}.")
-    return getattr(wengert, name)
+    dtype = getattr(wengert, name, None)
+    if dtype is None:
+        raise FormatError(f"load: expected a dtype that wengert has, got {name}. Convert it where it was saved.")
+    return dtype
 
 
 def name_of(dtype):

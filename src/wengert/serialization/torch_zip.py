@@ -12,6 +12,7 @@ import zlib
 from typing import NamedTuple
 
 import wengert
+from wengert._parameter import Parameter
 from wengert.serialization import tensors
 from wengert.serialization.files import FormatError
 
@@ -251,7 +252,7 @@ class _Interpreter:
     def _rebuild_parameter(self, data, requires_grad=True, *_):
         if not isinstance(data, wengert.Tensor):
             raise FormatError("load: expected a tensor for a parameter, got another object.")
-        return wengert.nn.Parameter(data, requires_grad=requires_grad is True)
+        return Parameter(data, requires_grad=requires_grad is True)
 
 
 def _resolve(module, name):

@@ -1,8 +1,7 @@
 """The mathematics of weight and spectral normalization."""
 
-from wengert._functional import normalize
-
 import wengert
+from wengert._functional import normalize
 
 
 def norm_except(v, dim):

@@ -1,6 +1,7 @@
 """Limit the size of gradients."""
 
 import wengert
+from wengert import _core
 
 
 def _as_list(tensors):
@@ -25,8 +26,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     if not tensors:
         return wengert.tensor(0.0)
     norm_type = float(norm_type)
-    norms = wengert.stack([wengert.linalg.vector_norm(t, norm_type) for t in tensors])
-    total = wengert.linalg.vector_norm(norms, norm_type)
+    total = _core.grad_norm(tensors) if norm_type == 2.0 else None
+    if total is None:  # another norm, a recorded one, or tensors that the compiled pass does not take
+        norms = wengert.stack([wengert.linalg.vector_norm(t, norm_type) for t in tensors])
+        total = wengert.linalg.vector_norm(norms, norm_type)
     if error_if_nonfinite and not bool(wengert.isfinite(total)):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be"
@@ -42,8 +45,10 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     # 1e-6 keeps the quotient finite; the clamp replaces a branch on the norm's value.
     factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     with wengert.no_grad():
-        for grad in _grads(parameters):
-            grad.mul_(factor)
+        grads = _grads(parameters)
+        if not _core.scale_many(grads, factor):
+            for grad in grads:
+                grad.mul_(factor)
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):

@@ -1,8 +1,7 @@
 """Ready parametrizations: weight normalization, spectral normalization, orthogonal matrices."""
 
-from wengert._functional import normalize
-
 import wengert
+from wengert._functional import normalize
 
 from ..module import Module
 from ._norms import (

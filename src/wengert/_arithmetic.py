@@ -1,0 +1,375 @@
+"""Elementwise arithmetic with PyTorch's overloads: alpha=, rounding_mode=, bounds, comparisons with a tolerance."""
+
+import math
+
+from . import _core
+from ._bind import OPS, inplace_method
+from ._dtypes import DTYPES
+from ._overload import Publisher, cast, check_tensor
+
+Tensor = _core.Tensor
+publish = Publisher()
+FUNCTIONS, METHODS = publish.functions, publish.methods
+
+_add, _sub, _mul, _div = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"]
+_where, _clamp3, _inplace = OPS["where"], OPS["clamp3"], _core.inplace
+_bool = DTYPES["bool"]
+_LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": 3.3895313892515355e38,
+    "float32": 3.4028234663852886e38,
+    "float64": 1.7976931348623157e308,
+}
+
+
+def _in_place(name, function):
+    function.__name__ = name
+    function.__qualname__ = f"Tensor.{name}"
+    function.__doc__ = f"In-place form of {name[:-1]}: writes the result to the tensor and returns it."
+    METHODS[name] = function
+
+
+# ---- sums, products, quotients --------------------------------------------------------------------------------------
+
+
+def _check_alpha(op, alpha, *operands):
+    floats = any(v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in operands)
+    if isinstance(alpha, float) and not floats:
+        raise RuntimeError(f"{op}: expected an integer alpha for integer operands, got {alpha}.")
+
+
+@publish(out=True)
+def add(input, other, *, alpha=1):
+    """input + alpha * other, with broadcasting.
+
+    Example:
+        >>> import wengert
+        >>> wengert.add(wengert.tensor([1.0, 2.0]), 10, alpha=2)
+        tensor([21., 22.])
+    """
+    if alpha != 1:
+        _check_alpha("add", alpha, input, other)
+        other = other * alpha
+    return _add(input, other)
+
+
+def _no_bools(op, input, other):
+    for v in (input, other):
+        if isinstance(v, bool) or (isinstance(v, Tensor) and v.dtype == _bool):
+            raise RuntimeError(
+                f"{op}: expected numbers, got a bool operand: bools have no subtraction. Use ^ or ~."
+            )
+
+
+@publish("subtract", out=True)
+def sub(input, other, *, alpha=1):
+    """input - alpha * other, with broadcasting."""
+    _no_bools("sub", input, other)
+    if alpha != 1:
+        _check_alpha("sub", alpha, input, other)
+        other = other * alpha
+    return _sub(input, other)
+
+
+@publish()
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input, with broadcasting."""
+    return sub(other, input, alpha=alpha)
+
+
+@publish(out=True)
+def div(input, other, *, rounding_mode=None):
+    """input / other, with broadcasting; rounding_mode 'floor' or 'trunc' rounds the quotient."""
+    if rounding_mode is None:
+        return _div(input, other)
+    if rounding_mode == "floor":
+        return OPS["floor_divide"](input, other)
+    if rounding_mode != "trunc":
+        raise RuntimeError(f"div: expected rounding_mode None, 'floor' or 'trunc', got {rounding_mode!r}.")
+    quotient = _div(input, other)
+    floating = any(
+        v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in (input, other)
+    )
+    if floating:
+        return OPS["trunc"](quotient)
+    # Whole numbers stay exact: the floor, one up where it went below a negative quotient.
+    low = OPS["floor_divide"](input, other)
+    return low + cast((low < 0) & (low * other).ne(input), low.dtype)
+
+
+publish.add("divide", FUNCTIONS["div"])
+publish.add("true_divide", OPS["div"])
+publish.add("multiply", OPS["mul"])
+publish.add("negative", OPS["neg"])
+publish.add("absolute", OPS["abs"])
+for _alias, _row in (
+    ("arcsin", "asin"),
+    ("arccos", "acos"),
+    ("arctan", "atan"),
+    ("arctan2", "atan2"),
+    ("arcsinh", "asinh"),
+    ("arccosh", "acosh"),
+    ("arctanh", "atanh"),
+    ("expit", "sigmoid"),
+    ("fix", "trunc"),
+    ("greater", "gt"),
+    ("greater_equal", "ge"),
+    ("less", "lt"),
+    ("less_equal", "le"),
+    ("not_equal", "ne"),
+):
+    publish.add(_alias, OPS[_row])
+for _alias, _row in (
+    ("multiply", "mul"),
+    ("negative", "neg"),
+    ("absolute", "abs"),
+    ("true_divide", "div"),
+    ("fix", "trunc"),
+):
+    METHODS[_alias + "_"] = inplace_method(_row)
+
+
+def _scaled(entry, op):
+    def method(self, other, *, alpha=1):
+        if alpha != 1:
+            _check_alpha(op, alpha, self, other)
+            other = other * alpha
+        return _inplace(entry, self, (other,), ())
+
+    return method
+
+
+for _name, _row in (("add_", _add), ("sub_", _sub), ("subtract_", _sub)):
+    _in_place(_name, _scaled(_row.entry, _name))
+
+
+def _div_(self, other, *, rounding_mode=None):
+    if rounding_mode is None:
+        return _inplace(_div.entry, self, (other,), ())
+    return self.copy_(div(self, other, rounding_mode=rounding_mode))
+
+
+def _divide_(self, other, *, rounding_mode=None):
+    return _div_(self, other, rounding_mode=rounding_mode)
+
+
+_in_place("div_", _div_)
+_in_place("divide_", _divide_)
+
+
+@publish(inplace=True, out=True)
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    product = tensor1 * tensor2
+    return input + (product if value == 1 else product * value)
+
+
+@publish(inplace=True, out=True)
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    if not tensor1.dtype.is_floating_point and not tensor2.dtype.is_floating_point:
+        raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
+    quotient = tensor1 / tensor2
+    return input + (quotient if value == 1 else quotient * value)
+
+
+# ---- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def _bounds(op, input, low, high):
+    """Both bounds, an open one as infinity; the rows for a single bound of integers need none."""
+    if low is None and high is None:
+        raise RuntimeError(f"{op}: expected min, max or both, got neither.")
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+@publish("clip", out=True)
+def clamp(input, min=None, max=None):
+    """The values limited to [min, max], numbers or tensors; either may be left out. Where min > max the result is max.
+
+    Example:
+        >>> import wengert
+        >>> wengert.clamp(wengert.tensor([-3.0, 0.5, 7.0]), 0, 1)
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    low, high = _bounds("clamp", input, min, max)
+    if not input.dtype.is_floating_point:
+        if min is None:
+            return OPS["minimum"](input, max) if isinstance(max, Tensor) else _where(input > max, max, input)
+        if max is None:
+            return OPS["maximum"](input, min) if isinstance(min, Tensor) else _where(input < min, min, input)
+    return _clamp3(input, low, high)
+
+
+def _clamp_(self, min=None, max=None):
+    low, high = _bounds("clamp_", self, min, max)
+    if not self.dtype.is_floating_point:
+        result = clamp(self, min, max)
+        if result.dtype != self.dtype:
+            raise RuntimeError(f"clamp_: result type {result.dtype} can't be cast to {self.dtype}.")
+        return self.copy_(result)
+    return _inplace(_clamp3.entry, self, (low, high), ())
+
+
+def _clip_(self, min=None, max=None):
+    return _clamp_(self, min, max)
+
+
+_in_place("clamp_", _clamp_)
+_in_place("clip_", _clip_)
+
+
+@publish(inplace=True, out=True)
+def clamp_min(input, min):
+    """The values limited from below, by a number or a tensor."""
+    return clamp(input, min, None)
+
+
+@publish(inplace=True, out=True)
+def clamp_max(input, max):
+    """The values limited from above, by a number or a tensor."""
+    return clamp(input, None, max)
+
+
+# ---- rounding and powers --------------------------------------------------------------------------------------------
+
+
+@publish(inplace=True, out=True)
+def round(input, *, decimals=0):
+    """The nearest integer, ties to even; with decimals the nearest multiple of 10**-decimals."""
+    if not input.dtype.is_floating_point:
+        return OPS["clone"](input)
+    if decimals == 0:
+        return OPS["round_even"](input)
+    scale = 10.0 ** abs(decimals)
+    return OPS["round_even"](input * scale) / scale if decimals > 0 else OPS["round_even"](input / scale) * scale
+
+
+@publish(out=True)
+def float_power(input, exponent):
+    """input ** exponent in float64."""
+    double = DTYPES["float64"]
+    input, exponent = (cast(v, double) if isinstance(v, Tensor) else float(v) for v in (input, exponent))
+    return input**exponent
+
+
+@publish(inplace=True, out=True)
+def heaviside(input, values):
+    """0 for negative values, 1 for positive ones, and `values` where the input is 0."""
+    if input.dtype != values.dtype:
+        raise RuntimeError(f"heaviside: expected operands of one dtype, got {input.dtype} and {values.dtype}.")
+    return _where(input.eq(0), values, cast(input > 0, input.dtype))
+
+
+@publish(inplace=True, out=True)
+def logit(input, eps=None):
+    """log(x / (1 - x)); with eps the input is limited to [eps, 1 - eps] first."""
+    if eps is not None:
+        input = clamp(input, eps, 1 - eps)
+    return (input / (1 - input)).log()
+
+
+@publish(inplace=True, out=True)
+def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
+    """NaN and the infinities replaced: by `nan`, and by the dtype's largest and smallest values unless given."""
+    if not input.dtype.is_floating_point:
+        return OPS["clone"](input)
+    largest = _LARGEST[str(input.dtype).split(".")[-1]]
+    nan = 0.0 if nan is None else nan
+    posinf = largest if posinf is None else posinf
+    neginf = -largest if neginf is None else neginf
+    finite = _where(input.eq(math.inf), float(posinf), _where(input.eq(-math.inf), float(neginf), input))
+    return _where(input.isnan(), float(nan), finite)
+
+
+def _lerp_(self, end, weight):
+    return _inplace(OPS["lerp"].entry, self, (end, weight), ())
+
+
+_in_place("lerp_", _lerp_)
+
+
+# ---- comparisons as a whole -----------------------------------------------------------------------------------------
+
+
+@publish()
+def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether |input - other| <= atol + rtol * |other|, elementwise; equal infinities are close."""
+    check_tensor("isclose", other)
+    if input.dtype != other.dtype:
+        raise RuntimeError(f"isclose: expected operands of one dtype, got {input.dtype} and {other.dtype}.")
+    input, other = input.detach(), other.detach()
+    close = input.eq(other)
+    if equal_nan and input.dtype.is_floating_point:
+        close = close | (input.isnan() & other.isnan())
+    if input.dtype == _bool:
+        return close
+    if not input.dtype.is_floating_point:
+        input, other = cast(input, DTYPES["float64"]), cast(other, DTYPES["float64"])
+    distance = (input - other).abs()
+    return close | (distance.isfinite() & (distance <= atol + (rtol * other).abs()))
+
+
+@publish()
+def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """Whether all elements are close: |input - other| <= atol + rtol * |other|."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@publish()
+def equal(input, other):
+    """Whether two tensors have one shape and equal elements."""
+    if tuple(input.shape) != tuple(other.shape):
+        return False
+    return bool(OPS["eq"](input, other).all())
+
+
+@publish()
+def sgn(input):
+    """The sign: -1, 0 or 1."""
+    return OPS["sign"](input)
+
+
+@publish()
+def isposinf(input):
+    """Whether values are +infinity."""
+    return OPS["eq"](input, math.inf)
+
+
+@publish()
+def isneginf(input):
+    """Whether values are -infinity."""
+    return OPS["eq"](input, -math.inf)
+
+
+@publish()
+def isreal(input):
+    """True everywhere: there are no complex tensors."""
+    return _core.full(tuple(input.shape), True, _bool)
+
+
+@publish()
+def deg2rad(input):
+    """Degrees in radians."""
+    return input * (math.pi / 180)
+
+
+@publish()
+def rad2deg(input):
+    """Radians in degrees."""
+    return input * (180 / math.pi)
+
+
+@publish()
+def logaddexp2(input, other):
+    """log2(2**input + 2**other) without overflow."""
+    scale = math.log(2)
+    return OPS["logaddexp"](input * scale, other * scale) / scale
+
+
+@publish()
+def sinc(input):
+    """sin(pi x) / (pi x), and 1 at 0."""
+    zero = input.eq(0)
+    angle = _where(zero, 1.0, input * math.pi)
+    return _where(zero, 1.0, angle.sin() / angle)

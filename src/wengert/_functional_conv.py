@@ -1,0 +1,255 @@
+"""Convolution and pooling with PyTorch's arguments."""
+
+import wengert
+
+from ._bind import OPS
+from ._shaping import pad as _pad
+
+_convolution, _conv_transpose = OPS["convolution"], OPS["conv_transpose"]
+_max_pool, _avg_pool, _max_unpool = OPS["max_pool"], OPS["avg_pool"], OPS["max_unpool"]
+_adaptive_max_pool, _adaptive_avg_pool = OPS["adaptive_max_pool"], OPS["adaptive_avg_pool"]
+
+
+def sizes(op, name, value, n):
+    """A number for each of n spatial dimensions, from one number or a sequence."""
+    if isinstance(value, int):
+        return (value,) * n
+    found = tuple(int(v) for v in value)
+    if len(found) == 1:
+        return found * n
+    if len(found) != n:
+        raise RuntimeError(f"{op}: expected {name} as one number or {n} numbers, got {len(found)}.")
+    return found
+
+
+# ---- convolution -------------------------------------------------------------------------------------------------
+
+
+def _named_padding(op, padding, input, weight, stride, dilation, n):
+    """The padding that 'valid' and 'same' stand for, and the input, padded at its end where both sides differ."""
+    if padding == "valid":
+        return (0,) * n, input
+    if padding != "same":
+        raise RuntimeError(f"{op}: expected padding 'same', 'valid' or numbers, got {padding!r}.")
+    if any(s != 1 for s in stride):
+        raise RuntimeError(f"{op}: expected stride 1 with padding='same', got {stride}.")
+    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    if any(t % 2 for t in total):
+        input = _pad(input, [side for t in reversed(total) for side in (0, t % 2)])
+    return tuple(t // 2 for t in total), input
+
+
+def _conv(n):
+    name = f"conv{n}d"
+
+    def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        if input.ndim not in (n + 1, n + 2):
+            raise RuntimeError(
+                f"{name}: expected an input of {n + 2} dimensions, or {n + 1} without a batch, got shape "
+                f"{tuple(input.shape)}."
+            )
+        stride, dilation = sizes(name, "stride", stride, n), sizes(name, "dilation", dilation, n)
+        if isinstance(padding, str):
+            padding, input = _named_padding(name, padding, input, weight, stride, dilation, n)
+        else:
+            padding = sizes(name, "padding", padding, n)
+        return _convolution(input, weight, bias, stride, padding, dilation, groups)
+
+    conv.__name__ = conv.__qualname__ = name
+    conv.__doc__ = f"""Cross-correlation over {n} spatial dimension{"s" if n > 1 else ""}.
+
+    Args:
+        input: (N, C, ...) or (C, ...).
+        weight: (O, C / groups, ...).
+        bias: (O,).
+        stride, padding, dilation: one number, or one for each spatial dimension; padding may be 'valid' or 'same'.
+        groups: channels are split into this many groups, each convolved on its own.
+
+    Raises RuntimeError for shapes that do not fit.
+    """
+    return conv
+
+
+conv1d, conv2d, conv3d = _conv(1), _conv(2), _conv(3)
+
+
+def _transposed(n):
+    name = f"conv_transpose{n}d"
+
+    def conv(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+        return _conv_transpose(
+            input,
+            weight,
+            bias,
+            sizes(name, "stride", stride, n),
+            sizes(name, "padding", padding, n),
+            sizes(name, "output_padding", output_padding, n),
+            sizes(name, "dilation", dilation, n),
+            groups,
+        )
+
+    conv.__name__ = conv.__qualname__ = name
+    conv.__doc__ = f"""The adjoint of conv{n}d, as an operation of its own ("transposed convolution").
+
+    Args:
+        input: (N, C, ...) or (C, ...).
+        weight: (C, O / groups, ...).
+        bias: (O,).
+        stride, padding, output_padding, dilation: one number, or one for each spatial dimension. The result has
+        size
+            (size - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+
+    Raises RuntimeError for shapes that do not fit.
+    """
+    return conv
+
+
+conv_transpose1d, conv_transpose2d, conv_transpose3d = _transposed(1), _transposed(2), _transposed(3)
+
+
+# ---- pooling -----------------------------------------------------------------------------------------------------
+
+
+def _max(n):
+    name = f"max_pool{n}d"
+
+    def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        kernel = sizes(name, "kernel_size", kernel_size, n)
+        y, index = _max_pool(
+            input,
+            kernel,
+            sizes(name, "stride", stride, n) if stride is not None and stride != [] and stride != () else kernel,
+            sizes(name, "padding", padding, n),
+            sizes(name, "dilation", dilation, n),
+            ceil_mode,
+        )
+        return (y, index) if return_indices else y
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = f"""The maxima of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C,
+    ...).
+
+    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; with return_indices the
+    flat
+    places of the maxima in their planes are returned too. The gradient goes to the first maximum of a window.
+    Raises
+    RuntimeError for windows that do not fit.
+    """
+    return pool
+
+
+max_pool1d, max_pool2d, max_pool3d = _max(1), _max(2), _max(3)
+
+
+def max_pool1d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """max_pool1d with the places of the maxima."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """max_pool2d with the places of the maxima."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """max_pool3d with the places of the maxima."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def _average(n):
+    name = f"avg_pool{n}d"
+
+    def pool(
+        input,
+        kernel_size,
+        stride=None,
+        padding=0,
+        ceil_mode=False,
+        count_include_pad=True,
+        divisor_override=None,
+    ):
+        kernel = sizes(name, "kernel_size", kernel_size, n)
+        return _avg_pool(
+            input,
+            kernel,
+            sizes(name, "stride", stride, n) if stride is not None and stride != [] and stride != () else kernel,
+            sizes(name, "padding", padding, n),
+            ceil_mode,
+            count_include_pad,
+            divisor_override,
+        )
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = f"""The means of windows over {n} spatial dimension{"s" if n > 1 else ""} of (N, C, ...) or (C,
+    ...).
+
+    stride is kernel_size unless given; ceil_mode lets a last window reach over the end; without count_include_pad
+    padded
+    places are not counted; divisor_override replaces the count. Raises RuntimeError for windows that do not fit.
+    """
+    return pool
+
+
+avg_pool1d, avg_pool2d, avg_pool3d = _average(1), _average(2), _average(3)
+
+
+def _adaptive_size(name, output_size, input, n):
+    """output_size with the input's own sizes for None."""
+    wanted = (output_size,) * n if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if len(wanted) != n:
+        raise RuntimeError(f"{name}: expected output_size as one number or {n} numbers, got {len(wanted)}.")
+    return tuple(own if w is None else w for w, own in zip(wanted, input.shape[-n:], strict=True))
+
+
+def _adaptive(kind, n):
+    name = f"adaptive_{kind}_pool{n}d"
+    text = f"""The {"means" if kind == "avg" else "maxima"} of output_size windows that cover the {n} spatial
+    dimension{"s" if n > 1 else ""} of (N, C, ...) or (C, ...); a size of None keeps the input's. Window i of size
+    m begins at
+    floor(i * size / m) and ends before ceil((i + 1) * size / m).
+    """
+    if kind == "avg":
+
+        def pool(input, output_size):
+            return _adaptive_avg_pool(input, _adaptive_size(name, output_size, input, n))
+
+    else:
+
+        def pool(input, output_size, return_indices=False):
+            y, index = _adaptive_max_pool(input, _adaptive_size(name, output_size, input, n))
+            return (y, index) if return_indices else y
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = text
+    return pool
+
+
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (_adaptive("avg", n) for n in (1, 2, 3))
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (_adaptive("max", n) for n in (1, 2, 3))
+
+
+def _unpool(n):
+    name = f"max_unpool{n}d"
+
+    def unpool(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+        kernel = sizes(name, "kernel_size", kernel_size, n)
+        step = kernel if stride is None else sizes(name, "stride", stride, n)
+        padding = sizes(name, "padding", padding, n)
+        if output_size is None:
+            spatial = input.shape[-n:]
+            target = tuple(
+                (size - 1) * s + k - 2 * p for size, s, k, p in zip(spatial, step, kernel, padding, strict=True)
+            )
+        else:
+            target = tuple(output_size)[-n:]
+        return _max_unpool(input, indices.to(wengert.int64), target)
+
+    unpool.__name__ = unpool.__qualname__ = name
+    unpool.__doc__ = f"""The inverse of max_pool{n}d with return_indices: maxima at their places, 0 elsewhere.
+
+    output_size chooses among the sizes that pool to the input's. Raises RuntimeError for places out of range.
+    """
+    return unpool
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = _unpool(1), _unpool(2), _unpool(3)

@@ -1,0 +1,378 @@
+"""Softmax, losses of classes, embeddings, linear layers."""
+
+import warnings
+
+import wengert
+
+from . import _core
+from ._bind import OPS
+
+linear = OPS["linear"]
+
+_softmax = OPS["softmax_rows"]
+_log_softmax = OPS["log_softmax_rows"]
+_cross_entropy = OPS["cross_entropy_rows"]
+_class_loss = OPS["class_loss"]
+_embedding = OPS["embedding_rows"]
+_REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def _implicit_dim(name, ndim, level):
+    warnings.warn(f"{name}: expected dim=, got none; a guess was made. Pass dim=.", stacklevel=level + 1)
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """exp(x) divided by its sum along `dim`: positive values that add up to 1.
+
+    input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A
+    missing
+    dim is guessed with a warning.
+
+    Example:
+        >>> import wengert
+        >>> wengert.softmax(wengert.tensor([0.0, 0.0]), 0)
+        tensor([0.5000, 0.5000])
+    """
+    if dim is None:
+        dim = _implicit_dim("softmax", input.ndim, _stacklevel)
+    return _softmax(input if dtype is None else input.to(dtype), dim)
+
+
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """The logarithm of softmax along `dim`, without overflow or cancellation; arguments as for softmax."""
+    if dim is None:
+        dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
+    return _log_softmax(input if dtype is None else input.to(dtype), dim)
+
+
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """softmax of -input along `dim`."""
+    if dim is None:
+        dim = _implicit_dim("softmin", input.ndim, _stacklevel)
+    return softmax(-input, dim, dtype=dtype)
+
+
+def _softmax_method(name, row):
+    def method(input, dim, dtype=None):
+        return row(input if dtype is None else input.to(dtype), dim)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"{name} along `dim`, of the input converted to `dtype` where one is given."
+    return method
+
+
+torch_softmax = _softmax_method("softmax", _softmax)
+torch_log_softmax = _softmax_method("log_softmax", _log_softmax)
+
+
+# ---- losses ------------------------------------------------------------------------------------------------------
+
+
+def legacy_reduction(size_average, reduce, reduction):
+    """The reduction that PyTorch's old flags ask for."""
+    if size_average is None and reduce is None:
+        return reduction
+    mean = size_average is None or size_average
+    chosen = "none" if reduce is not None and not reduce else "mean" if mean else "sum"
+    warnings.warn(f"size_average and reduce are deprecated: use reduction='{chosen}'.", stacklevel=3)
+    return chosen
+
+
+def _reduction_code(op, reduction):
+    code = _REDUCTIONS.get(reduction)
+    if code is None:
+        raise ValueError(f"{op}: expected reduction 'none', 'mean' or 'sum', got {reduction!r}.")
+    return code
+
+
+def _class_rows(op, input, target):
+    """Scores as (rows, classes), targets as (rows,), and the shape of the losses."""
+    if input.ndim == 0:
+        raise ValueError(f"{op}: expected scores of at least 1 dimension, got a 0-d tensor.")
+    if input.ndim == 1:
+        if target.ndim != 0:
+            raise ValueError(f"{op}: expected a 0-d target for scores (C,), got shape {tuple(target.shape)}.")
+        return input.unsqueeze(0), target.reshape(1), ()
+    shape = (input.shape[0], *input.shape[2:])
+    if tuple(target.shape) != shape:
+        kind = ValueError if target.ndim == 0 or target.shape[0] != shape[0] else RuntimeError
+        raise kind(
+            f"{op}: expected a target of shape {shape} for scores of shape {tuple(input.shape)}, got "
+            f"{tuple(target.shape)}. Targets are class indices without the class dimension."
+        )
+    if input.ndim == 2:
+        return input, target, shape
+    return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
+
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+    """Negative log-likelihood of class indices under log-probabilities.
+
+    Args:
+        input: log-probabilities (N, C), (N, C, d1, ...) or (C,).
+        target: class indices (N,), (N, d1, ...) or (), int64.
+        weight: a weight for each class (C,); a mean divides by the weights of the targets.
+        ignore_index: targets of this value count for nothing.
+        reduction: 'mean', 'sum' or 'none'.
+
+    Raises IndexError for classes out of range, ValueError and RuntimeError for shapes that do not fit.
+
+    Example:
+        >>> import wengert
+        >>> logp = wengert.tensor([[0.25, 0.75]]).log()
+        >>> wengert.nn.functional.nll_loss(logp, wengert.tensor([1]))
+        tensor(0.2877)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    code = _reduction_code("nll_loss", reduction)
+    rows, target, shape = _class_rows("nll_loss", input, target)
+    loss = _class_loss(rows, target, weight, code, ignore_index, 0.0)[0]
+    return loss.reshape(shape) if code == 0 and len(shape) != 1 else loss
+
+
+def cross_entropy(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    ignore_index=-100,
+    reduce=None,
+    reduction="mean",
+    label_smoothing=0.0,
+):
+    """Cross entropy of logits with class indices or class probabilities.
+
+    Args:
+        input: logits (N, C), (N, C, d1, ...) or (C,).
+        target: class indices (N,), (N, d1, ...) or () of int64, or probabilities of input's shape.
+        weight: a weight for each class (C,).
+        ignore_index: index targets of this value count for nothing.
+        reduction: 'mean' (over the weights of the targets; over samples for probabilities), 'sum' or 'none'.
+        label_smoothing: the share in [0, 1] of a uniform distribution in the targets.
+
+    Raises IndexError for classes out of range, ValueError and RuntimeError for shapes that do not fit.
+
+    Example:
+        >>> import wengert
+        >>> wengert.nn.functional.cross_entropy(wengert.tensor([[1.0, 2.0]]), wengert.tensor([1]))
+        tensor(0.3133)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    code = _reduction_code("cross_entropy", reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}.")
+    if target.dtype.is_floating_point and target.shape == input.shape:
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    rows, target, shape = _class_rows("cross_entropy", input, target)
+    loss = _cross_entropy(rows, target, weight, code, ignore_index, label_smoothing)[0]
+    return loss.reshape(shape) if code == 0 and len(shape) != 1 else loss
+
+
+def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
+    dim = 0 if input.ndim == 1 else 1
+    classes = input.shape[dim]
+    if label_smoothing > 0:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    terms = _log_softmax(input, dim) * target
+    if weight is not None:
+        if tuple(weight.shape) != (classes,):
+            raise RuntimeError(f"cross_entropy: expected class weights ({classes},), got {tuple(weight.shape)}.")
+        terms = terms * weight.reshape((classes,) + (1,) * (input.ndim - dim - 1))
+    if reduction == "none":
+        return -terms.sum(dim)
+    total = -terms.sum()
+    if reduction == "sum":
+        return total
+    return total / max(input.numel() // classes, 1) if classes else total / 0.0
+
+
+# ---- embeddings --------------------------------------------------------------------------------------------------
+
+
+def _limit_norms(weight, index, max_norm, norm_type):
+    """Rescales, in place, the rows of weight that are looked up and longer than max_norm."""
+    with wengert.no_grad():
+        rows = index.reshape(-1).unique()
+        norms = weight[rows].abs().pow(norm_type).sum(1).pow(1.0 / norm_type)
+        long = norms > max_norm
+        if bool(long.any()):
+            rows = rows[long]
+            weight[rows] = weight[rows] * (max_norm / (norms[long] + 1e-7)).unsqueeze(1)
+
+
+def _padding_row(op, padding_idx, rows):
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise AssertionError(f"{op}: expected padding_idx within [-{rows}, {rows}), got {padding_idx}.")
+    return padding_idx % rows
+
+
+def embedding(
+    input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
+):
+    """Rows of a table at indices.
+
+    Args:
+        input: indices of any shape, int64 or int32.
+        weight: the table (V, D).
+        padding_idx: the row that receives no gradient.
+        max_norm: rows that are looked up and longer than this are rescaled in place first.
+        scale_grad_by_freq: divides the gradient of a row by how often it was looked up.
+        sparse: accepted; gradients are dense.
+
+    Returns a tensor of input's shape with D appended. Raises IndexError for indices out of range.
+
+    Example:
+        >>> import wengert
+        >>> table = wengert.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> wengert.nn.functional.embedding(wengert.tensor([1, 0]), table)
+        tensor([[3., 4.],
+                [1., 2.]])
+    """
+    if padding_idx is not None:
+        padding_idx = _padding_row("embedding", padding_idx, weight.shape[0])
+    if max_norm is not None:
+        _limit_norms(weight, input, max_norm, norm_type)
+    if scale_grad_by_freq:
+        weight = _share_by_frequency(weight, input)
+    return _embedding(weight, input, padding_idx)
+
+
+def _share_by_frequency(weight, index):
+    """The same rows, whose gradients will be divided by how often each is looked up."""
+    flat = index.reshape(-1)
+    ones = _core.full((flat.shape[0], 1), 1.0, weight.dtype)
+    counts = OPS["embedding_backward"](ones, flat, weight.detach()[:, :1], None)
+    share = 1.0 / OPS["maximum"](counts, 1.0)
+    return weight.detach() + (weight - weight.detach()) * share
+
+
+def embedding_bag(
+    input,
+    weight,
+    offsets=None,
+    max_norm=None,
+    norm_type=2,
+    scale_grad_by_freq=False,
+    mode="mean",
+    sparse=False,
+    per_sample_weights=None,
+    include_last_offset=False,
+    padding_idx=None,
+):
+    """Sums, means or maxima of rows of a table over bags of indices.
+
+    Args:
+        input: indices (B, L), a bag in each row, or (N,) with offsets.
+        weight: the table (V, D).
+        offsets: where the bags begin in a 1-d input, (B,); with include_last_offset its last entry is the end.
+        mode: 'sum', 'mean' or 'max'; empty bags give 0.
+        per_sample_weights: factors of the rows, of input's shape; mode 'sum' only.
+        padding_idx: indices of this row count for nothing.
+
+    Returns (B, D). Raises ValueError for shapes or a mode that do not fit.
+    """
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"embedding_bag: expected mode 'sum', 'mean' or 'max', got {mode!r}.")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(f"embedding_bag: expected per_sample_weights with mode 'sum', got mode {mode!r}.")
+    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
+        raise ValueError(
+            f"embedding_bag: expected per_sample_weights of input's shape {tuple(input.shape)}, got "
+            f"{tuple(per_sample_weights.shape)}."
+        )
+    if input.ndim == 2:
+        if offsets is not None:
+            raise ValueError("embedding_bag: expected no offsets for an input of 2 dimensions, got some.")
+        bags = input.shape[0]
+        starts = list(range(0, input.numel() + 1, input.shape[1])) if input.shape[1] else [0] * (bags + 1)
+        input = input.reshape(-1)
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)
+    elif input.ndim == 1 and offsets is not None and offsets.ndim == 1:
+        starts = [int(v) for v in offsets.tolist()]
+        if not include_last_offset:
+            starts.append(input.shape[0])
+        if starts and (starts[0] != 0 or starts[-1] > input.shape[0]):
+            raise ValueError(
+                f"embedding_bag: expected offsets from 0 to at most {input.shape[0]}, got "
+                f"{starts[0]} to {starts[-1]}."
+            )
+        bags = len(starts) - 1
+    else:
+        raise ValueError(
+            f"embedding_bag: expected an input (B, L), or (N,) with offsets (B,), got shape "
+            f"{tuple(input.shape)} and offsets {None if offsets is None else tuple(offsets.shape)}."
+        )
+    padding_idx = _padding_row("embedding_bag", padding_idx, weight.shape[0])
+    rows = embedding(input, weight, padding_idx, max_norm, float(norm_type), scale_grad_by_freq)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(1)
+    bag_of = [b for b in range(bags) for _ in range(starts[b + 1] - starts[b])]
+    keep = list(range(len(bag_of)))
+    if padding_idx is not None:
+        keep = [k for k, index in enumerate(input.tolist()[: len(bag_of)]) if index != padding_idx]
+        bag_of = [bag_of[k] for k in keep]
+    if len(keep) != rows.shape[0]:
+        rows = rows[wengert.tensor(keep, dtype=wengert.int64)]
+    if mode == "max":
+        return _bag_maxima(rows, bag_of, bags)
+    places = wengert.tensor(bag_of, dtype=wengert.int64)
+    like = _core.full((bags, weight.shape[1]), 0.0, weight.dtype)
+    total = OPS["embedding_backward"](rows, places, like, None)
+    if mode == "sum":
+        return total
+    counts = [max(bag_of.count(b), 1) for b in range(bags)] if bags < 64 else _counts(bag_of, bags)
+    return total / wengert.tensor(counts, dtype=weight.dtype).unsqueeze(1)
+
+
+def _counts(bag_of, bags):
+    counts = [0] * bags
+    for b in bag_of:
+        counts[b] += 1
+    return [max(c, 1) for c in counts]
+
+
+def _bag_maxima(rows, bag_of, bags):
+    parts = []
+    members = [[] for _ in range(bags)]
+    for k, b in enumerate(bag_of):
+        members[b].append(k)
+    for own in members:
+        if own:
+            parts.append(rows[own[0] : own[-1] + 1].max(0)[0])
+        else:
+            parts.append(_core.full((rows.shape[1],), 0.0, rows.dtype))
+    return wengert.stack(parts) if parts else rows[:0]
+
+
+def one_hot(tensor, num_classes=-1):
+    """Rows with a 1 at each index: (…) of int64 → (…, num_classes) of int64.
+
+    num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large
+    indices.
+
+    Example:
+        >>> import wengert
+        >>> wengert.nn.functional.one_hot(wengert.tensor([0, 2]), 3)
+        tensor([[1, 0, 0],
+                [0, 0, 1]])
+    """
+    if tensor.dtype is not wengert.int64:
+        raise RuntimeError(
+            f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long()."
+        )
+    if tensor.numel() == 0:
+        if num_classes <= 0:
+            raise RuntimeError("one_hot: expected num_classes for an empty tensor, got none.")
+        return wengert.zeros((*tensor.shape, num_classes), dtype=wengert.int64)
+    if int(tensor.min()) < 0:
+        raise RuntimeError("one_hot: expected indices of at least 0, got a negative one.")
+    largest = int(tensor.max())
+    if num_classes == -1:
+        num_classes = largest + 1
+    elif largest >= num_classes:
+        raise RuntimeError(f"one_hot: expected indices below {num_classes}, got {largest}.")
+    return (tensor.unsqueeze(-1) == wengert.arange(num_classes)).to(wengert.int64)

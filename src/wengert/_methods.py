@@ -1,0 +1,291 @@
+"""Tensor's rarer properties and methods: what is asked of a tensor, and names that mean little on one device."""
+
+from . import _core
+from ._format import tensor_text
+from ._size import Size
+
+Tensor = _core.Tensor
+METHODS = {}
+
+
+def _method(f):
+    METHODS[f.__name__] = f
+    return f
+
+
+def _property(f):
+    METHODS[f.__name__] = property(f)
+    return f
+
+
+@_property
+def device(self):
+    """The device: always the CPU."""
+    return _core.cpu_device
+
+
+@_property
+def layout(self):
+    """How elements are stored: always strided."""
+    return strided
+
+
+@_property
+def mT(self):
+    """The last two dimensions swapped; a view. Raises RuntimeError for fewer than two dimensions."""
+    if self.ndim < 2:
+        raise RuntimeError(f"mT: expected a matrix or a batch of them, got shape {tuple(self.shape)}.")
+    return self.transpose(-2, -1)
+
+
+@_property
+def H(self):
+    """The transpose of a matrix; a view. Raises RuntimeError for anything but two dimensions."""
+    if self.ndim not in (0, 2):
+        raise RuntimeError(f"H: expected a matrix, got shape {tuple(self.shape)}.")
+    return self.transpose(0, 1) if self.ndim else self
+
+
+METHODS["mH"] = METHODS["mT"]
+
+
+class Layout:
+    """How a tensor's elements are stored."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __repr__(self):
+        return f"wengert.{self._name}"
+
+    def __reduce__(self):
+        return self._name
+
+
+class MemoryFormat(Layout):
+    """The order of dimensions in memory; accepted everywhere, results are contiguous."""
+
+
+strided = Layout("strided")
+contiguous_format = MemoryFormat("contiguous_format")
+preserve_format = MemoryFormat("preserve_format")
+channels_last = MemoryFormat("channels_last")
+
+for _name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_meta", "is_nested", "is_mkldnn", "is_xpu"):
+    METHODS[_name] = property(lambda self: False, doc="False: tensors are dense and on the CPU.")
+METHODS["is_cpu"] = property(lambda self: True, doc="True: tensors are on the CPU.")
+
+
+@_property
+def names(self):
+    """The names of the dimensions: none have one."""
+    return (None,) * self.ndim
+
+
+@_method
+def view_as(self, other):
+    """The tensor viewed in another tensor's shape."""
+    return self.view(other.shape)
+
+
+@_method
+def type(self, dtype=None, non_blocking=False):
+    """The name of the tensor's type ('wengert.FloatTensor'); with a dtype or such a name or type, converts."""
+    if dtype is None:
+        return f"wengert.{type_names[self.dtype.name]}"
+    if isinstance(dtype, str):
+        name = dtype.rpartition(".")[2]
+        found = [code for code, known in type_names.items() if known == name]
+        if not found:
+            raise ValueError(f"type: expected a name among {sorted(type_names.values())}, got {dtype!r}.")
+        return _core.convert(self, _core._dtype_from_name(found[0]))
+    return _core.convert(self, getattr(dtype, "_dtype", dtype))
+
+
+type_names = {
+    "bool": "BoolTensor",
+    "uint8": "ByteTensor",
+    "int8": "CharTensor",
+    "int16": "ShortTensor",
+    "int32": "IntTensor",
+    "int64": "LongTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+}
+
+
+@_method
+def is_floating_point(self):
+    """Whether the dtype is a floating one."""
+    return self.dtype.is_floating_point
+
+
+@_method
+def is_complex(self):
+    """Whether the dtype is complex: no."""
+    return False
+
+
+@_method
+def is_signed(self):
+    """Whether the dtype holds negative values."""
+    return self.dtype.is_signed
+
+
+@_method
+def is_inference(self):
+    """Whether the tensor was made in inference mode."""
+    return False
+
+
+@_method
+def is_pinned(self, device=None):
+    """Whether the memory is pinned for a device: no."""
+    return False
+
+
+@_method
+def pin_memory(self, device=None):
+    """The tensor itself: there is no device to pin memory for."""
+    return self
+
+
+@_method
+def is_shared(self):
+    """Whether other processes share the memory: no."""
+    return False
+
+
+@_method
+def share_memory_(self):
+    """The tensor itself; memory is not shared with other processes."""
+    return self
+
+
+@_method
+def get_device(self):
+    """The number of the device: -1 for the CPU."""
+    return -1
+
+
+@_method
+def is_set_to(self, tensor):
+    """Whether both tensors look at the same memory in the same way."""
+    return (
+        _core.same_storage(self, tensor)
+        and self.shape == tensor.shape
+        and self.stride() == tensor.stride()
+        and self.storage_offset() == tensor.storage_offset()
+    )
+
+
+@_method
+def resize_as_(self, other, *, memory_format=None):
+    """Gives the tensor another's sizes in place; see resize_."""
+    return self.resize_(other.shape)
+
+
+@_method
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new tensor from data, of this dtype unless one is given."""
+    kind = self.dtype if dtype is None else dtype
+    return _core.make_tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+@_method
+def new(self, *args, device=None):
+    """A new tensor of this dtype from sizes or data."""
+    if not args:
+        return self.new_empty(0)
+    if isinstance(args[0], (int, Size)):
+        return self.new_empty(*args)
+    return _core.make_tensor(args[0], dtype=self.dtype)
+
+
+@_method
+def as_subclass(self, cls):
+    """The tensor as an instance of a subclass of Tensor, over the same memory and with the same history."""
+    return _core.shell(cls, self)
+
+
+@_method
+def __format__(self, spec):
+    if self.ndim == 0 and self.__class__ is Tensor:
+        return self.item().__format__(spec)
+    return object.__format__(self, spec)
+
+
+@_method
+def __complex__(self):
+    return complex(self.item())
+
+
+@_method
+def __setstate__(self, state):
+    self.__dict__.update(state)
+
+
+def _torch_function(cls, func, types, args=(), kwargs=None):
+    """Runs an op on instances of a subclass: results keep the class. Override it to see every op."""
+    if not all(issubclass(cls, kind) for kind in types):
+        return NotImplemented
+    with _core.SubclassesOff():
+        result = func(*args, **(kwargs or {}))
+    return _as_class(result, cls)
+
+
+def _as_class(result, cls):
+    if isinstance(result, Tensor):
+        return result if isinstance(result, cls) else _core.shell(cls, result)
+    if isinstance(result, (tuple, list)):
+        return result.__class__(_as_class(v, cls) for v in result)
+    return result
+
+
+_core.set_default_torch_function(_torch_function)
+
+METHODS |= {
+    "T": property(_core.transposed),
+    "__array_priority__": 1000,
+    "__repr__": tensor_text,
+    "__torch_function__": classmethod(_torch_function),
+    "bfloat16": _core.to_bfloat16,
+    "bool": _core.to_bool,
+    "byte": _core.to_uint8,
+    "char": _core.to_int8,
+    "clone": _core.clone,
+    "contiguous": _core.contiguous,
+    "copy_": _core.copy_,
+    "cpu": _core.cpu,
+    "detach_": _core.detach_,
+    "double": _core.to_float64,
+    "fill_": _core.fill_,
+    "float": _core.to_float32,
+    "half": _core.to_float16,
+    "int": _core.to_int32,
+    "long": _core.to_int64,
+    "new_empty": _core.new_empty,
+    "new_full": _core.new_full,
+    "new_ones": _core.new_ones,
+    "new_zeros": _core.new_zeros,
+    "resize_": _core.resize_,
+    "short": _core.to_int16,
+    "size": _core.size,
+    "to": _core.to,
+    "type_as": _core.type_as,
+    "view": _core.view,
+    "zero_": _core.zero_,
+}
+FUNCTIONS = {
+    "channels_last": channels_last,
+    "contiguous_format": contiguous_format,
+    "is_complex": is_complex,
+    "is_floating_point": is_floating_point,
+    "is_signed": is_signed,
+    "layout": Layout,
+    "memory_format": MemoryFormat,
+    "preserve_format": preserve_format,
+    "strided": strided,
+}

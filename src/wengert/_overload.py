@@ -1,0 +1,148 @@
+"""What the modules of overloads share: publishing, synonyms of arguments, out=, in-place forms, dimensions."""
+
+import functools
+
+from . import _core
+from ._bind import OPS
+
+Tensor = _core.Tensor
+_alias, _cast = OPS["alias"], OPS["cast"]
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim", "x": "input"}
+
+
+def cast(x, dtype):
+    """x in another dtype; x itself where it has it."""
+    return x if dtype is None or x.dtype == dtype else _cast(x, dtype)
+
+
+def store(result, out):
+    """Writes a result to the tensor (or tuple of tensors) of an out= argument; returns it."""
+    if isinstance(result, tuple):
+        return (
+            type(result)(*map(store, result, out)) if hasattr(result, "_fields") else tuple(map(store, result, out))
+        )
+    return _alias(result, out=out)
+
+
+def write(op, x, result):
+    """Makes x hold a result: the in-place form of an op that has no kernel of its own for it."""
+    if x.shape != result.shape:
+        raise RuntimeError(
+            f"{op}_: expected a result of the tensor's shape {tuple(x.shape)}, got {tuple(result.shape)}. In-place results "
+            "do not broadcast."
+        )
+    if result.dtype.is_floating_point and not x.dtype.is_floating_point:
+        raise RuntimeError(
+            f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it."
+        )
+    return x.copy_(result)
+
+
+def numpy_names(function):
+    """Lets a function take axis= and keepdims= for dim= and keepdim=."""
+
+    @functools.wraps(function)
+    def renamed(*args, **kwargs):
+        if kwargs:
+            for theirs, ours in _SYNONYMS.items():
+                if theirs in kwargs:
+                    kwargs[ours] = kwargs.pop(theirs)
+        return function(*args, **kwargs)
+
+    return renamed
+
+
+def with_out(function):
+    """Gives a function an out= argument."""
+
+    @functools.wraps(function)
+    def writing(*args, out=None, **kwargs):
+        result = function(*args, **kwargs)
+        return result if out is None else store(result, out)
+
+    return writing
+
+
+class Publisher:
+    """Collects what a module publishes: FUNCTIONS of the package and METHODS of Tensor."""
+
+    def __init__(self):
+        self.functions = {}
+        self.methods = {}
+
+    def __call__(self, *names, function=True, method=True, inplace=False, out=False, numpy=False):
+        """A decorator that publishes under the function's name and `names`."""
+
+        def enter(f):
+            call = f
+            if numpy:
+                call = numpy_names(call)
+            if out:
+                call = with_out(call)
+            call.__module__ = "wengert"
+            for name in (f.__name__.rstrip("_"), *names):
+                self.add(name, call, function, method)
+                if inplace:
+                    self.add_inplace(name, f)
+            return f
+
+        return enter
+
+    def add(self, name, call, function=True, method=True):
+        """Publishes one callable under a name."""
+        if function:
+            self.functions[name] = call
+        if method:
+            self.methods[name] = call
+
+    def add_inplace(self, name, f):
+        """Publishes `name_`: the function's result is written to its first argument."""
+
+        def method(self, *args, **kwargs):
+            return write(name, self, f(self, *args, **kwargs))
+
+        method.__name__ = name + "_"
+        method.__qualname__ = f"Tensor.{name}_"
+        method.__doc__ = f"In-place form of {name}: writes the result to the tensor and returns it."
+        self.methods[name + "_"] = method
+
+
+def wrap_dim(op, dim, ndim):
+    """A dimension counted from 0; a tensor without dimensions takes 0 and -1."""
+    limit = max(ndim, 1)
+    if not -limit <= dim < limit:
+        raise IndexError(
+            f"{op}: expected a dimension in [{-limit}, {limit - 1}], got {dim}. The tensor has {ndim} dimensions."
+        )
+    return dim % limit
+
+
+def wrap_dims(op, dims, ndim):
+    """Several dimensions counted from 0, each once; None means all."""
+    if dims is None:
+        return tuple(range(ndim))
+    wrapped = tuple(wrap_dim(op, d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError(f"{op}: expected each dimension once, got {tuple(dims)}. Remove the repeat.")
+    return wrapped
+
+
+def ints(args):
+    """Trailing ints, or one sequence of them, as a tuple."""
+    if len(args) == 1 and not isinstance(args[0], int) and hasattr(args[0], "__iter__"):
+        args = args[0]
+    return tuple(int(v) for v in args)
+
+
+def check_tensor(op, x):
+    """Raises TypeError for what is not a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__}. Use wengert.tensor() first.")
+    return x
+
+
+def as_list(op, tensors):
+    """A list or tuple of tensors as a list."""
+    if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
+        raise TypeError(f"{op}: expected a list or tuple of tensors, got {type(tensors).__name__}.")
+    return list(tensors)

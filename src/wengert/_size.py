@@ -1,0 +1,46 @@
+"""Shapes."""
+
+from . import _core
+
+
+class Size(tuple):
+    """The sizes of a tensor's dimensions: a tuple that prints as such and knows its product.
+
+    Example:
+        >>> import wengert
+        >>> wengert.zeros(2, 3).shape.numel()
+        6
+    """
+
+    __slots__ = ()
+
+    def numel(self):
+        """The product of the sizes."""
+        product = 1
+        for size in self:
+            product *= size
+        return product
+
+    def __repr__(self):
+        return f"wengert.Size({list(self)})"
+
+    def __getitem__(self, key):
+        item = tuple.__getitem__(self, key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __add__(self, other):
+        return Size(tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
+
+    def __radd__(self, other):
+        return Size(other + tuple(self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, count):
+        return Size(tuple.__mul__(self, count))
+
+    __rmul__ = __mul__
+
+    def __reduce__(self):
+        return Size, (tuple(self),)
+
+
+_core.set_size_type(Size)

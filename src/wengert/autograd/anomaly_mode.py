@@ -1,0 +1,96 @@
+"""The search for NaN in the backward pass."""
+
+from .. import _core
+
+__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "record", "set_detect_anomaly"]
+
+
+class _Anomaly:
+    def __exit__(self, kind, value, trace):
+        _core.set_anomaly_mode(self._before.pop())
+
+    def __enter__(self):
+        self._before.append(_core.set_anomaly_mode(self._level))
+
+
+class detect_anomaly(_Anomaly):
+    """Backward passes inside raise at the first NaN gradient and name the line that recorded the operation.
+
+    Run the forward pass inside as well: that is where lines are remembered. Both become slower.
+
+    Args:
+        check_nan: False only remembers lines (they appear in the errors of the backward pass).
+
+    Raises:
+        RuntimeError: in a backward pass inside, where a gradient becomes NaN.
+
+    Example:
+        >>> import wengert
+        >>> with wengert.autograd.detect_anomaly():
+        ...     x = wengert.tensor(-1.0, requires_grad=True)
+        ...     y = x.sqrt()
+        ...     y.backward()
+        Traceback (most recent call last):
+        RuntimeError: backward: expected finite gradients, got NaN in input 0 of SqrtBackward0, which was recorded
+            at ...
+    """
+
+    def __init__(self, check_nan=True):
+        self._level = 2 if check_nan else 1
+        self._before = []
+
+
+class set_detect_anomaly(_Anomaly):
+    """Switches the search for NaN on or off at once; as a context manager it is switched back at the end of the
+    block.
+
+    Args:
+        mode: on or off.
+        check_nan: as for `detect_anomaly`.
+    """
+
+    def __init__(self, mode, check_nan=True):
+        self._level = 0 if not mode else 2 if check_nan else 1
+        self._before = [_core.set_anomaly_mode(self._level)]
+
+    def __enter__(self):
+        pass
+
+
+def is_anomaly_enabled():
+    """Whether anomaly mode is on."""
+    return _core.anomaly_level() > 0
+
+
+def is_anomaly_check_nan_enabled():
+    """Whether anomaly mode looks for NaN."""
+    return _core.anomaly_level() > 1
+
+
+class record:
+    """Operations inside remember the line of the user's code that ran them, for pictures and error messages.
+
+    Example:
+        >>> import wengert
+        >>> with wengert.record():
+        ...     y = wengert.tensor(1.0, requires_grad=True) * 2
+        >>> y.grad_fn.line is not None
+        True
+    """
+
+    def __init__(self):
+        self._before = []
+
+    def __enter__(self):
+        self._before.append(_core.set_record_lines(1))
+        return self
+
+    def __exit__(self, kind, value, trace):
+        _core.set_record_lines(self._before.pop())
+
+
+FUNCTIONS = {
+    "record": record,
+    "is_anomaly_enabled": is_anomaly_enabled,
+    "is_anomaly_check_nan_enabled": is_anomaly_check_nan_enabled,
+}

@@ -1,0 +1,68 @@
+"""The names under which programs ask for a GPU. There is none: wengert runs on the CPU."""
+
+
+def is_available():
+    """Whether there is a GPU: no."""
+    return False
+
+
+def is_initialized():
+    """Whether a GPU is in use: no."""
+    return False
+
+
+def is_bf16_supported():
+    """Whether the GPU has bfloat16: there is none."""
+    return False
+
+
+def device_count():
+    """The number of GPUs: 0."""
+    return 0
+
+
+def _no_gpu(name):
+    raise RuntimeError(f"cuda.{name}: expected a GPU, got a machine without one. wengert runs on the CPU only.")
+
+
+def current_device():
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("current_device")
+
+
+def set_device(device):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("set_device")
+
+
+def get_device_name(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("get_device_name")
+
+
+def manual_seed(seed):
+    """Accepted: GPUs have no generator here, the CPU's is left alone."""
+
+
+def manual_seed_all(seed):
+    """Accepted: GPUs have no generator here, the CPU's is left alone."""
+
+
+def empty_cache():
+    """Accepted: there is no GPU memory."""
+
+
+def synchronize(device=None):
+    """Accepted: nothing runs elsewhere."""
+
+
+def memory_allocated(device=None):
+    """Bytes in use on the GPU: 0."""
+    return 0
+
+
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+
+
+def reset_peak_memory_stats(device=None):
+    """Accepted: there is no GPU memory."""

@@ -1,0 +1,210 @@
+"""jvp's frame: an op on values with tangents.
+
+Elementwise rows use their gradient rule (it multiplies g by the partial derivative, so it serves tangents as well),
+linear rows apply themselves, products follow the product rule, and every other row transposes its gradient rule:
+that rule is linear in g, and differentiating it by g gives the forward derivative.
+"""
+
+from .. import _core
+from ..ops._trace import Symbol
+from ._levels import Frame, call, expand, is_tensor, payload, zeros
+
+
+class Dual:
+    """Payload of a wrapper: a value and its derivative along the frame's direction."""
+
+    __slots__ = ("frame", "primal", "tangent")
+
+    def __init__(self, frame, primal, tangent):
+        self.frame = frame
+        self.primal = primal
+        self.tangent = tangent
+
+    def detached(self):
+        """The value without history: a constant, also for this frame."""
+        return self.primal.detach()
+
+
+def wrap(frame, primal, tangent):
+    """The wrapper of a value with a tangent of its shape; the value itself where the tangent is None (zero)."""
+    if tangent is None:
+        return primal
+    return _core.make_wrapper(tuple(primal.shape), primal.dtype, Dual(frame, primal, tangent))
+
+
+class _Now:
+    """What Symbol appends instructions to, here: runs them at once."""
+
+    @staticmethod
+    def emit(name, *args, **attrs):
+        from ._levels import entry
+
+        e = entry(name)
+        row = e.row
+        count = len(args) if row.variadic else len(row.inputs)
+        operands = [v.place if isinstance(v, Symbol) else v for v in args[:count]]
+        values = list(args[count:])
+        for field, default in list(zip(row.fields, row.defaults, strict=True))[len(values) :]:
+            values.append(attrs.pop(field, default))
+        out = _core.apply(e, operands, values)
+        return tuple(Symbol(_Now, v) for v in out) if isinstance(out, tuple) else Symbol(_Now, out)
+
+
+def run_rule(row, g, operands, results, attrs):
+    """A row's gradient rule on tensors: one gradient (or None) for each operand."""
+
+    def symbol(v):
+        if v is None:
+            return None
+        if not is_tensor(v):
+            v = _core.full((), v, results[0].dtype)
+        return Symbol(_Now, v, tuple(v.shape))
+
+    named = dict(zip(row.fields, attrs, strict=True))
+    given = [symbol(v) for v in operands]
+    after = [symbol(v) for v in results]
+    if row.variadic:
+        out = row.rule(symbol(g), given, *after, **named)
+    else:
+        out = row.rule(symbol(g), *given, *after, **named)
+    out = out if isinstance(out, (tuple, list)) else [out]
+    return [None if v is None else v.place for v in out]
+
+
+def _fitted(t, like):
+    """A tangent broadcast and converted to its value's shape and dtype."""
+    if tuple(t.shape) != tuple(like.shape):
+        t = expand(t, tuple(like.shape))
+    return t if t.dtype == like.dtype else call("cast", t, attrs=(like.dtype,))
+
+
+def _linear(entry, operands, tangents, results, attrs):
+    """The op itself on tangents; operands without one count as zero."""
+    row = entry.row
+    values = []
+    for k, (v, t) in enumerate(zip(operands, tangents, strict=True)):
+        shape_only = not row.variadic and row.inputs[k] == "like"
+        if t is not None and not shape_only:
+            values.append(t)
+        elif shape_only or not is_tensor(v) or not v.dtype.is_floating_point:
+            values.append(v)
+        else:
+            values.append(zeros(tuple(v.shape), v.dtype))
+    out = _core.apply(entry, values, attrs)
+    return out[0] if isinstance(out, tuple) else out
+
+
+def _product(entry, operands, tangents, results, attrs):
+    """The op is linear in each operand alone: the product rule."""
+    total = None
+    for k, t in enumerate(tangents):
+        if t is None:
+            continue
+        values = [*operands[:k], t, *operands[k + 1 :]]
+        part = _core.apply(entry, values, attrs)
+        total = part if total is None else call("add", total, part)
+    return total
+
+
+def _affine(entry, operands, tangents, results, attrs):
+    """Linear in x and in w, with a summand b: linear(x, w, b)."""
+    x, w = operands[:2]
+    total = tangents[2]
+    for values in ([tangents[0], w, None], [x, tangents[1], None]):
+        if values[0] is not None and values[1] is not None:
+            part = _core.apply(entry, values, attrs)
+            total = part if total is None else call("add", total, part)
+    return total
+
+
+def _elementwise(entry, operands, tangents, results, attrs):
+    total = None
+    for k, t in enumerate(tangents):
+        if t is None:
+            continue
+        part = run_rule(entry.row, t, operands, results, attrs)[k]
+        if part is not None:
+            total = part if total is None else call("add", total, part)
+    return total
+
+
+def _transposed(entry, operands, tangents, results, attrs):
+    from ._reverse import Pullback
+
+    row = entry.row
+    places = [k for k, t in enumerate(tangents) if t is not None]
+
+    def rule(g):
+        gradients = run_rule(row, g, operands, results, attrs)
+        out = []
+        for k in places:
+            part = gradients[k]
+            if part is not None and tuple(part.shape) != tuple(operands[k].shape):
+                part = call("sum_to_like", part, operands[k])
+            out.append(part)
+        return out
+
+    start = zeros(tuple(results[0].shape), results[0].dtype)
+    pullback = Pullback(rule, [start])
+    pairs = [(y, tangents[k]) for y, k in zip(pullback.outputs, places, strict=True) if y is not None]
+    if not pairs:
+        return None
+    return pullback.gradients([y for y, _ in pairs], [t for _, t in pairs])[0]
+
+
+_BY_NAME = {"matmul": _product, "matmul_rows": _product, "linear": _affine}
+
+
+class DualFrame(Frame):
+    """One jvp."""
+
+    __slots__ = ()
+
+    def peel(self, v):
+        """(value, tangent or None)."""
+        p = payload(v)
+        if p is not None and p.frame is self:
+            return p.primal, p.tangent
+        return v, None
+
+    def run(self, entry, operands, attrs):
+        peeled = [self.peel(v) for v in operands]
+        values = [v for v, _ in peeled]
+        out = _core.apply(entry, values, attrs)
+        results = out if isinstance(out, tuple) else (out,)
+        tangent = self.tangent(entry, values, [t for _, t in peeled], results, attrs)
+        first = wrap(self, results[0], tangent)
+        return (first, *results[1:]) if isinstance(out, tuple) else first
+
+    @staticmethod
+    def tangent(entry, operands, tangents, results, attrs):
+        row = entry.row
+        if not row.differentiable or not results[0].dtype.is_floating_point:
+            return None
+        if row.linear:
+            rule = _linear
+        elif row.name in _BY_NAME:
+            rule = _BY_NAME[row.name]
+        else:
+            rule = _elementwise if row.elementwise else _transposed
+        t = rule(entry, operands, tangents, results, attrs)
+        return None if t is None else _fitted(t, results[0])
+
+    def run_inplace(self, entry, x, operands, attrs):
+        """x.op_(...): value and tangent are written in place, so views of them see the change."""
+        value, tangent = self.peel(x)
+        rest = [self.peel(v) for v in operands]
+        before = [call("clone", value)] + [v for v, _ in rest[1:]]
+        out = _core.apply(entry, before, attrs)
+        results = out if isinstance(out, tuple) else (out,)
+        new = self.tangent(entry, before, [t for _, t in rest], results, attrs)
+        from ._batching import call_inplace
+
+        call_inplace("assign", value, results[0])
+        if tangent is None and new is not None:
+            raise RuntimeError(
+                f"jvp: expected a tensor with a tangent for {entry.name}_, got a constant. Use the out-of-place form."
+            )
+        if tangent is not None:
+            call_inplace("assign", tangent, zeros(tuple(x.shape), x.dtype) if new is None else new)
+        return x

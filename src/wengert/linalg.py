@@ -1,0 +1,625 @@
+"""Linear algebra: norms, solving, decompositions. Values come from NumPy's linalg, gradients from tensor operations.
+
+Matrices are the last two dimensions; leading ones are a batch. Half types are not supported, as in PyTorch.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from . import _core
+from . import _linalg as _products
+from ._bind import OPS
+from ._overload import cast, store, wrap_dim, wrap_dims
+from ._reduction import vector_norm as _vector_norm
+from .autograd import Function
+
+Tensor = _core.Tensor
+
+QR = namedtuple("linalg_qr", ("Q", "R"), module="wengert.return_types")
+SVD = namedtuple("linalg_svd", ("U", "S", "Vh"), module="wengert.return_types")
+Eigh = namedtuple("linalg_eigh", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
+Eig = namedtuple("linalg_eig", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
+SlogDet = namedtuple("slogdet", ("sign", "logabsdet"), module="wengert.return_types")
+LstSq = namedtuple(
+    "linalg_lstsq", ("solution", "residuals", "rank", "singular_values"), module="wengert.return_types"
+)
+
+
+class LinAlgError(RuntimeError):
+    """A matrix has no inverse, no Cholesky factor, or a decomposition did not converge."""
+
+
+def _call(op, function, *arrays, **options):
+    try:
+        return function(*arrays, **options)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(
+            f"linalg.{op}: expected a matrix that the operation is defined for, got one where: {error}."
+        ) from None
+
+
+def _check(op, x, square=False):
+    if not isinstance(x, Tensor):
+        raise TypeError(f"linalg.{op}: expected a Tensor, got {type(x).__name__}.")
+    if x.dim() < 2:
+        raise RuntimeError(f"linalg.{op}: expected at least 2 dimensions, got shape {tuple(x.shape)}.")
+    if str(x.dtype).split(".")[-1] not in ("float32", "float64"):
+        raise RuntimeError(f"linalg.{op}: expected float32 or float64, got {x.dtype}. Convert the tensor first.")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise RuntimeError(f"linalg.{op}: expected square matrices, got shape {tuple(x.shape)}.")
+    return x
+
+
+def _array(x):
+    return x.detach().numpy()
+
+
+def _tensor(array, like):
+    return cast(_core.from_numpy(np.array(array, order="C")), like.dtype)
+
+
+def _eye(n, like):
+    """The identity in another tensor's dtype."""
+    return _tensor(np.eye(n), like)
+
+
+def _symmetric(x):
+    """The symmetric part of matrices."""
+    return (x + x.mT) * 0.5
+
+
+def _with_diagonal(x):
+    """Diagonal matrices of the last dimension's values."""
+    from ._shaping import diag_embed
+
+    return diag_embed(x)
+
+
+def _differences(values):
+    """1 / (v_j - v_i) off the diagonal, 0 on it."""
+    gap = values.unsqueeze(-2) - values.unsqueeze(-1)
+    own = _eye(values.shape[-1], values)
+    return (1 - own) / (gap + own)
+
+
+def _with_out(result, out):
+    return result if out is None else store(result, out)
+
+
+# ---- solving --------------------------------------------------------------------------------------------------------
+
+
+class _Inverse(Function):
+    @staticmethod
+    def forward(ctx, a):
+        y = _tensor(_call("inv", np.linalg.inv, _array(a)), a)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return -(y.mT @ g @ y.mT)
+
+
+class _Solve(Function):
+    @staticmethod
+    def forward(ctx, a, b):
+        x = _tensor(_call("solve", np.linalg.solve, _array(a), _array(b)), a)
+        ctx.save_for_backward(a, x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        a, x = ctx.saved_tensors
+        gb = _Solve.apply(a.mT, g)
+        return -(gb @ x.mT), gb
+
+
+def inv(A, *, out=None):
+    """The inverse of square matrices. Raises LinAlgError for singular ones."""
+    return _with_out(_Inverse.apply(_check("inv", A, square=True)), out)
+
+
+inverse = inv
+
+
+def _expand_batch(a, b):
+    """Both with one batch shape."""
+    from ._shaping import broadcast_shapes
+
+    batch = tuple(broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2])))
+    return tuple(OPS["expand"](t, batch + tuple(t.shape[-2:])) for t in (a, b))
+
+
+def solve(A, B, *, left=True, out=None):
+    """X with A X = B (left=False: X A = B) for square A; B is (…, n, k), or vectors (…, n) of A's batch shape."""
+    _check("solve", A, square=True)
+    vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and tuple(B.shape) == tuple(A.shape[:-1]))
+    if A.dtype != B.dtype:
+        raise RuntimeError(f"linalg.solve: expected operands of one dtype, got {A.dtype} and {B.dtype}.")
+    b = B.unsqueeze(-1) if vector else B
+    rows = b.shape[-2] if left or vector else b.shape[-1]
+    if rows != A.shape[-1]:
+        raise RuntimeError(
+            f"linalg.solve: expected B with {A.shape[-1]} rows for A of shape {tuple(A.shape)}, got {tuple(B.shape)}."
+        )
+    if left:
+        x = _Solve.apply(*_expand_batch(A, b))
+    elif vector:
+        x = _Solve.apply(*_expand_batch(A.mT, b))
+    else:
+        x = _Solve.apply(*_expand_batch(A.mT, b.mT)).mT
+    return _with_out(x.squeeze(-1) if vector else x, out)
+
+
+def solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):
+    """X with A X = B for triangular A, of which only the named triangle is read."""
+    _check("solve_triangular", A, square=True)
+    from ._shaping import tril, triu
+
+    part = -1 if not upper else 1
+    if unitriangular:
+        a = (triu(A, part) if upper else tril(A, part)) + _eye(A.shape[-1], A)
+    else:
+        a = triu(A) if upper else tril(A)
+    return _with_out(solve(a, B, left=left), out)
+
+
+# ---- determinants ---------------------------------------------------------------------------------------------------
+
+
+class _Det(Function):
+    @staticmethod
+    def forward(ctx, a):
+        d = _tensor(np.linalg.det(_array(a)), a)
+        ctx.save_for_backward(a)
+        return d
+
+    @staticmethod
+    def backward(ctx, g):
+        (a,) = ctx.saved_tensors
+        return g.unsqueeze(-1).unsqueeze(-1) * _cofactor(a)
+
+
+def _cofactor(a):
+    """The derivative of the determinant: det(A) A^-T where A is regular, by singular values where it is not."""
+    values = np.linalg.svd(_array(a), compute_uv=False)
+    scale = values.max(axis=-1, initial=0.0) * a.shape[-1] * np.finfo(values.dtype).eps
+    if a.shape[-1] == 0 or bool(np.all(values.min(axis=-1, initial=np.inf) > scale)):
+        return _Det.apply(a).unsqueeze(-1).unsqueeze(-1) * inv(a).mT
+    u, s, vh = np.linalg.svd(_array(a).astype(np.float64))
+    others = np.stack([np.prod(np.delete(s, k, axis=-1), axis=-1) for k in range(s.shape[-1])], axis=-1)
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return _tensor(sign[..., None, None] * ((u * others[..., None, :]) @ vh), a)
+
+
+class _SlogDet(Function):
+    @staticmethod
+    def forward(ctx, a):
+        sign, log = (_tensor(v, a) for v in np.linalg.slogdet(_array(a)))
+        ctx.save_for_backward(a)
+        ctx.mark_non_differentiable(sign)
+        return sign, log
+
+    @staticmethod
+    def backward(ctx, _, g):
+        (a,) = ctx.saved_tensors
+        return g.unsqueeze(-1).unsqueeze(-1) * inv(a).mT
+
+
+def det(A, *, out=None):
+    """The determinant of square matrices."""
+    return _with_out(_Det.apply(_check("det", A, square=True)), out)
+
+
+def slogdet(A, *, out=None):
+    """Sign and logarithm of the size of the determinant: (sign, logabsdet)."""
+    return _with_out(SlogDet(*_SlogDet.apply(_check("slogdet", A, square=True))), out)
+
+
+def logdet(input):
+    """The logarithm of the determinant; NaN where that is negative."""
+    sign, log = slogdet(input)
+    return OPS["where"](sign < 0, math.nan, log)
+
+
+# ---- decompositions -------------------------------------------------------------------------------------------------
+
+
+class _Cholesky(Function):
+    @staticmethod
+    def forward(ctx, a):
+        factor = _tensor(_call("cholesky", np.linalg.cholesky, _array(a)), a)
+        ctx.save_for_backward(factor)
+        return factor
+
+    @staticmethod
+    def backward(ctx, g):
+        (factor,) = ctx.saved_tensors
+        from ._shaping import tril
+
+        inner = tril(factor.mT @ tril(g))
+        inner = inner - _with_diagonal(inner.diagonal(0, -2, -1)) * 0.5
+        y = inv(factor)
+        return _symmetric(y.mT @ inner @ y)
+
+
+def cholesky(A, *, upper=False, out=None):
+    """The lower triangular L with A = L L^T of symmetric positive definite matrices (upper: L^T)."""
+    factor = _Cholesky.apply(_check("cholesky", A, square=True))
+    return _with_out(factor.mT if upper else factor, out)
+
+
+class _QR(Function):
+    @staticmethod
+    def forward(ctx, a, mode):
+        q, r = (_tensor(v, a) for v in np.linalg.qr(_array(a), mode))
+        ctx.save_for_backward(q, r)
+        ctx.mode = mode
+        return q, r
+
+    @staticmethod
+    def backward(ctx, gq, gr):
+        q, r = ctx.saved_tensors
+        m, n = q.shape[-2], r.shape[-1]
+        if ctx.mode == "complete" and m > n:
+            raise RuntimeError("linalg.qr: expected mode 'reduced' for gradients of tall matrices, got 'complete'.")
+        if m < n:
+            # A = [X Y], Q R = [Q U, Q W]: only U is triangular, W = Q^T Y.
+            u, w = r[..., :m], r[..., m:]
+            gw = gr[..., m:]
+            x = _qr_gradient(q, u, gq + (q @ w) @ gw.mT, gr[..., :m])
+            return OPS["cat"]([x, q @ gw], -1), None
+        return _qr_gradient(q, r, gq, gr), None
+
+
+def _qr_gradient(q, r, gq, gr):
+    from ._shaping import tril
+
+    inner = r @ gr.mT - gq.mT @ q
+    low = tril(inner, -1)
+    inner = low + low.mT + _with_diagonal(inner.diagonal(0, -2, -1))
+    return solve(r, (gq + q @ inner).mT).mT
+
+
+def qr(A, mode="reduced", *, out=None):
+    """Orthogonal Q and upper triangular R with A = Q R. mode is 'reduced', 'complete', or 'r' (R alone)."""
+    _check("qr", A)
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(f"linalg.qr: expected mode 'reduced', 'complete' or 'r', got {mode!r}.")
+    if mode == "r":
+        r = _tensor(np.linalg.qr(_array(A), "r"), A)
+        return _with_out(QR(_core.empty((0,), A.dtype), r), out)
+    return _with_out(QR(*_QR.apply(A, mode)), out)
+
+
+class _Eigh(Function):
+    @staticmethod
+    def forward(ctx, a, uplo):
+        values, vectors = (_tensor(v, a) for v in _call("eigh", np.linalg.eigh, _array(a), uplo))
+        ctx.save_for_backward(values, vectors)
+        return values, vectors
+
+    @staticmethod
+    def backward(ctx, gl, gv):
+        values, vectors = ctx.saved_tensors
+        inner = _with_diagonal(gl) + (vectors.mT @ gv) * _differences(values)
+        return _symmetric(vectors @ inner @ vectors.mT), None
+
+
+def eigh(A, UPLO="L", *, out=None):
+    """Eigenvalues (ascending) and eigenvectors (columns) of symmetric matrices, of which one triangle is read."""
+    return _with_out(Eigh(*_Eigh.apply(_check("eigh", A, square=True), UPLO)), out)
+
+
+class _EigValsH(Function):
+    @staticmethod
+    def forward(ctx, a, uplo):
+        values, vectors = (_tensor(v, a) for v in _call("eigvalsh", np.linalg.eigh, _array(a), uplo))
+        ctx.uplo = uplo
+        ctx.save_for_backward(a, vectors)
+        return values
+
+    @staticmethod
+    def backward(ctx, g):
+        a, vectors = ctx.saved_tensors
+        if _core.grad_enabled():
+            vectors = _Eigh.apply(a, ctx.uplo)[1]
+        return (vectors * g.unsqueeze(-2)) @ vectors.mT, None
+
+
+def eigvalsh(A, UPLO="L", *, out=None):
+    """Eigenvalues of symmetric matrices, ascending."""
+    return _with_out(_EigValsH.apply(_check("eigvalsh", A, square=True), UPLO), out)
+
+
+class _SVD(Function):
+    @staticmethod
+    def forward(ctx, a, full):
+        u, s, vh = (_tensor(v, a) for v in _call("svd", np.linalg.svd, _array(a), full))
+        ctx.save_for_backward(u, s, vh)
+        return u, s, vh
+
+    @staticmethod
+    def backward(ctx, gu, gs, gvh):
+        u, s, vh = ctx.saved_tensors
+        k = s.shape[-1]
+        if u.shape[-1] != k or vh.shape[-2] != k:
+            raise RuntimeError("linalg.svd: expected full_matrices=False for gradients of the vectors, got True.")
+        v, gv = vh.mT, gvh.mT
+        factor = _differences(s * s)
+        left, right = u.mT @ gu, v.mT @ gv
+        row, column = s.unsqueeze(-2), s.unsqueeze(-1)
+        inner = (factor * (left - left.mT)) * row + column * (factor * (right - right.mT)) + _with_diagonal(gs)
+        result = u @ inner @ vh
+        if u.shape[-2] > k:
+            result = result + ((gu - u @ left) / row) @ vh
+        if v.shape[-2] > k:
+            result = result + (u / row) @ (gv - v @ right).mT
+        return result, None
+
+
+def svd(A, full_matrices=True, *, driver=None, out=None):
+    """U, S (descending) and Vh with A = U diag(S) Vh. Gradients of the vectors need full_matrices=False."""
+    _check("svd", A)
+    if full_matrices and A.shape[-1] == A.shape[-2]:
+        full_matrices = False  # the same matrices
+    return _with_out(SVD(*_SVD.apply(A, full_matrices)), out)
+
+
+class _SVDVals(Function):
+    @staticmethod
+    def forward(ctx, a):
+        u, s, vh = (_tensor(v, a) for v in _call("svdvals", np.linalg.svd, _array(a), False))
+        ctx.save_for_backward(a, u, vh)
+        return s
+
+    @staticmethod
+    def backward(ctx, g):
+        a, u, vh = ctx.saved_tensors
+        if _core.grad_enabled():
+            u, _, vh = _SVD.apply(a, False)
+        return (u * g.unsqueeze(-2)) @ vh
+
+
+def svdvals(A, *, driver=None, out=None):
+    """Singular values, descending."""
+    return _with_out(_SVDVals.apply(_check("svdvals", A)), out)
+
+
+class _Eig(Function):
+    @staticmethod
+    def forward(ctx, a):
+        values, vectors = _call("eig", np.linalg.eig, _array(a))
+        if np.iscomplexobj(values):
+            raise NotImplementedError(
+                "linalg.eig: expected matrices with real eigenvalues, got complex ones. Use numpy.linalg.eig."
+            )
+        values, vectors = _tensor(values, a), _tensor(vectors, a)
+        ctx.save_for_backward(values, vectors)
+        return values, vectors
+
+    @staticmethod
+    def backward(ctx, gl, gv):
+        values, vectors = ctx.saved_tensors
+        inner = vectors.mT @ gv
+        # The vectors have unit length: what changes their length is taken out.
+        length = (vectors.mT @ vectors) * inner.diagonal(0, -2, -1).unsqueeze(-2)
+        inner = _with_diagonal(gl) + (inner - length) * _differences(values)
+        return solve(vectors.mT, inner @ vectors.mT)
+
+
+def eig(A, *, out=None):
+    """Eigenvalues and eigenvectors (columns, of unit length) of matrices whose eigenvalues are real.
+
+    Raises NotImplementedError where an eigenvalue is complex: there are no complex tensors.
+    """
+    return _with_out(Eig(*_Eig.apply(_check("eig", A, square=True))), out)
+
+
+def eigvals(A, *, out=None):
+    """Eigenvalues of matrices whose eigenvalues are real."""
+    return _with_out(eig(A)[0], out)
+
+
+class _PInv(Function):
+    @staticmethod
+    def forward(ctx, a, rcond, hermitian):
+        y = _tensor(_call("pinv", np.linalg.pinv, _array(a), rcond, hermitian=hermitian), a)
+        ctx.save_for_backward(a, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        # d(A+) = -A+ dA A+ + A+ A+^T dA^T (1 - A A+) + (1 - A+ A) dA^T A+^T A+ (Golub and Pereyra, 1973).
+        a, y = ctx.saved_tensors
+        outer = g.mT @ y @ y.mT
+        inner = y.mT @ y @ g.mT
+        return -(y.mT @ g @ y.mT) + (outer - a @ (y @ outer)) + (inner - (inner @ y) @ a), None, None
+
+
+def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
+    """The pseudoinverse: singular values up to max(atol, rtol * the largest) count as 0."""
+    _check("pinv", A)
+    return _with_out(_PInv.apply(A, _relative_tolerance(A, atol, rcond if rtol is None else rtol), hermitian), out)
+
+
+def _relative_tolerance(a, atol, rtol):
+    if rtol is None:
+        rtol = max(a.shape[-2:]) * np.finfo(_array(a).dtype).eps if not atol else 0.0
+    if atol:
+        largest = np.linalg.svd(_array(a), compute_uv=False).max(axis=-1, initial=0.0)
+        rtol = np.maximum(rtol, atol / np.where(largest > 0, largest, 1.0))
+    return np.asarray(rtol, dtype=np.float64)
+
+
+def matrix_rank(A, *, atol=None, rtol=None, hermitian=False, out=None):
+    """How many singular values are larger than max(atol, rtol * the largest); int64."""
+    _check("matrix_rank", A)
+    values = np.abs(np.linalg.eigvalsh(_array(A))) if hermitian else np.linalg.svd(_array(A), compute_uv=False)
+    limit = _relative_tolerance(A, atol, rtol) * values.max(axis=-1, initial=0.0)
+    count = np.sum(values > limit[..., None], axis=-1, dtype=np.int64)
+    return _with_out(
+        _core.from_numpy(np.ascontiguousarray(count)) if count.ndim else _core.from_data(int(count)), out
+    )
+
+
+def lstsq(A, B, rcond=None, *, driver=None):
+    """The least-squares solution of A X = B: (solution, residuals, rank, singular_values). Gradients for full rank.
+
+    Residuals are computed for tall matrices of full rank where driver is 'gels', 'gelsd' or 'gelss'; the default
+    driver is 'gelsy', as in PyTorch.
+    """
+    _check("lstsq", A)
+    vector = B.dim() == A.dim() - 1
+    b = B.unsqueeze(-1) if vector else B
+    solution = pinv(A, rtol=rcond) @ b
+    rank = matrix_rank(A, rtol=rcond)
+    if driver not in (None, "gelsy") and A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
+        left = A @ solution - b
+        residuals = OPS["sum"](left * left, (-2,), False)
+    else:
+        residuals = _core.empty((0,), A.dtype)
+    return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, _core.empty((0,), A.dtype))
+
+
+def matrix_exp(A):
+    """The exponential of square matrices, by a Taylor polynomial of degree 18 after scaling, and squaring."""
+    _check("matrix_exp", A, square=True)
+    size = float(np.abs(_array(A)).sum(axis=-2).max(initial=0.0))
+    # With norm at most 1 the first omitted term is below 1e-17.
+    halvings = max(0, math.ceil(math.log2(size))) if size > 1 else 0
+    a = A * 0.5**halvings
+    eye = _eye(A.shape[-1], A)
+    result = eye + a / 18
+    for k in range(17, 0, -1):
+        result = eye + (a @ result) / k
+    for _ in range(halvings):
+        result = result @ result
+    return result
+
+
+# ---- norms ----------------------------------------------------------------------------------------------------------
+
+
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
+    """The ord-norm of the elements over dimensions, or over all."""
+    return _with_out(_vector_norm(cast(x, dtype), ord, dim, keepdim), out)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
+    """The norm of matrices: 'fro', 'nuc', inf, -inf, 1, -1 (sums of rows or columns), 2, -2 (singular values)."""
+    A = cast(A, dtype)
+    row, column = wrap_dims("linalg.matrix_norm", dim, A.dim())
+    if ord == "fro":
+        return _with_out(_vector_norm(A, 2, (row, column), keepdim), out)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(A.movedim((row, column), (-2, -1)))
+        chosen = {"nuc": "sum", 2: "amax", -2: "amin"}[ord]
+        result = OPS[chosen](values, (-1,), False)
+    elif ord in (1, -1, math.inf, -math.inf):
+        inner, outer = (row, column) if abs(ord) == 1 else (column, row)
+        sums = OPS["sum"](A.abs(), (inner,), True)
+        result = OPS["amax" if ord > 0 else "amin"](sums, (row, column), False)
+    else:
+        raise RuntimeError(
+            f"linalg.matrix_norm: expected ord 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2, got {ord!r}."
+        )
+    if keepdim:
+        for d in sorted((row, column)):
+            result = result.unsqueeze(d)
+    return _with_out(result, out)
+
+
+def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
+    """A vector norm, or a matrix norm where ord is a string or dim names two dimensions (or A has two)."""
+    if ord is not None and (
+        isinstance(ord, str) or (isinstance(dim, (tuple, list)) and len(dim) == 2) or (dim is None and A.dim() == 2)
+    ):
+        return matrix_norm(A, ord, (-2, -1) if dim is None else dim, keepdim, dtype=dtype, out=out)
+    if ord is not None and dim is None and A.dim() > 2:
+        raise RuntimeError(f"linalg.norm: expected dim with ord for {A.dim()} dimensions, got none.")
+    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype, out=out)
+
+
+def cond(A, p=None, *, out=None):
+    """The condition number in a matrix norm (None: the 2-norm, by singular values)."""
+    _check("cond", A)
+    if p in (None, 2, -2):
+        values = svdvals(A)
+        largest, smallest = values[..., 0], values[..., -1]
+        return _with_out(smallest / largest if p == -2 else largest / smallest, out)
+    return _with_out(matrix_norm(A, p) * matrix_norm(inv(A), p), out)
+
+
+# ---- products -------------------------------------------------------------------------------------------------------
+
+
+def multi_dot(tensors, *, out=None):
+    """The product of several matrices in the cheapest order; the first and the last may be vectors."""
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise RuntimeError(f"linalg.multi_dot: expected at least 2 tensors, got {len(tensors)}.")
+    first, last = tensors[0].dim() == 1, tensors[-1].dim() == 1
+    if first:
+        tensors[0] = tensors[0].unsqueeze(0)
+    if last:
+        tensors[-1] = tensors[-1].unsqueeze(1)
+    result = _products.chain_matmul(*tensors)
+    result = result.squeeze(-1) if last else result
+    return _with_out(result.squeeze(0) if first else result, out)
+
+
+def vecdot(x, y, *, dim=-1, out=None):
+    """Sums of products along a dimension."""
+    return _with_out(OPS["sum"](x * y, dim), out)
+
+
+def cross(input, other, *, dim=-1, out=None):
+    """Cross product of vectors of size 3 along a dimension."""
+    return _with_out(_products.cross(input, other, wrap_dim("linalg.cross", dim, input.dim())), out)
+
+
+def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """The diagonals of matrices; a view."""
+    return OPS["diagonal"](A, offset, dim1, dim2)
+
+
+outer, matmul, matrix_power = _products.outer, _core.matmul_any, _products.matrix_power
+
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eig",
+    "eigh",
+    "eigvals",
+    "eigvalsh",
+    "inv",
+    "inverse",
+    "logdet",
+    "lstsq",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "outer",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "vecdot",
+    "vector_norm",
+]

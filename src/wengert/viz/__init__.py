@@ -1,0 +1,5 @@
+"""Pictures of graphs."""
+
+from ._text import text
+
+__all__ = ["text"]
