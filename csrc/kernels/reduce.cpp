@@ -208,7 +208,7 @@ WG_INLINE A shift_of(A greatest) {
 template <class T>
 void logsumexp_inner(const void* x, void* out, index_t rows, index_t n) {
   using A = SumOf<T>;
-  using Shift = typename MaxOp<A>::Quick;
+  using Shift = QuickMax<A>;
   const T* p = static_cast<const T*>(x);
   T* o = static_cast<T*>(out);
   if (n == 0) {
@@ -226,7 +226,7 @@ void logsumexp_inner(const void* x, void* out, index_t rows, index_t n) {
 template <class T>
 void logsumexp_outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
   using A = SumOf<T>;
-  using Shift = typename MaxOp<A>::Quick;
+  using Shift = QuickMax<A>;
   const T* p = static_cast<const T*>(x);
   T* o = static_cast<T*>(out);
   if (n == 0) {

@@ -42,19 +42,24 @@ struct MulOp {
   static WG_INLINE A identity() { return A(1); }
   WG_INLINE A operator()(A a, A b) const { return a * b; }
 };
-// The greater one, NaN if either is. Quick is the same where there is no NaN, in one instruction.
+// One instruction each; a NaN may be lost.
+template <class A>
+struct QuickMax {
+  WG_INLINE A operator()(A a, A b) const { return a > b ? a : b; }
+};
+template <class A>
+struct QuickMin {
+  WG_INLINE A operator()(A a, A b) const { return a < b ? a : b; }
+};
+// The greater one, NaN if either is. Quick is the same where there is no NaN.
 template <class A>
 struct MaxOp {
-  struct Quick {
-    WG_INLINE A operator()(A a, A b) const { return a > b ? a : b; }
-  };
+  using Quick = QuickMax<A>;
   WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
 template <class A>
 struct MinOp {
-  struct Quick {
-    WG_INLINE A operator()(A a, A b) const { return a < b ? a : b; }
-  };
+  using Quick = QuickMin<A>;
   WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
 };
 template <class Op, class = void>
@@ -87,8 +92,20 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
     return a;
   }
   if constexpr (kHasQuick<Op>) {  // looking for NaN first is cheaper than keeping them
-    std::int32_t found = 0;
-    for (index_t j = start; j < end; ++j) found |= load(j) != load(j);
+    bool found = false;
+    if constexpr (sizeof(A) == 4) {
+      std::uint32_t greatest = 0;  // the largest magnitude as an integer: NaN are above infinity
+      for (index_t j = start; j < end; ++j) {
+        A v = load(j);
+        std::uint32_t u;
+        __builtin_memcpy(&u, &v, 4);
+        u &= 0x7fffffff;
+        greatest = u > greatest ? u : greatest;
+      }
+      found = greatest > 0x7f800000;
+    } else {
+      for (index_t j = start; j < end; ++j) found |= load(j) != load(j);
+    }
     if (WG_LIKELY(!found)) return reduce_chunk<A>(load, start, n, typename Op::Quick());
   }
   A acc[kLanes];

@@ -61,7 +61,7 @@ T row_sum(const T* p, index_t n) {
 // The maximum of a row, as the shift of its exponentials: a NaN may be lost here, their sum has it.
 template <class T>
 T row_max(const T* p, index_t n) {
-  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, typename MaxOp<T>::Quick());
+  return reduce_row<T>(ValueLoad<T>{p, nullptr}, 0, n, QuickMax<T>());
 }
 template <class T>
 T row_dot(const T* p, const T* q, T center, index_t n) {
