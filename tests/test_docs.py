@@ -76,7 +76,9 @@ def modules():
 def test_examples_in_docstrings(name):
     module = importlib.import_module(name)
     threads = core.threads()
-    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    result = doctest.testmod(
+        module, extraglobs={"wengert": wengert}, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
     core.set_threads(threads)
     assert result.failed == 0
 

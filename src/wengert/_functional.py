@@ -88,6 +88,7 @@ from ._functional_norm import (
     pairwise_distance,
     rms_norm,
 )
+from ._padding import pad
 from ._random import dropout
 
 FUNCTIONS = {
@@ -171,6 +172,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "pixel_shuffle",
     "pixel_unshuffle",

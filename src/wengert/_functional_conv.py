@@ -3,7 +3,7 @@
 import wengert
 
 from ._bind import OPS
-from ._shaping import pad as _pad
+from ._padding import pad as _pad
 
 _convolution, _conv_transpose = OPS["convolution"], OPS["conv_transpose"]
 _max_pool, _avg_pool, _max_unpool = OPS["max_pool"], OPS["avg_pool"], OPS["max_unpool"]

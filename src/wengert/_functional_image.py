@@ -8,7 +8,7 @@ import wengert
 from . import _core
 from ._bind import OPS
 from ._functional_conv import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, sizes
-from ._shaping import pad as _pad
+from ._padding import pad as _pad
 
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
 _CUBIC = -0.75  # the free parameter of the cubic convolution kernel (Keys 1981)

@@ -3,8 +3,7 @@
 import math
 
 import wengert
-from wengert._functional import dropout, linear, scaled_dot_product_attention, softmax
-from wengert._shaping import pad
+from wengert._functional import dropout, linear, pad, scaled_dot_product_attention, softmax
 
 
 def as_float_mask(mask, dtype):

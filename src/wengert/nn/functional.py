@@ -50,6 +50,7 @@ from wengert._functional import (
     nll_loss,
     normalize,
     one_hot,
+    pad,
     pairwise_distance,
     pixel_shuffle,
     pixel_unshuffle,
@@ -68,7 +69,6 @@ from wengert._functional import (
     threshold,
     unfold,
 )
-from wengert._shaping import pad
 
 from ._attention import multi_head_attention_forward
 from ._dropouts import (

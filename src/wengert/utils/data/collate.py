@@ -48,7 +48,7 @@ def default_convert(data):
     Example:
         >>> import numpy, wengert
         >>> wengert.utils.data.default_convert({"x": numpy.zeros(2), "name": "a"})
-        {'x': tensor([0., 0.], dtype=float64), 'name': 'a'}
+        {'x': tensor([0., 0.], dtype=wengert.float64), 'name': 'a'}
     """
     if isinstance(data, wengert.Tensor):
         return data

@@ -1,0 +1,63 @@
+"""Padding of the last dimensions: by a constant, by reflection, by repetition, around."""
+
+from . import _core
+from ._bind import OPS
+from ._dtypes import DTYPES
+from ._overload import ints
+
+_slice = OPS["slice"]
+_int64 = DTYPES["int64"]
+
+
+def _source(mode, size, low, high):
+    """Where each element of a padded dimension comes from."""
+    if mode == "replicate":
+        if size == 0:
+            raise RuntimeError("pad: expected a dimension with elements to replicate, got size 0.")
+        return [min(max(k, 0), size - 1) for k in range(-low, size + high)]
+    limit = size if mode == "circular" else size - 1
+    if low > limit or high > limit:
+        raise RuntimeError(
+            f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
+        )
+    if mode == "circular":
+        return [k % size for k in range(-low, size + high)]
+    return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
+
+
+def pad(input, pad, mode="constant", value=None):
+    """Elements added around the last dimensions: pad is (low, high) of the last one, then of the one before, ....
+
+    mode is 'constant' (filled with value; negative amounts cut off), 'reflect', 'replicate' or 'circular'.
+    """
+    pad = ints((pad,))
+    n = input.dim()
+    if len(pad) % 2 or len(pad) // 2 > n:
+        raise RuntimeError(f"pad: expected at most {n} pairs of amounts, got {pad}.")
+    pairs = [(n - 1 - k, pad[2 * k], pad[2 * k + 1]) for k in range(len(pad) // 2)]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise NotImplementedError(f"pad: expected mode constant, reflect, replicate or circular, got {mode!r}.")
+    if mode != "constant":
+        if value not in (None, 0):
+            raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
+        for dim, low, high in pairs:
+            if low or high:
+                source = _core.from_data(_source(mode, input.shape[dim], low, high), _int64)
+                input = OPS["index_get"](input, source, (dim,))
+        return input
+    for dim, low, high in pairs:
+        size = input.shape[dim]
+        if size + low + high < 0:
+            raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
+        start, stop = max(-low, 0), size + min(high, 0)
+        if start or stop < size:
+            input = _slice(input, dim, start, max(stop - start, 0), 1)
+    shape = tuple(input.shape)
+    full = list(shape)
+    at = [0] * n
+    for dim, low, high in pairs:
+        full[dim] += max(low, 0) + max(high, 0)
+        at[dim] = max(low, 0)
+    base = _core.full(tuple(full), 0 if value is None else value, input.dtype)
+    strides = base.stride()
+    return OPS["strided_scatter"](base, input, shape, strides, sum(a * s for a, s in zip(at, strides, strict=True)))

@@ -1,0 +1,171 @@
+# Custom functions: nodes whose gradient is computed by a Python object.
+
+#
+# Note [Custom functions]. A call of a custom function is one N_FUNCTION node, which owns the context object, and one
+# N_PICK node for each differentiable output. The context keeps arrays and nodes (Saved), never tensors of its own
+# graph: node slots are invisible to the collector, so a tensor there would be a cycle that is never freed.
+
+cdef class Saved:
+    """A tensor that a custom function saved."""
+    cdef Array array
+    cdef int32_t node       # owned, or -1
+    cdef int number         # of the function's output, whose node is made again when it is asked for; or -1
+    cdef object packed      # (pack's result, unpack) of saved_tensors_hooks, instead of the array
+
+    def __cinit__(self):
+        self.node = -1
+        self.number = -1
+
+    def __dealloc__(self):
+        array_unref(self.array)
+        if self.node >= 0:
+            node_release(self.node)
+
+
+cdef Saved save_tensor(Tensor t, int number):
+    cdef Saved s = Saved.__new__(Saved)
+    if t.c.flags & T_VIEW:
+        refresh_view(t)
+    s.number = number
+    if wg_saving and open_saved_hooks() is not None:
+        s.packed = packed_value(&t.c.array)
+    else:
+        s.array = t.c.array
+        array_ref(s.array)
+        if s.array.storage != NULL:
+            s.array.version = s.array.storage.version
+    if number < 0 and t.c.node >= 0:
+        s.node = t.c.node
+        n_refs[s.node] += 1
+    return s
+
+
+cdef int32_t new_pick(int32_t function, int number, Layout* layout, int dtype) except -1:
+    """A node for one output of a custom function."""
+    cdef int32_t pick = node_new()
+    n_flags[pick] = N_PICK
+    n_in0[pick] = function
+    n_refs[function] += 1
+    n_nin[pick] = <int16_t> number
+    n_layout[pick] = layout
+    layout_incref(layout)
+    n_dtype[pick] = <uint8_t> dtype
+    return pick
+
+
+cdef class FunctionContext:
+    """What a custom function's node knows; autograd/function.py has the subclass with the public methods."""
+    cdef int32_t node    # the node while it lives, else -1
+    cdef list saved
+    cdef cbool freed
+
+    def __cinit__(self, *args, **kwargs):
+        self.node = -1
+
+    def keep(self, list tensors, list numbers):
+        """Saves tensors (None stays None); numbers[k] is the number of the output that tensors[k] is, or -1."""
+        cdef list saved = []
+        for t, number in zip(tensors, numbers):
+            saved.append(None if t is None else save_tensor(<Tensor?> t, number))
+        self.saved = saved
+
+    def kept(self):
+        """The saved tensors with their history, as a tuple."""
+        cdef list out = []
+        cdef Saved s
+        cdef Tensor t, value
+        if self.freed:
+            raise RuntimeError(f"backward: expected a graph whose saved values are there, got one that an earlier "
+                               f"backward pass has freed (at {self.name()}). Pass retain_graph=True to the first "
+                               "backward().")
+        for item in self.saved or ():
+            if item is None:
+                out.append(None)
+                continue
+            s = <Saved> item
+            t = Tensor.__new__(Tensor)
+            if s.packed is not None:
+                value = unpacked_value(<tuple> s.packed)
+                t.c.array = value.c.array
+            else:
+                if s.array.storage != NULL and s.array.storage.version != s.array.version:
+                    raise RuntimeError(f"backward: expected the value that {self.name()} saved, got one changed in "
+                                       f"place since (version {s.array.storage.version} instead of {s.array.version}, "
+                                       f"shape {shape_tuple(s.array.layout)}). Change a .clone(), or write before it is "
+                                       "used.")
+                t.c.array = s.array
+            array_ref(t.c.array)
+            t.c.array.flags = 0
+            if s.number >= 0 and self.node >= 0:
+                t.c.node = new_pick(self.node, s.number, t.c.array.layout, t.c.array.dtype)
+            elif s.node >= 0:
+                n_refs[s.node] += 1
+                t.c.node = s.node
+            out.append(t)
+        return tuple(out)
+
+
+def record_function(FunctionContext context not None, list inputs, list outputs):
+    """Records a custom function: `context.run_backward(grads)` will be called with a dict from the number of an output
+    to its gradient, and must return one (or None) for each of `inputs`. Outputs that are None or not floating have no
+    gradient; the others become results of the function. An output that is one of the inputs was changed in place."""
+    cdef int32_t node, pick
+    cdef int k
+    cdef Tensor t
+    cdef NodeMore* more
+    cdef PyObject* base
+    for item in inputs:
+        t = <Tensor?> item
+        if t.c.flags & T_VIEW:
+            refresh_view(t)
+    more = node_more_new(<int32_t> len(inputs), 0)
+    node = node_new()
+    n_flags[node] = N_FUNCTION
+    n_owner[node] = <void*> context
+    Py_INCREF(context)
+    context.node = node
+    n_more[node] = more
+    n_nin[node] = <int16_t> len(inputs)
+    for k in range(len(inputs)):
+        t = <Tensor> inputs[k]
+        more.ins[k] = t.c.node
+        if t.c.node >= 0:
+            n_refs[t.c.node] += 1
+    if noting:
+        note_line(node)
+    for k in range(len(outputs)):
+        if outputs[k] is None:
+            continue
+        t = <Tensor?> outputs[k]
+        if not is_float(t.c.array.dtype):
+            continue
+        pick = new_pick(node, k, t.c.array.layout, t.c.array.dtype)
+        if t.c.flags & T_VIEW and any([t is item for item in inputs]):
+            rebase(t, pick)
+            continue
+        if t.c.node >= 0:
+            leave_node(t)
+            node_release(t.c.node)
+        t.c.node = pick
+        t.c.epoch += 1
+        retain_again(t)
+        if t.c.flags & T_VIEW:
+            # The result has a history of its own; for autograd it is no view.
+            t.c.flags &= ~<uint32_t> T_VIEW
+            base = t.c.base
+            t.c.base = NULL
+            Py_XDECREF(base)
+    node_release(node)
+
+
+cdef list run_function(int32_t i, dict outputs, cbool keep):
+    context = <FunctionContext> <object> <PyObject*> n_owner[i]
+    results = context.run_backward(outputs)
+    if not keep:
+        (<FunctionContext> context).freed = bool((<FunctionContext> context).saved)
+        (<FunctionContext> context).saved = None
+    return list(results)
+
+
+cdef str function_name(int32_t i):
+    return (<object> <PyObject*> n_owner[i]).name()
