@@ -6,6 +6,7 @@ from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
+from ._padding import pad
 
 Tensor = _core.Tensor
 publish = Publisher()
