@@ -34,14 +34,14 @@ mp = mpmath.mp.clone()
 mp.prec = 160
 
 
-def each(function):
-    """A function of numbers over an array; errors of domain and range give NaN and inf as IEEE does."""
+def each(function, pole=math.nan):
+    """A function of numbers over an array; errors of domain give `pole` and errors of range inf."""
 
     def one(x):
         try:
             return function(x)
         except ValueError:
-            return math.nan
+            return pole
         except OverflowError:
             return math.inf
 
@@ -105,7 +105,7 @@ UNARY = {
     "erf": (each(math.erf), mp.erf, EVERYWHERE, 30),
     "erfc": (each(math.erfc), mp.erfc, EVERYWHERE, 30),
     "erfinv": (None, mp.erfinv, (-1.0, 1.0), 1),
-    "lgamma": (each(math.lgamma), lgamma, EVERYWHERE, 1e6),
+    "lgamma": (each(math.lgamma, math.inf), lgamma, EVERYWHERE, 1e6),
     "digamma": (None, mp.digamma, EVERYWHERE, 1e4),
     "trigamma": (None, lambda x: mp.psi(1, x), EVERYWHERE, 1e3),
     "hardsigmoid": (lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: min(max(x + 3, 0), 6) / mp.mpf(6), EVERYWHERE, 1e4),
@@ -200,8 +200,8 @@ def measure32(name, step):
         near = np.random.default_rng(3).uniform(-20, 20, (2, 100000 // step)).astype(np.float32)
         operands = [np.concatenate([x, more]) for x, more in zip(operands, near, strict=True)]
         reference = BINARY[name][0]
-    wide = [x.astype(np.float64) for x in operands]
     with np.errstate(all="ignore"):
+        wide = [x.astype(np.float64) for x in operands]
         want = apply(name, *wide) if reference is None else reference(*wide)
         scale = 1.0 if name in NEAR_ZEROS else 0.0
         if name == "logaddexp":
