@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "numerics.md"
 BEGIN, END = "<!-- ulp:begin -->", "<!-- ulp:end -->"
 STRIDE = 4001  # of the bit patterns of float32
-SAMPLES = 4000  # of float64 for one function
+SAMPLES = 20000  # of float64 for one function
 mp = mpmath.mp.clone()
 mp.prec = 160
 
@@ -92,7 +92,12 @@ UNARY = {
     "sinh": (np.sinh, mp.sinh, EVERYWHERE, 1e4),
     "cosh": (np.cosh, mp.cosh, EVERYWHERE, 1e4),
     "tanh": (np.tanh, mp.tanh, EVERYWHERE, 1e3),
-    "asinh": (np.arcsinh, lambda x: mp.sign(x) * mp.log1p(abs(x) + x * x / (1 + mp.sqrt(1 + x * x))), EVERYWHERE, math.inf),
+    "asinh": (
+        np.arcsinh,
+        lambda x: mp.sign(x) * mp.log1p(abs(x) + x * x / (1 + mp.sqrt(1 + x * x))),
+        EVERYWHERE,
+        math.inf,
+    ),
     "acosh": (np.arccosh, mp.acosh, (1.0, math.inf), math.inf),
     "atanh": (np.arctanh, lambda x: (mp.log1p(x) - mp.log1p(-x)) / 2, (-1.0, 1.0), 1),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda x: sigmoid_of(mp.one, x), EVERYWHERE, 1e4),
@@ -108,7 +113,12 @@ UNARY = {
     "lgamma": (each(math.lgamma, math.inf), lgamma, EVERYWHERE, 1e6),
     "digamma": (None, mp.digamma, EVERYWHERE, 1e4),
     "trigamma": (None, lambda x: mp.psi(1, x), EVERYWHERE, 1e3),
-    "hardsigmoid": (lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: min(max(x + 3, 0), 6) / mp.mpf(6), EVERYWHERE, 1e4),
+    "hardsigmoid": (
+        lambda x: np.clip(x + 3, 0, 6) / 6,
+        lambda x: min(max(x + 3, 0), 6) / mp.mpf(6),
+        EVERYWHERE,
+        1e4,
+    ),
     "hardswish": (lambda x: x * np.clip(x + 3, 0, 6) / 6, lambda x: x * min(max(x + 3, 0), 6) / 6, EVERYWHERE, 1e4),
 }
 BINARY = {
@@ -251,7 +261,9 @@ def measure_all():
     worst = {}
     for isa in core.isas():
         env = {**os.environ, "WENGERT_ISA": isa, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-        done = subprocess.run([sys.executable, __file__, "--json"], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, __file__, "--json"], env=env, capture_output=True, text=True, check=True
+        )
         for name, result in json.loads(done.stdout).items():
             worst[name] = [max(pair) for pair in zip(result, worst.get(name, result), strict=True)]
     return worst
@@ -283,14 +295,18 @@ def write(text):
     """Replaces the marked section of docs/numerics.md."""
     old = DOCS.read_text()
     if BEGIN not in old or END not in old:
-        raise SystemExit(f"{DOCS}: expected the marks {BEGIN} and {END}, got neither. Put them where the table belongs.")
+        raise SystemExit(
+            f"{DOCS}: expected the marks {BEGIN} and {END}, got neither. Put them where the table belongs."
+        )
     head, _, rest = old.partition(BEGIN)
     DOCS.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
 
 
 def main(arguments):
     if missing():
-        raise SystemExit(f"ulp_table: expected every elementwise row, got none of {missing()}. Add them to a list above.")
+        raise SystemExit(
+            f"ulp_table: expected every elementwise row, got none of {missing()}. Add them to a list above."
+        )
     if "--json" in arguments:
         print(json.dumps(measure()))
         return
