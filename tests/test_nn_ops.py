@@ -247,8 +247,9 @@ def test_prelu_and_inplace():
 def test_layer_norm(affine):
     extra = [real(4, 5), real(4, 5)] if affine else []
     x = real(3, 4, 5)
-    check(lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra,
-    rtol=1e-7)
+    check(
+        lambda x, *p: F.layer_norm(x, (4, 5), *p), lambda x, *p: TF.layer_norm(x, (4, 5), *p), x, *extra, rtol=1e-7
+    )
 
     def plain(x, w=1.0, b=0.0):
         d = x - x.mean((1, 2), keepdim=True)
@@ -319,6 +320,7 @@ def test_batch_norm_refuses():
 @pytest.mark.parametrize("running", [True, False])
 def test_instance_norm(running):
     mean, var = real(4), np.abs(real(4)) + 0.5
+
     def run(lib, functions):
         return lambda x, *p: functions.instance_norm(
             x, *([lib.from_numpy(mean.copy()), lib.from_numpy(var.copy())] if running else [None, None]), *p

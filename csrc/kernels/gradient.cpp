@@ -7,13 +7,16 @@ namespace WG_NS {
 
 // a / b, but 0 where a is exactly 0: a masked gradient stays 0 whatever it is divided by.
 struct zdiv_op {
-  template <class T> static WG_INLINE T at(T a, T b) { return a == T(0) ? T(0) : a / b; }
+  template <class T>
+  static WG_INLINE T at(T a, T b) {
+    return a == T(0) ? T(0) : a / b;
+  }
 };
 
 #if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
-// psi'(x). Negative x by reflection pi**2 / sin(pi x)**2 - psi'(1 - x); x < 10 by psi'(x) = psi'(x+1) + 1/x**2; then the
-// asymptotic series 1/x + 1/(2x**2) + sum B(2k) / x**(2k+1) to k = 7 (DLMF 5.15.8). Relative error < 1e-13.
-// psi'(+-0) = inf, psi'(-n) = inf, psi'(inf) = 0.
+// psi'(x). Negative x by reflection pi**2 / sin(pi x)**2 - psi'(1 - x); x < 10 by psi'(x) = psi'(x+1) + 1/x**2;
+// then the asymptotic series 1/x + 1/(2x**2) + sum B(2k) / x**(2k+1) to k = 7 (DLMF 5.15.8). Relative error <
+// 1e-13. psi'(+-0) = inf, psi'(-n) = inf, psi'(inf) = 0.
 static double trigamma_value(double x) {
   constexpr double kPi = 3.14159265358979323846;
   double sign = 1.0, sum = 0.0;
@@ -36,7 +39,10 @@ static double trigamma_value(double x) {
   return sign * (sum + 1.0 / x + 0.5 * w + series * w / x);
 }
 struct trigamma_op {
-  template <class T> static T at(T x) { return static_cast<T>(trigamma_value(static_cast<double>(x))); }
+  template <class T>
+  static T at(T x) {
+    return static_cast<T>(trigamma_value(static_cast<double>(x)));
+  }
 };
 #endif
 

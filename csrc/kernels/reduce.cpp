@@ -199,7 +199,8 @@ struct ExpLoad {
   WG_INLINE A operator()(index_t i, int l) const { return vm::exp(p[i] - aux[l]); }
 };
 
-// The shift: the greatest value (a NaN may be lost, the sum has it), 0 where that is infinite (so that inf - inf never occurs).
+// The shift: the greatest value (a NaN may be lost, the sum has it), 0 where that is infinite (so that inf - inf
+// never occurs).
 template <class A>
 WG_INLINE A shift_of(A greatest) {
   return __builtin_isinf(greatest) ? A(0) : greatest;

@@ -25,10 +25,18 @@ void copy_row_any(int item, const char* src, index_t src_step, char* dst, index_
     return;
   }
   switch (item) {
-    case 1: copy_row<std::uint8_t>(src, src_step, dst, dst_step, n); break;
-    case 2: copy_row<std::uint16_t>(src, src_step, dst, dst_step, n); break;
-    case 4: copy_row<std::uint32_t>(src, src_step, dst, dst_step, n); break;
-    default: copy_row<std::uint64_t>(src, src_step, dst, dst_step, n); break;
+    case 1:
+      copy_row<std::uint8_t>(src, src_step, dst, dst_step, n);
+      break;
+    case 2:
+      copy_row<std::uint16_t>(src, src_step, dst, dst_step, n);
+      break;
+    case 4:
+      copy_row<std::uint32_t>(src, src_step, dst, dst_step, n);
+      break;
+    default:
+      copy_row<std::uint64_t>(src, src_step, dst, dst_step, n);
+      break;
   }
 }
 
@@ -53,10 +61,18 @@ void copy_tiles(const char* src, index_t s_out, index_t s_in, char* dst, index_t
 void copy_plane(int item, const char* src, index_t s_out, index_t s_in, char* dst, index_t d_out, index_t d_in,
                 index_t rows, index_t cols) {
   switch (item) {
-    case 1: copy_tiles<std::uint8_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols); break;
-    case 2: copy_tiles<std::uint16_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols); break;
-    case 4: copy_tiles<std::uint32_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols); break;
-    default: copy_tiles<std::uint64_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols); break;
+    case 1:
+      copy_tiles<std::uint8_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
+      break;
+    case 2:
+      copy_tiles<std::uint16_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
+      break;
+    case 4:
+      copy_tiles<std::uint32_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
+      break;
+    default:
+      copy_tiles<std::uint64_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
+      break;
   }
 }
 
@@ -80,9 +96,8 @@ void copy_same(const Array& src, const Array& dst) {
     });
     return;
   }
-  loop_rows(loop, base, 0, loop_outer(loop), [&](char* const* p) {
-    copy_row_any(item, p[1], loop.stride[1][in], p[0], loop.stride[0][in], n);
-  });
+  loop_rows(loop, base, 0, loop_outer(loop),
+            [&](char* const* p) { copy_row_any(item, p[1], loop.stride[1][in], p[0], loop.stride[0][in], n); });
 }
 
 const char* const kCastName[kNumDTypes] = {"to_bool",  "to_uint8",   "to_int8",     "to_int16",   "to_int32",
@@ -209,7 +224,8 @@ int copy_into(const Array& src, const Array& dst) {
   Loop loop;
   loop_plan(&loop, dst.ndim(), dst.shape(), arrays, 2);
   char* base[2] = {out, const_cast<char*>(src.data())};
-  int in = loop.ndim - 1, s_item = static_cast<int>(itemsize(src.dtype)), d_item = static_cast<int>(itemsize(dst.dtype));
+  int in = loop.ndim - 1, s_item = static_cast<int>(itemsize(src.dtype)),
+      d_item = static_cast<int>(itemsize(dst.dtype));
   loop_rows(loop, base, 0, loop_outer(loop), [&](char* const* p) {
     alignas(64) char from[kBlock * 8], to[kBlock * 8];
     for (index_t lo = 0; lo < loop.shape[in]; lo += kBlock) {
@@ -292,13 +308,9 @@ int add_into(const Array& src, const Array& dst) {
   return 0;
 }
 
-extern const ForwardEntry copy_forwards[] = {{"contiguous", forward_contiguous},
-                                             {"clone", forward_clone},
-                                             {"cast", forward_cast},
-                                             {"cast_like", forward_cast_like},
-                                             {"assign", forward_assign},
-                                             {"sum_to_like", forward_sum_to_like},
-                                             {"zeros_like", forward_zeros_like},
-                                             {nullptr, nullptr}};
+extern const ForwardEntry copy_forwards[] = {
+    {"contiguous", forward_contiguous}, {"clone", forward_clone},   {"cast", forward_cast},
+    {"cast_like", forward_cast_like},   {"assign", forward_assign}, {"sum_to_like", forward_sum_to_like},
+    {"zeros_like", forward_zeros_like}, {nullptr, nullptr}};
 
 }  // namespace wg

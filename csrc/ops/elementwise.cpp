@@ -15,9 +15,15 @@ constexpr index_t kChunk = 1 << 14;
 
 inline void call_kernel(void* fn, int nin, char* const* p, char* out, index_t n, int scalars) {
   switch (nin) {
-    case 1: reinterpret_cast<UnaryFn>(fn)(p[0], out, n); break;
-    case 2: reinterpret_cast<BinaryFn>(fn)(p[0], p[1], out, n, scalars); break;
-    default: reinterpret_cast<TernaryFn>(fn)(p[0], p[1], p[2], out, n, scalars); break;
+    case 1:
+      reinterpret_cast<UnaryFn>(fn)(p[0], out, n);
+      break;
+    case 2:
+      reinterpret_cast<BinaryFn>(fn)(p[0], p[1], out, n, scalars);
+      break;
+    default:
+      reinterpret_cast<TernaryFn>(fn)(p[0], p[1], p[2], out, n, scalars);
+      break;
   }
 }
 
@@ -184,11 +190,15 @@ int compute(OpCall& c, Array* in, int dtype, void* fn, int out_dtype, Layout* la
     int scalars = 0;
     bool dense = true;
     for (int i = 0; i < nin; ++i) {
-      if (in[i].numel() == 1) scalars |= 1 << i;
-      else dense &= in[i].layout->contiguous && same_shape(in[i].layout, temp.layout);
+      if (in[i].numel() == 1)
+        scalars |= 1 << i;
+      else
+        dense &= in[i].layout->contiguous && same_shape(in[i].layout, temp.layout);
     }
-    if (dense) run_dense(fn, nin, in, temp, scalars);
-    else run_strided(fn, nin, in, temp);
+    if (dense)
+      run_dense(fn, nin, in, temp, scalars);
+    else
+      run_strided(fn, nin, in, temp);
     int bad = copy_into(temp, c.out[0]);
     array_unref(temp);
     return bad;
@@ -200,8 +210,10 @@ int compute(OpCall& c, Array* in, int dtype, void* fn, int out_dtype, Layout* la
   int scalars = 0;
   bool dense = out.layout->contiguous;
   for (int i = 0; i < nin; ++i) {
-    if (in[i].numel() == 1) scalars |= 1 << i;
-    else dense &= in[i].layout->contiguous && same_shape(in[i].layout, out.layout);
+    if (in[i].numel() == 1)
+      scalars |= 1 << i;
+    else
+      dense &= in[i].layout->contiguous && same_shape(in[i].layout, out.layout);
   }
   if (dense) {
     run_dense(fn, nin, in, out, scalars);
@@ -303,8 +315,7 @@ int forward_pow_scalar(OpCall& c) {
 
 }  // namespace
 
-extern const ForwardEntry elementwise_forwards[] = {{"elementwise", forward_elementwise},
-                                                    {"pow_scalar", forward_pow_scalar},
-                                                    {nullptr, nullptr}};
+extern const ForwardEntry elementwise_forwards[] = {
+    {"elementwise", forward_elementwise}, {"pow_scalar", forward_pow_scalar}, {nullptr, nullptr}};
 
 }  // namespace wg

@@ -27,8 +27,7 @@ struct Operands {
     const Array &x = c.in[0], &y = c.in[1];
     if (x.dtype != y.dtype || (bias_in && bias_in->dtype != x.dtype))
       return fail(kRuntimeError, "%s: expected operands of one dtype, got %s and %s. Convert one of them.",
-                  c.op->name, kDTypeName[x.dtype],
-                  kDTypeName[x.dtype != y.dtype ? y.dtype : bias_in->dtype]);
+                  c.op->name, kDTypeName[x.dtype], kDTypeName[x.dtype != y.dtype ? y.dtype : bias_in->dtype]);
     dtype = is_half(x.dtype) ? static_cast<int>(kFloat32) : x.dtype;
     if (!gemm_kernel(dtype))
       return fail(kRuntimeError, "%s: expected a dtype with arithmetic, got %s. Convert the operands first.",
@@ -89,8 +88,8 @@ int forward_matmul(OpCall& c) {
   for (int d = 0; d < lead; ++d) {
     index_t s = d < lead - xl ? 1 : x.shape()[d - (lead - xl)], t = d < lead - yl ? 1 : y.shape()[d - (lead - yl)];
     if (s != t && s != 1 && t != 1)
-      return fail(kRuntimeError, "%s: expected leading dimensions that broadcast together, got %s and %s.", c.op->name,
-                  shape_text(x.layout), shape_text(y.layout));
+      return fail(kRuntimeError, "%s: expected leading dimensions that broadcast together, got %s and %s.",
+                  c.op->name, shape_text(x.layout), shape_text(y.layout));
     shape[d] = s == 1 ? t : s;
     batch *= shape[d];
   }
@@ -151,8 +150,8 @@ int forward_matmul(OpCall& c) {
   return status;
 }
 
-// x (…, k) times a matrix whose rows are w's dimension `in` and whose columns are w's other one, plus b (n) where it
-// is given.
+// x (…, k) times a matrix whose rows are w's dimension `in` and whose columns are w's other one, plus b (n) where
+// it is given.
 int rows_product(OpCall& c, int in) {
   const Array &x = c.in[0], &w = c.in[1];
   const Array* bias = c.nin > 2 && c.in[2].defined() ? &c.in[2] : nullptr;
@@ -204,7 +203,8 @@ int forward_matmul_rows(OpCall& c) { return rows_product(c, 0); }
 
 }  // namespace
 
-extern const ForwardEntry matmul_forwards[] = {{"matmul", forward_matmul}, {"linear", forward_linear},
+extern const ForwardEntry matmul_forwards[] = {{"matmul", forward_matmul},
+                                               {"linear", forward_linear},
                                                {"matmul_rows", forward_matmul_rows},
                                                {nullptr, nullptr}};
 

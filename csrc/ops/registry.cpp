@@ -9,10 +9,10 @@ namespace wg {
 
 int default_dtype = kFloat32;
 
-OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema,
-                    int nin, int nout, std::uint32_t flags) {
+OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema, int nin,
+                    int nout, std::uint32_t flags) {
   ForwardFn fn = nullptr;
-#define WG_SEARCH(list) \
+#define WG_SEARCH(list)                                       \
   for (const ForwardEntry* e = list##_forwards; e->name; ++e) \
     if (!std::strcmp(e->name, forward)) fn = e->fn;
   WG_FORWARD_LISTS(WG_SEARCH)
@@ -56,8 +56,9 @@ int OpCall::emit(int i, int dtype, Layout* layout) {
   if (dest && i == 0) {
     bool same = same_shape(layout, dest->layout);
     if (!same) {
-      fail(kRuntimeError, "%s: expected an output of shape %s, got one of shape %s. In-place results do not broadcast.",
-           op->name, shape_text(layout), shape_text(dest->layout));
+      fail(kRuntimeError,
+           "%s: expected an output of shape %s, got one of shape %s. In-place results do not broadcast.", op->name,
+           shape_text(layout), shape_text(dest->layout));
       layout_decref(layout);
       return -1;
     }
@@ -130,8 +131,10 @@ Layout* broadcast_layout(const char* op, const Array* in, int n) {
           if (k) std::strncat(text, k + 1 < n ? ", " : " and ", sizeof text - std::strlen(text) - 1);
           std::strncat(text, shape_text(in[k].layout), sizeof text - std::strlen(text) - 1);
         }
-        fail(kRuntimeError, "%s: expected shapes that broadcast together, got %s (sizes %lld and %lld at dimension "
-             "%d). Sizes must be equal or 1.", op, text, static_cast<long long>(size), static_cast<long long>(s), d);
+        fail(kRuntimeError,
+             "%s: expected shapes that broadcast together, got %s (sizes %lld and %lld at dimension "
+             "%d). Sizes must be equal or 1.",
+             op, text, static_cast<long long>(size), static_cast<long long>(s), d);
         return nullptr;
       }
       size = s;
@@ -165,7 +168,8 @@ int dims_mask(const char* op, const std::int64_t* dims, int n, int ndim, bool* m
     if (d < 0) return -1;
     if (ndim == 0) continue;
     if (mask[d])
-      return fail(kRuntimeError, "%s: expected each dimension once, got dimension %d twice. Remove the repeat.", op, d);
+      return fail(kRuntimeError, "%s: expected each dimension once, got dimension %d twice. Remove the repeat.", op,
+                  d);
     mask[d] = true;
   }
   return 0;

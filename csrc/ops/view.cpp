@@ -113,9 +113,10 @@ int forward_view(OpCall& c) {
   index_t shape[kMaxDims], strides[kMaxDims];
   if (resolve_shape(c.op->name, c.in[0], want, n, shape) < 0) return -1;
   if (!view_strides(c.in[0], n, shape, strides))
-    return fail(kRuntimeError, "view: expected a layout that %s can look at without copying, got strides %s of shape "
-                "%s. Use reshape().", shape_text(n, shape), shape_text(c.in[0].ndim(), c.in[0].strides()),
-                shape_text(c.in[0].layout));
+    return fail(kRuntimeError,
+                "view: expected a layout that %s can look at without copying, got strides %s of shape "
+                "%s. Use reshape().",
+                shape_text(n, shape), shape_text(c.in[0].ndim(), c.in[0].strides()), shape_text(c.in[0].layout));
   return emit_view(c, layout_strided(n, shape, strides), 0);
 }
 
@@ -200,8 +201,10 @@ int expand_to(OpCall& c, int n, const index_t* want) {
     index_t own = d < lead ? 1 : x.shape()[d - lead];
     shape[d] = want[d] == -1 && d >= lead ? own : want[d];
     if (shape[d] < 0 || (own != 1 && own != shape[d]))
-      return fail(kRuntimeError, "%s: expected a shape that %s broadcasts to, got %s (dimension %d). Only sizes of 1 "
-                  "can be expanded.", c.op->name, shape_text(x.layout), shape_text(n, want), d);
+      return fail(kRuntimeError,
+                  "%s: expected a shape that %s broadcasts to, got %s (dimension %d). Only sizes of 1 "
+                  "can be expanded.",
+                  c.op->name, shape_text(x.layout), shape_text(n, want), d);
   }
   return emit_view(c, expand_layout(x, n, shape), 0);
 }
@@ -240,7 +243,8 @@ int forward_unsqueeze(OpCall& c) {
   AttrReader r(c.attr);
   int n = x.ndim() + 1, dim = normalize_dim(c.op->name, r.integer(), n);
   if (dim < 0) return -1;
-  if (n > kMaxDims) return fail(kValueError, "%s: expected at most %d dimensions, got %d.", c.op->name, kMaxDims, n);
+  if (n > kMaxDims)
+    return fail(kValueError, "%s: expected at most %d dimensions, got %d.", c.op->name, kMaxDims, n);
   index_t shape[kMaxDims], strides[kMaxDims];
   for (int d = 0, own = 0; d < n; ++d) {
     if (d == dim) {
@@ -288,8 +292,10 @@ int forward_select(OpCall& c) {
   if (dim < 0) return -1;
   index_t size = x.shape()[dim];
   if (index < -size || index >= size)
-    return fail(kIndexError, "%s: expected an index in [%lld, %lld) for dimension %d, got %lld. The tensor has shape "
-                "%s.", c.op->name, static_cast<long long>(-size), static_cast<long long>(size), dim,
+    return fail(kIndexError,
+                "%s: expected an index in [%lld, %lld) for dimension %d, got %lld. The tensor has shape "
+                "%s.",
+                c.op->name, static_cast<long long>(-size), static_cast<long long>(size), dim,
                 static_cast<long long>(index), shape_text(x.layout));
   if (index < 0) index += size;
   index_t shape[kMaxDims], strides[kMaxDims];
@@ -334,12 +340,12 @@ int forward_as_strided(OpCall& c) {
   const std::int64_t* shape = r.list(&n);
   const std::int64_t* strides = r.list(&m);
   index_t offset = r.integer();
-  if (n != m)
-    return fail(kRuntimeError, "%s: expected as many strides as sizes, got %d and %d.", c.op->name, m, n);
+  if (n != m) return fail(kRuntimeError, "%s: expected as many strides as sizes, got %d and %d.", c.op->name, m, n);
   index_t first = offset + (x.storage ? x.u.offset / itemsize(x.dtype) : 0);
   index_t low = first, high = first, numel = 1;
   for (int d = 0; d < n; ++d) {
-    if (shape[d] < 0) return fail(kRuntimeError, "%s: expected sizes of at least 0, got %s.", c.op->name, shape_text(n, shape));
+    if (shape[d] < 0)
+      return fail(kRuntimeError, "%s: expected sizes of at least 0, got %s.", c.op->name, shape_text(n, shape));
     numel *= shape[d];
     index_t reach = (shape[d] - 1) * strides[d];
     (reach < 0 ? low : high) += reach;
@@ -347,8 +353,9 @@ int forward_as_strided(OpCall& c) {
   index_t items = static_cast<index_t>(x.storage ? x.storage->bytes : 8) / itemsize(x.dtype);
   if (x.flags & kShapeOnly) items = high + 1;
   if (numel > 0 && (low < 0 || high >= items))
-    return fail(kRuntimeError, "%s: expected a region inside a storage of %lld elements, got elements %lld to %lld.",
-                c.op->name, static_cast<long long>(items), static_cast<long long>(low), static_cast<long long>(high));
+    return fail(kRuntimeError,
+                "%s: expected a region inside a storage of %lld elements, got elements %lld to %lld.", c.op->name,
+                static_cast<long long>(items), static_cast<long long>(low), static_cast<long long>(high));
   return emit_view(c, layout_strided(n, shape, strides), offset);
 }
 
@@ -364,7 +371,8 @@ int forward_diagonal(OpCall& c) {
   if (a == b || x.ndim() < 2)
     return fail(kRuntimeError, "%s: expected two different dimensions, got %d twice.", c.op->name, a);
   index_t rows = x.shape()[a], cols = x.shape()[b];
-  index_t n = offset >= 0 ? (cols - offset < rows ? cols - offset : rows) : (rows + offset < cols ? rows + offset : cols);
+  index_t n =
+      offset >= 0 ? (cols - offset < rows ? cols - offset : rows) : (rows + offset < cols ? rows + offset : cols);
   if (n < 0) n = 0;
   index_t shift = n == 0 ? 0 : offset >= 0 ? offset * x.strides()[b] : -offset * x.strides()[a];
   index_t shape[kMaxDims], strides[kMaxDims];
@@ -387,8 +395,10 @@ int forward_unfold(OpCall& c) {
   if (dim < 0) return -1;
   index_t size = r.integer(), step = r.integer(), length = x.ndim() ? x.shape()[dim] : 1;
   if (size < 0 || step < 1 || size > length)
-    return fail(kRuntimeError, "%s: expected a window of at most %lld and a step of at least 1, got size %lld and "
-                "step %lld.", c.op->name, static_cast<long long>(length), static_cast<long long>(size),
+    return fail(kRuntimeError,
+                "%s: expected a window of at most %lld and a step of at least 1, got size %lld and "
+                "step %lld.",
+                c.op->name, static_cast<long long>(length), static_cast<long long>(size),
                 static_cast<long long>(step));
   index_t shape[kMaxDims], strides[kMaxDims];
   for (int d = 0; d < x.ndim(); ++d) {

@@ -172,8 +172,10 @@ int fail(ErrorKind kind, const char* format, ...) {
 }
 
 int fail_memory(const char* op, index_t bytes) {
-  return fail(kMemoryError, "%s: expected to allocate %lld bytes, got no memory for them. Use smaller tensors or "
-              "free some.", op, static_cast<long long>(bytes));
+  return fail(kMemoryError,
+              "%s: expected to allocate %lld bytes, got no memory for them. Use smaller tensors or "
+              "free some.",
+              op, static_cast<long long>(bytes));
 }
 
 const char* shape_text(int ndim, const index_t* shape) {
@@ -182,7 +184,10 @@ const char* shape_text(int ndim, const index_t* shape) {
   char* out = buffers[turn = (turn + 1) & 3];
   int n = std::snprintf(out, 256, "(");
   for (int d = 0; d < ndim && n < 230; ++d)
-    n += std::snprintf(out + n, static_cast<std::size_t>(256 - n), d + 1 < ndim ? "%lld, " : ndim == 1 ? "%lld," : "%lld",
+    n += std::snprintf(out + n, static_cast<std::size_t>(256 - n),
+                       d + 1 < ndim ? "%lld, "
+                       : ndim == 1  ? "%lld,"
+                                    : "%lld",
                        static_cast<long long>(shape[d]));
   std::snprintf(out + n, static_cast<std::size_t>(256 - n), ")");
   return out;

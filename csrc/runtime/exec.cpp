@@ -9,9 +9,9 @@ namespace wg {
 
 namespace {
 
-constexpr int kMaxTemporaries = 24;   // 24 registers of 2 KiB: within the first-level cache
+constexpr int kMaxTemporaries = 24;  // 24 registers of 2 KiB: within the first-level cache
 constexpr int kMaxRegisters = 64;
-constexpr index_t kChunk = 1 << 14;   // elements of one parallel part
+constexpr index_t kChunk = 1 << 14;  // elements of one parallel part
 
 // A single-element floating value in the computing dtype; false for other dtypes.
 bool as_uniform(const Array& a, int dtype, double* slot) {
@@ -73,9 +73,9 @@ struct BlockRun {
   const Program* p;
   const Program::Block* block;
   int dtype;
-  char* base[kMaxRegisters];   // operands: data; results that are written directly: destination; else null
-  std::uint64_t uniform;       // operands of a single value
-  char* add_to[8];             // for result i: added to instead of written
+  char* base[kMaxRegisters];  // operands: data; results that are written directly: destination; else null
+  std::uint64_t uniform;      // operands of a single value
+  char* add_to[8];            // for result i: added to instead of written
   char* write_to[8];
 };
 
@@ -83,14 +83,16 @@ void run_blocks(const BlockRun& run, index_t begin, index_t end) {
   const Program& p = *run.p;
   const index_t item = run.dtype == kFloat32 ? 4 : 8;
   alignas(64) char pool[kMaxTemporaries][kBlock * 8];
-  static const BinaryFn add_f32 = kernel_fn<BinaryFn>("add", kFloat32), add_f64 = kernel_fn<BinaryFn>("add", kFloat64);
+  static const BinaryFn add_f32 = kernel_fn<BinaryFn>("add", kFloat32),
+                        add_f64 = kernel_fn<BinaryFn>("add", kFloat64);
   char* reg[kMaxRegisters];
   for (index_t lo = begin; lo < end; lo += kBlock) {
     const index_t m = end - lo < kBlock ? end - lo : kBlock;
     const int fixed = p.given + static_cast<int>(p.constants.size());
     for (int r = 0; r < fixed; ++r) reg[r] = run.base[r] + (run.uniform >> r & 1 ? 0 : lo * item);
     for (const Program::Step& s : run.block->steps) {
-      reg[s.out] = run.base[s.out] ? run.base[s.out] + lo * item : pool[p.temp_slot[static_cast<std::size_t>(s.out)]];
+      reg[s.out] =
+          run.base[s.out] ? run.base[s.out] + lo * item : pool[p.temp_slot[static_cast<std::size_t>(s.out)]];
       int scalars = 0;
       for (int k = 0; k < s.nin; ++k) scalars |= static_cast<int>(run.uniform >> s.in[k] & 1) << k;
       switch (s.nin) {
@@ -231,9 +233,14 @@ int try_scalar(Program* p, const Array* given, Layout* shape, Array* results) {
   for (const Program::Step& s : block->steps) {
     char* out = reg[s.out] = reinterpret_cast<char*>(&own[s.out]);
     switch (s.nin) {
-      case 1: reinterpret_cast<UnaryFn>(s.fn)(reg[s.in[0]], out, 1); break;
-      case 2: reinterpret_cast<BinaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], out, 1, 0); break;
-      default: reinterpret_cast<TernaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], reg[s.in[2]], out, 1, 0);
+      case 1:
+        reinterpret_cast<UnaryFn>(s.fn)(reg[s.in[0]], out, 1);
+        break;
+      case 2:
+        reinterpret_cast<BinaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], out, 1, 0);
+        break;
+      default:
+        reinterpret_cast<TernaryFn>(s.fn)(reg[s.in[0]], reg[s.in[1]], reg[s.in[2]], out, 1, 0);
     }
   }
   for (std::size_t i = 0; i < p->results.size(); ++i) {
@@ -266,10 +273,15 @@ const std::int64_t* field_words(const OpInfo* op, const Attr* attr, int field, i
   for (int f = 0;; ++f) {
     int n = 1;
     switch (op->schema[f]) {
-      case 'I': n = 1 + (w[0] > 0 ? static_cast<int>(w[0]) : 0); break;
+      case 'I':
+        n = 1 + (w[0] > 0 ? static_cast<int>(w[0]) : 0);
+        break;
       case 'j':
-      case 'g': n = w[0] ? 2 : 1; break;
-      default: break;
+      case 'g':
+        n = w[0] ? 2 : 1;
+        break;
+      default:
+        break;
     }
     if (f == field) {
       *count = n;
@@ -325,7 +337,8 @@ void program_finish(Program* p) {
     for (int r = fixed; r < p->nregs; ++r) {
       if (last[static_cast<std::size_t>(r)] != static_cast<int>(k)) continue;
       i.frees.push_back(static_cast<std::int16_t>(r));
-      if (p->temp_slot[static_cast<std::size_t>(r)] >= 0) free_slots.push_back(p->temp_slot[static_cast<std::size_t>(r)]);
+      if (p->temp_slot[static_cast<std::size_t>(r)] >= 0)
+        free_slots.push_back(p->temp_slot[static_cast<std::size_t>(r)]);
     }
   }
 }

@@ -65,10 +65,14 @@ bool isa_select(const char* forced) {
 #undef WG_OVERLAY
 #ifdef WG_X86
 #define WG_OVERLAY(unit) overlay(isa_v3::unit##_unit);
-  if (level >= 1) { WG_UNITS(WG_OVERLAY) }
+  if (level >= 1) {
+    WG_UNITS(WG_OVERLAY)
+  }
 #undef WG_OVERLAY
 #define WG_OVERLAY(unit) overlay(isa_v4::unit##_unit);
-  if (level >= 2) { WG_UNITS(WG_OVERLAY) }
+  if (level >= 2) {
+    WG_UNITS(WG_OVERLAY)
+  }
 #undef WG_OVERLAY
 #endif
   chosen = levels().names[level];

@@ -232,8 +232,8 @@ def _compare(found, expected, places, atol, rtol, what):
                 for e, (p, q) in enumerate(zip(a, b, strict=True)):
                     if not abs(p - q) <= atol + rtol * abs(q):
                         raise GradcheckError(
-                            f"gradcheck: expected {q!r} for {what} of output {o} (element {e}) with respect to input "
-                            f"{places[i]} (element {k}), got {p!r}."
+                            f"gradcheck: expected {q!r} for {what} of output {o} (element {e}) with respect to "
+                            f"input {places[i]} (element {k}), got {p!r}."
                         )
 
 

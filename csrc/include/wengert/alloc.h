@@ -11,11 +11,11 @@ namespace wg {
 
 // A run of bytes that tensors look at. `data` is 64-byte aligned when the storage is ours.
 struct Storage {
-  std::int32_t refs;       // owners: tensors, saved values, gradients
-  std::uint32_t version;   // bumped by every in-place write; shared by all views
+  std::int32_t refs;      // owners: tensors, saved values, gradients
+  std::uint32_t version;  // bumped by every in-place write; shared by all views
   char* data;
-  std::size_t bytes;       // bytes asked for
-  std::uint8_t size_class; // of the allocator; kForeign for wrapped memory
+  std::size_t bytes;        // bytes asked for
+  std::uint8_t size_class;  // of the allocator; kForeign for wrapped memory
   std::uint8_t readonly;
   void (*release)(void* owner);  // foreign memory: called once when the last reference goes
   void* owner;

@@ -27,7 +27,7 @@ struct Layout {
 Layout* layout_alloc(int ndim);  // refs == 1, dims to be filled in; then call layout_finish
 void layout_finish(Layout* l);   // computes numel and contiguous
 void layout_free(Layout* l);
-Layout* layout_scalar();         // the layout of shape (), borrowed
+Layout* layout_scalar();                                                         // the layout of shape (), borrowed
 Layout* layout_contiguous(int ndim, const index_t* shape);                       // new
 Layout* layout_strided(int ndim, const index_t* shape, const index_t* strides);  // new
 
@@ -57,13 +57,13 @@ union ArrayValue {
 
 // Plain data: copying an Array does not count references. array_ref and array_unref do.
 struct Array {
-  Layout* layout;  // null: no array
+  Layout* layout;    // null: no array
   Storage* storage;  // null: the value is inline (layout is then the scalar layout) or absent (kShapeOnly)
   ArrayValue u;
   std::uint32_t version;  // of the storage when the value was saved
   std::uint8_t dtype;
   std::uint8_t flags;
-  std::uint16_t slot;     // free for the user of the array
+  std::uint16_t slot;  // free for the user of the array
 
   bool defined() const { return layout != nullptr; }
   bool is_inline() const { return storage == nullptr; }

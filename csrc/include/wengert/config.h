@@ -21,12 +21,12 @@ constexpr index_t kBlock = 256;
 #ifdef WENGERT_DEBUG
 #include <cstdio>
 #include <cstdlib>
-#define WG_CHECK(cond)                                                              \
-  do {                                                                              \
-    if (!(cond)) {                                                                  \
+#define WG_CHECK(cond)                                                                           \
+  do {                                                                                           \
+    if (!(cond)) {                                                                               \
       std::fprintf(stderr, "wengert: broken invariant %s (%s:%d)\n", #cond, __FILE__, __LINE__); \
-      std::abort();                                                                 \
-    }                                                                               \
+      std::abort();                                                                              \
+    }                                                                                            \
   } while (0)
 #else
 #define WG_CHECK(cond) ((void)0)

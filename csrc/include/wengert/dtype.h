@@ -24,8 +24,8 @@ enum DType : std::uint8_t {
 enum Category : std::uint8_t { kCatBool = 0, kCatInt, kCatFloat };
 
 constexpr std::uint8_t kItemSize[kNumDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
-constexpr const char* kDTypeName[kNumDTypes] = {"bool",    "uint8",    "int8",    "int16",   "int32",
-                                                "int64",   "float16",  "bfloat16", "float32", "float64"};
+constexpr const char* kDTypeName[kNumDTypes] = {"bool",  "uint8",   "int8",     "int16",   "int32",
+                                                "int64", "float16", "bfloat16", "float32", "float64"};
 
 inline index_t itemsize(int dt) { return kItemSize[dt]; }
 inline Category category(int dt) { return dt == kBool ? kCatBool : dt <= kInt64 ? kCatInt : kCatFloat; }
@@ -52,8 +52,12 @@ inline DType promote(int a, int b) {
 
 // ---- half types: storage and conversion ---------------------------------------------------------------
 
-struct half_t { std::uint16_t bits; };
-struct bfloat_t { std::uint16_t bits; };
+struct half_t {
+  std::uint16_t bits;
+};
+struct bfloat_t {
+  std::uint16_t bits;
+};
 
 inline float bits_to_float(std::uint32_t u) {
   float f;

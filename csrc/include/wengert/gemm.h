@@ -14,12 +14,12 @@ struct Gemm {
   index_t b_row, b_col;
   void* c;
   index_t c_row;
-  index_t batch;             // 1 for a plain product
-  const index_t* a_offset;   // element offset of each batch item; null: all 0
+  index_t batch;            // 1 for a plain product
+  const index_t* a_offset;  // element offset of each batch item; null: all 0
   const index_t* b_offset;
-  index_t c_batch;           // element stride of C between batch items
-  const void* bias;          // n values added to every row, after the sum over k; null: none
-  bool accumulate;           // C += instead of C =, after the sum over k (and the bias)
+  index_t c_batch;   // element stride of C between batch items
+  const void* bias;  // n values added to every row, after the sum over k; null: none
+  bool accumulate;   // C += instead of C =, after the sum over k (and the bias)
 };
 using GemmFn = void (*)(const Gemm&);
 

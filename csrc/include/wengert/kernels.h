@@ -37,27 +37,33 @@ struct KernelUnit {
   int count;
 };
 
-#define WG_UNITS(X) \
-  X(unary) X(binary) X(ternary) X(cast) X(gradient) X(reduce) X(matmul) X(conv) X(pool) X(fused) X(index) \
-  X(sort) X(random) X(optim) X(activation) X(extreme)
+#define WG_UNITS(X)                                                                                                \
+  X(unary)                                                                                                         \
+  X(binary) X(ternary) X(cast) X(gradient) X(reduce) X(matmul) X(conv) X(pool) X(fused) X(index) X(sort) X(random) \
+      X(optim) X(activation) X(extreme)
 
 #define WG_DECLARE_UNIT(unit) extern const KernelUnit unit##_unit;
-namespace isa_base { WG_UNITS(WG_DECLARE_UNIT) }
+namespace isa_base {
+WG_UNITS(WG_DECLARE_UNIT)
+}
 #ifdef WG_X86
-namespace isa_v3 { WG_UNITS(WG_DECLARE_UNIT) }
-namespace isa_v4 { WG_UNITS(WG_DECLARE_UNIT) }
+namespace isa_v3 {
+WG_UNITS(WG_DECLARE_UNIT)
+}
+namespace isa_v4 {
+WG_UNITS(WG_DECLARE_UNIT)
+}
 #endif
 #undef WG_DECLARE_UNIT
 
 // In a unit: WG_UNIT(unary, {"neg", kUnaryKernel, kFloat32, kFloat32, (void*)neg_f32}, ...)
-#define WG_UNIT(unit, ...)                                        \
-  namespace wg {                                                  \
-  namespace WG_NS {                                               \
-  static const KernelEntry unit##_entries[] = {__VA_ARGS__};      \
-  extern const KernelUnit unit##_unit;                            \
-  const KernelUnit unit##_unit = {unit##_entries,                 \
-      static_cast<int>(sizeof(unit##_entries) / sizeof(KernelEntry))}; \
-  }                                                               \
+#define WG_UNIT(unit, ...)                                                                                         \
+  namespace wg {                                                                                                   \
+  namespace WG_NS {                                                                                                \
+  static const KernelEntry unit##_entries[] = {__VA_ARGS__};                                                       \
+  extern const KernelUnit unit##_unit;                                                                             \
+  const KernelUnit unit##_unit = {unit##_entries, static_cast<int>(sizeof(unit##_entries) / sizeof(KernelEntry))}; \
+  }                                                                                                                \
   }
 
 // The entry of the chosen table, or nullptr. The tables are sorted at load; a look-up is for set-up, not loops.

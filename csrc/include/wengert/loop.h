@@ -28,7 +28,8 @@ inline void loop_plan(Loop* loop, int ndim, const index_t* shape, const Array* c
     index_t strides[kMaxOperands];
     for (int i = 0; i < operands; ++i) {
       int own = d - (ndim - arrays[i]->ndim());
-      strides[i] = own < 0 || arrays[i]->shape()[own] == 1 ? 0 : arrays[i]->strides()[own] * itemsize(arrays[i]->dtype);
+      strides[i] =
+          own < 0 || arrays[i]->shape()[own] == 1 ? 0 : arrays[i]->strides()[own] * itemsize(arrays[i]->dtype);
     }
     bool merge = n > 0;
     for (int i = 0; merge && i < operands; ++i) merge = loop->stride[i][n - 1] == strides[i] * size;

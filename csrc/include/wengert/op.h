@@ -94,12 +94,13 @@ using ForwardFn = int (*)(OpCall&);
 
 struct OpInfo {
   std::uint16_t id;
-  std::int16_t nin;   // -1: any number
+  std::int16_t nin;  // -1: any number
   std::int16_t nout;
   std::uint32_t flags;
   const char* name;
   const char* kernel;
-  const char* schema;  // one letter for each attribute: i integer, b bool, d dtype, f float, I list; j, g optional i, f
+  const char*
+      schema;  // one letter for each attribute: i integer, b bool, d dtype, f float, I list; j, g optional i, f
   ForwardFn forward;
   // Elementwise ops: the kernel for each element type it computes in, and the type of its result.
   void* fn[kNumDTypes];
@@ -113,11 +114,11 @@ struct OpCall {
   Array* in;
   int nin;
   const Attr* attr;
-  Array* out;           // nout results, undefined before the call; each new reference belongs to the caller
+  Array* out;  // nout results, undefined before the call; each new reference belongs to the caller
   int nout;
-  Array* dest = nullptr;      // in-place and out=: the result is written here (shape as the op gives it)
-  bool accumulate = false;    // with dest: add to it instead (ops with kAccumulates only)
-  bool dry = false;           // shapes and dtypes only: results have no storage
+  Array* dest = nullptr;    // in-place and out=: the result is written here (shape as the op gives it)
+  bool accumulate = false;  // with dest: add to it instead (ops with kAccumulates only)
+  bool dry = false;         // shapes and dtypes only: results have no storage
 
   // Prepares result i: new contents-undefined array over `layout` (steals the reference), or dest. Returns 1 when
   // the caller is to fill it, 0 when there is nothing to compute (dry run), -1 on error.
@@ -125,15 +126,16 @@ struct OpCall {
 };
 
 // A new op for a row; nullptr with the error set when forward or kernel do not exist.
-OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema, int nin, int nout,
-                    std::uint32_t flags);
+OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema, int nin,
+                    int nout, std::uint32_t flags);
 
 struct ForwardEntry {
   const char* name;
   ForwardFn fn;
 };
 // Each file of csrc/ops lists its forward functions; registry.cpp joins the lists.
-#define WG_FORWARD_LISTS(X) X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan)
+#define WG_FORWARD_LISTS(X) \
+  X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan)
 #define WG_DECLARE_LIST(name) extern const ForwardEntry name##_forwards[];
 WG_FORWARD_LISTS(WG_DECLARE_LIST)
 #undef WG_DECLARE_LIST

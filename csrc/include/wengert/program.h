@@ -8,17 +8,17 @@ namespace wg {
 
 // Where an instruction's attributes come from: fixed, the attributes of the node whose rule this is, or a mixture.
 struct AttrPart {
-  int field;                        // index in the node's schema; -1: the words below
+  int field;  // index in the node's schema; -1: the words below
   std::vector<std::int64_t> words;
 };
 
 struct Instr {
   const OpInfo* op;
-  std::vector<std::int16_t> in;   // registers; -1: an absent operand
-  std::int16_t out;               // register of the first result; the others follow
-  Attr* attr = nullptr;           // fixed attributes
-  bool inherits = false;          // takes the node's attributes as they are
-  std::vector<AttrPart> parts;    // otherwise: assembled from these when not empty
+  std::vector<std::int16_t> in;     // registers; -1: an absent operand
+  std::int16_t out;                 // register of the first result; the others follow
+  Attr* attr = nullptr;             // fixed attributes
+  bool inherits = false;            // takes the node's attributes as they are
+  std::vector<AttrPart> parts;      // otherwise: assembled from these when not empty
   std::vector<std::int16_t> frees;  // registers whose last reader this is
 };
 
@@ -34,7 +34,7 @@ struct Program {
   std::int32_t refs = 1;
   const OpInfo* op = nullptr;  // the op whose rule this is; null for a plan
   int nregs = 0;
-  int given = 0;               // registers 0 … given-1 belong to the caller
+  int given = 0;                 // registers 0 … given-1 belong to the caller
   std::vector<Array> constants;  // registers given, given+1, …
   std::vector<Instr> code;
   std::vector<std::int16_t> results;  // register of each result; -1: none

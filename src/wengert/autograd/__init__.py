@@ -70,7 +70,8 @@ def _first_gradients(roots, grads, op):
             raise TypeError(f"{op}: expected a Tensor or None for a gradient, got {type(g).__name__}.")
         elif g.shape != root.shape:
             raise RuntimeError(
-                f"{op}: expected a gradient of shape {tuple(root.shape)}, got {tuple(g.shape)}. It must have the shape "
+                f"{op}: expected a gradient of shape {tuple(root.shape)}, got {tuple(g.shape)}. It must have "
+                f"the shape "
                 "of the tensor that it belongs to."
             )
         out.append(g if g.dtype == root.dtype else g.to(root.dtype))

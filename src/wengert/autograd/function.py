@@ -127,7 +127,8 @@ class Function:
 
     def __init__(self, *args, **kwargs):
         raise RuntimeError(
-            f"{type(self).__name__}: expected a call of {type(self).__name__}.apply(...), got an instance. The methods "
+            f"{type(self).__name__}: expected a call of {type(self).__name__}.apply(...), got an instance. The "
+            f"methods "
             "of a Function are static."
         )
 
@@ -192,12 +193,14 @@ def _record(ctx, inputs, outputs):
     for t in ctx._dirty:
         if not _same(t, outputs):
             raise RuntimeError(
-                f"{ctx.name()}: expected forward to return the tensors that it marked as dirty, got one that it does "
+                f"{ctx.name()}: expected forward to return the tensors that it marked as dirty, got one that it "
+                f"does "
                 "not return."
             )
         if t.is_leaf and t.requires_grad:
             raise RuntimeError(
-                f"{ctx.name()}: expected a tensor that may be changed, got a leaf that requires grad marked as dirty. "
+                f"{ctx.name()}: expected a tensor that may be changed, got a leaf that requires grad marked as "
+                f"dirty. "
                 "Write to a copy made with .clone()."
             )
     differentiable = [t if isinstance(t, _Tensor) and not _same(t, ctx._no_gradient) else None for t in outputs]
@@ -222,7 +225,8 @@ class _NotTwice(Function):
     @staticmethod
     def backward(ctx, *grads):
         raise RuntimeError(
-            f"backward: expected a gradient rule that can be differentiated, got that of {ctx.text}, which is marked "
+            f"backward: expected a gradient rule that can be differentiated, got that of {ctx.text}, which is "
+            f"marked "
             "with once_differentiable."
         )
 

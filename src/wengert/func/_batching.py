@@ -101,7 +101,8 @@ class BatchFrame(Frame):
         value, mine = self.peel(x)
         if not mine:
             raise RuntimeError(
-                f"vmap: expected a batched tensor for {entry.name}_ with batched operands, got one that every element "
+                f"vmap: expected a batched tensor for {entry.name}_ with batched operands, got one that every "
+                f"element "
                 "of the batch shares. Use the out-of-place form."
             )
         if entry.row.elementwise or entry.name == "assign":

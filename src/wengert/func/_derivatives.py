@@ -97,7 +97,8 @@ def grad_and_value(func, argnums=0, has_aux=False):
         value = call_.outputs[0]
         if value.dim() != 0:
             raise RuntimeError(
-                f"grad: expected the function to return a tensor of shape (), got {tuple(value.shape)}. Reduce it with "
+                f"grad: expected the function to return a tensor of shape (), got {tuple(value.shape)}. Reduce "
+                f"it with "
                 ".sum(), or use jacrev."
             )
         gradient = call_.gradients([_core.full((), 1.0, value.dtype)])

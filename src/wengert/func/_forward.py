@@ -203,7 +203,8 @@ class DualFrame(Frame):
         call_inplace("assign", value, results[0])
         if tangent is None and new is not None:
             raise RuntimeError(
-                f"jvp: expected a tensor with a tangent for {entry.name}_, got a constant. Use the out-of-place form."
+                f"jvp: expected a tensor with a tangent for {entry.name}_, got a constant. Use the out-of-place "
+                f"form."
             )
         if tangent is not None:
             call_inplace("assign", tangent, zeros(tuple(x.shape), x.dtype) if new is None else new)

@@ -65,7 +65,8 @@ def top_frame(values):
 def _checked(frame, op):
     if not frame.alive:
         raise RuntimeError(
-            f"{op}: expected tensors of transforms that are still running, got one that left its function through a "
+            f"{op}: expected tensors of transforms that are still running, got one that left its function "
+            f"through a "
             "side effect. Return it from the function instead."
         )
     return frame

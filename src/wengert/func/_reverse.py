@@ -8,8 +8,8 @@ over every open batch, so that each element of a batch has a derivative of its o
 off the outputs, the gradients of outputs and the inputs together:
 
 - a batch: the same below it, on tensors with one more dimension;
-- a value with a tangent, y = (p, t), with gradient (v, w): the gradient of x is (J_p' v, J_p' w + J_t' v), because the
-  tangent of a gradient is the gradient of a tangent (mixed derivatives agree).
+- a value with a tangent, y = (p, t), with gradient (v, w): the gradient of x is (J_p' v, J_p' w + J_t' v),
+  because the tangent of a gradient is the gradient of a tangent (mixed derivatives agree).
 
 Gradients of outputs may be wrappers of frames that neither outputs nor inputs know (vmap over a vjp): then the
 rules are replayed on the wrappers.

@@ -122,8 +122,8 @@ class Graph:
         for k, (t, (shape, dtype)) in enumerate(zip(inputs, self.input_specs, strict=True)):
             if tuple(t.shape) != shape or t.dtype != dtype:
                 raise RuntimeError(
-                    f"Graph.run: expected shape {shape} and {dtype} for input {k}, got {tuple(t.shape)} and {t.dtype}. "
-                    "Record the function again for other inputs."
+                    f"Graph.run: expected shape {shape} and {dtype} for input {k}, got {tuple(t.shape)} and "
+                    f"{t.dtype}. Record the function again for other inputs."
                 )
         given = [*inputs, *[t for _, t in self.constants]]
         for k, node in self._random:

@@ -74,8 +74,8 @@ class Recorder:
     def _region(t, base):
         if not base.tensor.is_contiguous():
             raise RuntimeError(
-                "record: expected views of contiguous tensors where memory is shared and written, got one of a strided "
-                "tensor. Use .clone() on it first."
+                "record: expected views of contiguous tensors where memory is shared and written, got one of a "
+                "strided tensor. Use .clone() on it first."
             )
         return tuple(t.shape), tuple(t.stride()), t.storage_offset() - base.tensor.storage_offset()
 
@@ -137,8 +137,8 @@ class Recorder:
     def mark_value_read(self, op):
         """A recorded function may not depend on a value that Python reads."""
         raise RuntimeError(
-            f"record: expected a function of tensor operations only, got {op}(), which reads a value. Use where() or "
-            "keep the value as a tensor."
+            f"record: expected a function of tensor operations only, got {op}(), which reads a value. Use where() "
+            "or keep the value as a tensor."
         )
 
     def check_constants(self):
@@ -146,8 +146,8 @@ class Recorder:
         for value, t in self.constants:
             if value in self._versions and t._version != self._versions[value]:
                 raise RuntimeError(
-                    "record: expected tensors from outside to be changed by tensor operations only, got one that was "
-                    "changed by other means during the recording."
+                    "record: expected tensors from outside to be changed by tensor operations only, got one that "
+                    "was changed by other means during the recording."
                 )
 
 
