@@ -21,7 +21,7 @@ static double trigamma_value(double x) {
   constexpr double kPi = 3.14159265358979323846;
   double sign = 1.0, sum = 0.0;
   if (x <= 0.0) {
-    double whole = __builtin_floor(x);
+    double whole = vm::round_even(x);  // the distance to it is exact
     if (whole == x) return __builtin_inf();
     double s = __builtin_sin(kPi * (x - whole));
     sum = -(kPi / s) * (kPi / s);

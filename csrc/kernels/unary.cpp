@@ -107,7 +107,8 @@ WG_UNARY(softplus, vm::softplus(x))
 WG_UNARY(logsigmoid, T(0) - vm::softplus(-x))
 WG_UNARY(mish, vm::mish(x))
 WG_UNARY(hardsigmoid, vm::clamp(x + T(3), T(0), T(6)) / T(6))
-WG_UNARY(hardswish, x* vm::clamp(x + T(3), T(0), T(6)) / T(6))
+// The division first: 6x may be out of range.
+WG_UNARY(hardswish, x*(vm::clamp(x + T(3), T(0), T(6)) / T(6)))
 
 WG_UNARY(logical_not, x == T(0))
 struct isnan_op {

@@ -19,9 +19,9 @@ static WG_NOINLINE double digamma(double x) {
   if (x == 0.0) return copysign(__builtin_inf(), -x);
   double sum = 0.0;
   if (x < 0.0) {
-    double whole = trunc(x);
+    double whole = round_even(x);
     if (whole == x || !isfinite(x)) return __builtin_nan("");
-    // tan has period pi: only the fraction matters, and it is exact.
+    // tan has period pi: only the distance to the nearest whole number matters, and it is exact.
     sum = -kPi / __builtin_tan(kPi * (x - whole));
     x = 1.0 - x;
   }
