@@ -170,6 +170,8 @@ def test_graphs_are_built_and_freed_in_threads(no_leak):
 def test_interrupt_in_a_long_backward(elements, nodes, recorded):
     """Ctrl-C ends a backward pass of a second or more at once, and the library goes on."""
     code = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits an ignored one
 import wengert
 from wengert import _core
 x = wengert.full(({elements},), 1.0).requires_grad_()

@@ -37,12 +37,11 @@ struct KernelUnit {
   int count;
 };
 
-#define WG_UNITS(X)                                                                                    \
-  X(unary)                                                                                             \
-  X(binary)                                                                                            \
-  X(ternary)                                                                                           \
-  X(cast) X(gradient) X(reduce) X(matmul) X(conv) X(pool) X(fused) X(index) X(sort) X(random) X(optim) \
-      X(activation) X(extreme)
+// clang-format off
+#define WG_UNITS(X) \
+  X(unary) X(binary) X(ternary) X(cast) X(gradient) X(activation) X(reduce) X(extreme) X(matmul) X(conv) X(pool) \
+  X(fused) X(index) X(sort) X(random) X(optim)
+// clang-format on
 
 #define WG_DECLARE_UNIT(unit) extern const KernelUnit unit##_unit;
 namespace isa_base {
