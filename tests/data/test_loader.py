@@ -406,6 +406,8 @@ import os, signal, sys, threading, time
 import wengert
 from wengert.utils.data import DataLoader
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits an ignored one
+
 class Slow:
     def __len__(self): return 1000
     def __getitem__(self, index):
