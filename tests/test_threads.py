@@ -201,4 +201,5 @@ print(x.grad.sum().item())
     rest, errors = process.communicate(timeout=60)
     assert answer == "interrupted", errors[-2000:]
     assert took < 0.2, f"{took:.2f} s"
+    assert process.returncode == 0, errors[-2000:]
     assert float(rest) == 2.0 * elements

@@ -121,7 +121,7 @@ def render(wengert, required):
 
 
 def main(argv):
-    sys.path.insert(0, str(ROOT / "src"))
+    sys.path.append(str(ROOT / "src"))
     import wengert
     from wengert.ops import Required
 
