@@ -198,7 +198,9 @@ print(x.grad.sum().item())
     process.send_signal(signal.SIGINT)
     answer = process.stdout.readline().strip()
     took = time.monotonic() - sent
-    rest, errors = process.communicate(timeout=60)
+    rest = process.stdout.read()  # not communicate(): readline() may have buffered the second line already
+    errors = process.stderr.read()
+    process.wait(timeout=60)
     assert answer == "interrupted", errors[-2000:]
     assert took < 0.2, f"{took:.2f} s"
     assert process.returncode == 0, errors[-2000:]
