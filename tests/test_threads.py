@@ -189,18 +189,16 @@ del y
 (x * 2).sum().backward()
 print(x.grad.sum().item())
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline().strip() == "ready", process.stderr.read()
-    time.sleep(0.1)
-    sent = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    answer = process.stdout.readline().strip()
-    took = time.monotonic() - sent
-    rest = process.stdout.read()  # not communicate(): readline() may have buffered the second line already
-    errors = process.stderr.read()
-    process.wait(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
+        assert process.stdout.readline().strip() == "ready", process.stderr.read()
+        time.sleep(0.1)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        answer = process.stdout.readline().strip()
+        took = time.monotonic() - sent
+        rest = process.stdout.read()  # not communicate(): readline() may have buffered the second line already
+        errors = process.stderr.read()
     assert answer == "interrupted", errors[-2000:]
     assert took < 0.2, f"{took:.2f} s"
     assert process.returncode == 0, errors[-2000:]
