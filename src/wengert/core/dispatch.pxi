@@ -4,7 +4,6 @@ cdef enum TensorFlag:
     T_VIEW = 1         # looks at the storage of `base`
     T_SLOW = 2         # a wrapper of a function transform or a symbolic tensor: every op goes to its interpreter
     T_PARAMETER = 4
-    T_INFERENCE = 8
     T_RETAINS = 16     # retain_grad() was called
     T_LEAF = 0x100     # its node is a leaf that points back to it
     T_HOOKED = 0x200   # has hooks that must outlive it while its node lives
