@@ -135,3 +135,9 @@ def plan_set_attributes(Plan plan, int k, attrs):
     fresh = encode_attrs(entry_of(plan.p.code[k].op), tuple(attrs))
     attr_decref(plan.p.code[k].attr)
     plan.p.code[k].attr = fresh
+
+
+def infer_specs(Entry e, operands, attrs=()):
+    """(shape, dtype) of each result of an op, for operands that are (shape, dtype), numbers or None."""
+    values = [make_wrapper(v[0], v[1], None) if isinstance(v, tuple) else v for v in operands]
+    return infer(e, values, attrs)

@@ -1,6 +1,7 @@
 """Graphs as values: what a function did, recorded op by op, and run again without Python in between."""
 
-from ._graph import Graph, Instruction
+from ._graph import Graph, Node, State
+from ._plan import Plan
 from ._recorder import record
 
-__all__ = ["Graph", "Instruction", "record"]
+__all__ = ["Graph", "Node", "Plan", "State", "record"]

@@ -1,167 +1,219 @@
-"""A recorded graph: instructions over numbered values."""
+"""A static graph as data: nodes over numbered values."""
 
 from .. import _core
-from ..func._trees import flatten, unflatten
+from ..ops import TABLE
+from ._plan import Plan
 
 
-class Instruction:
-    """One op of a graph: `entry` (the core's record of the row), `operands`, `attrs` and the numbers of its
-    results.
+class Node:
+    """One operation of a graph.
 
-    An operand is the number of a value, a Python number wrapped in a tuple of one, or None (absent).
+    Attributes:
+        op: the name of a row of the op table, or of one of the graph's own operations (`OWN`).
+        inputs: a tuple with, for each operand, the number of a value, a Python number wrapped in a tuple of one, or
+            None (absent).
+        attrs: the attributes in the order of the row's fields.
+        results: the numbers of its results.
+        scope: names from the outside in (modules, functions): a tuple.
+        line: where the user's code made it, "file.py:12", or None.
+        payload: what operations of the graph's own carry: sub-graphs, an optimizer's group.
     """
 
-    __slots__ = ("attrs", "dtype", "entry", "operands", "results", "shape")
+    __slots__ = ("attrs", "inputs", "line", "op", "payload", "results", "scope")
 
-    def __init__(self, entry, operands, attrs, results, shape, dtype):
-        self.entry = entry
-        self.operands = operands
+    def __init__(self, op, inputs, attrs, results, scope=(), line=None, payload=None):
+        self.op = op
+        self.inputs = inputs
         self.attrs = attrs
         self.results = results
-        self.shape = shape
-        self.dtype = dtype
+        self.scope = scope
+        self.line = line
+        self.payload = payload
 
     @property
-    def op(self):
-        """The op's name."""
-        return self.entry.name
+    def values(self):
+        """The numbers of the values that it reads."""
+        return [v for v in self.inputs if type(v) is int]
 
     @property
     def random(self):
-        """Whether the op draws random numbers."""
-        return "random" in self.entry.row.flags
+        """Whether it draws random numbers."""
+        row = TABLE.get(self.op)
+        return row is not None and "random" in row.flags
+
+    @property
+    def named_attrs(self):
+        """The attributes by name."""
+        row = TABLE.get(self.op)
+        return dict(zip(row.fields, self.attrs, strict=True)) if row is not None else dict(self.attrs)
+
+    def __repr__(self):
+        return f"<Node {self.op} {self.inputs} -> {self.results}>"
 
 
-class _Traced:
-    """A program as the core takes it (core/table.pxi: build_program)."""
+class State:
+    """A tensor from outside that a graph reads, and perhaps writes: a parameter, a buffer, a constant.
 
-    __slots__ = ("code", "constants", "given", "nregs", "results", "saves")
+    Attributes:
+        tensor: the tensor itself; a run reads what it holds then.
+        name: its name, or "".
+        kind: "parameter", "buffer", "constant", or "grad": the gradient that `tensor` (a leaf) has when a run begins.
+    """
+
+    __slots__ = ("kind", "name", "tensor")
+
+    def __init__(self, tensor, name="", kind="constant"):
+        self.tensor = tensor
+        self.name = name
+        self.kind = kind
+
+    def read(self):
+        """The tensor whose value the graph reads."""
+        return self.tensor.grad if self.kind == "grad" else self.tensor
 
 
 class Graph:
-    """What a function did on example inputs: made by `wengert.graph.record`.
+    """Operations over numbered values, defined before they run.
 
     Attributes:
-        nodes: the instructions in order.
-        inputs: numbers of the input values, with `input_specs` their (shape, dtype).
-        constants: pairs (number, tensor) for tensors from outside; a run reads (and, where the function writes in
-            place, changes) those very tensors.
-        outputs: numbers of the results.
-        effects: pairs (number of an input or constant, number of the value that it has afterwards).
+        name: what it is called.
+        nodes: the operations; each stands after those whose results it reads.
+        shapes, dtypes: of each value, by number.
+        names: names of values, by number, where they have one.
+        inputs: the numbers of the inputs.
+        states: the State behind a value, by number.
+        outputs: pairs (name, number of a value); names may repeat or be "".
+        writes: pairs (number of a state or input, number of the value that it holds after a run), by the first.
+        grads: pairs (number of a state, number of the value that is its gradient after a run), by the first.
+        structure: how a run puts the outputs together (func/_trees.py), with `fixed`, the parts that are no tensors
+            (place -> value); None: a list, or the one output.
     """
 
-    def __init__(self, nodes, inputs, input_specs, constants, outputs, effects, structure, fixed):
-        self.nodes = nodes
-        self.inputs = inputs
-        self.input_specs = input_specs
-        self.constants = constants
-        self.outputs = outputs
-        self.effects = effects
-        self._structure = structure
-        self._fixed = fixed  # results that are no tensors: place -> value
+    def __init__(self, name="graph"):
+        self.name = name
+        self.nodes = []
+        self.shapes = []
+        self.dtypes = []
+        self.names = {}
+        self.inputs = []
+        self.states = {}
+        self.outputs = []
+        self.writes = {}
+        self.grads = {}
+        self.structure = None
+        self.fixed = {}
         self._plan = None
 
-    def needed(self):
-        """The instructions that results and effects depend on."""
-        wanted = set(self.outputs) | {value for _, value in self.effects}
-        kept = []
-        for node in reversed(self.nodes):
-            if wanted.isdisjoint(node.results):
-                continue
-            kept.append(node)
-            wanted.update(v for v in node.operands if isinstance(v, int))
-        return kept[::-1]
+    # ---- building --------------------------------------------------------------------------------------------
 
-    def _compile(self):
-        traced = _Traced()
-        code = self.needed()
-        registers = {v: k for k, v in enumerate([*self.inputs, *[v for v, _ in self.constants]])}
-        traced.given = len(registers)
-        numbers = {}
-        for node in code:
-            for v in node.operands:
-                if isinstance(v, tuple):
-                    numbers.setdefault((type(v[0]), v[0]), len(numbers))
-        traced.constants = [value for _, value in numbers]
-        place = traced.given + len(numbers)
-        for node in code:
-            for v in node.results:
-                registers[v] = place
-                place += 1
-        traced.nregs = place
+    def new_value(self, shape, dtype):
+        """A new value's number."""
+        self.shapes.append(tuple(shape))
+        self.dtypes.append(dtype)
+        return len(self.shapes) - 1
 
-        def register(v):
-            if v is None:
-                return -1
-            return traced.given + numbers[type(v[0]), v[0]] if isinstance(v, tuple) else registers[v]
+    def add_input(self, shape, dtype, name=""):
+        """A new input's number."""
+        v = self.new_value(shape, dtype)
+        self.inputs.append(v)
+        if name:
+            self.names[v] = name
+        return v
 
-        traced.code = [
-            (
-                node.op,
-                [register(v) for v in node.operands],
-                registers[node.results[0]],
-                [("value", value) for value in node.attrs] or None,
-            )
-            for node in code
-        ]
-        traced.results = [registers[v] for v in self.outputs] + [registers[v] for _, v in self.effects]
-        traced.saves = []
-        self._random = [(k, node) for k, node in enumerate(code) if node.random]
-        self._shapes = {v: (node.shape, node.dtype) for node in code for v in node.results[:1]}
-        self._plan = _core.plan_new(traced)
+    def add_state(self, tensor, name="", kind="constant"):
+        """The number of a new value that is a tensor from outside."""
+        like = tensor.grad if kind == "grad" else tensor
+        v = self.new_value(like.shape, like.dtype)
+        self.states[v] = State(tensor, name, kind)
+        if name:
+            self.names[v] = name
+        return v
+
+    def add_node(self, op, inputs, attrs, specs, scope=(), line=None, payload=None):
+        """Appends an operation whose results have the given (shape, dtype); returns the node."""
+        results = tuple([self.new_value(shape, dtype) for shape, dtype in specs])
+        node = Node(op, tuple(inputs), tuple(attrs), results, scope, line, payload)
+        self.nodes.append(node)
+        return node
+
+    def apply(self, op, inputs, attrs=(), scope=(), line=None):
+        """Appends a row of the op table; shapes and dtypes of the results follow from those of the operands.
+
+        Returns:
+            The node.
+
+        Raises:
+            RuntimeError, TypeError, ...: whatever the op raises for such operands.
+        """
+        specs = infer(self, op, inputs, attrs)
+        return self.add_node(op, inputs, attrs, specs, scope, line)
+
+    # ---- reading ---------------------------------------------------------------------------------------------
+
+    def producers(self):
+        """The node that makes each value, by number; inputs and states have none."""
+        return {v: node for node in self.nodes for v in node.results}
+
+    def roots(self):
+        """The values that must be there after a run: outputs, writes and gradients."""
+        return [v for _, v in self.outputs] + list(self.writes.values()) + list(self.grads.values())
 
     def run(self, *inputs):
-        """The results for other inputs of the recorded shapes and dtypes; nothing is recorded for gradients.
+        """The outputs for other inputs of the same shapes and dtypes; nothing is recorded for gradients.
 
-        Raises ValueError for another number of inputs, RuntimeError for another shape or dtype.
+        Raises:
+            ValueError: another number of inputs.
+            RuntimeError: another shape or dtype.
         """
         if self._plan is None:
-            self._compile()
-        if len(inputs) != len(self.inputs):
-            raise ValueError(f"Graph.run: expected {len(self.inputs)} inputs, got {len(inputs)}.")
-        for k, (t, (shape, dtype)) in enumerate(zip(inputs, self.input_specs, strict=True)):
-            if tuple(t.shape) != shape or t.dtype != dtype:
-                raise RuntimeError(
-                    f"Graph.run: expected shape {shape} and {dtype} for input {k}, got {tuple(t.shape)} and "
-                    f"{t.dtype}. Record the function again for other inputs."
-                )
-        given = [*inputs, *[t for _, t in self.constants]]
-        for k, node in self._random:
-            like = [_core.full(*self._like(node), 0) if v is not None else None for v in node.operands]
-            _core.plan_set_attributes(self._plan, k, _core.reserve_range(node.entry, like, node.attrs))
-        results = _core.plan_run(self._plan, given)
-        places = {v: t for v, t in zip([*self.inputs, *[v for v, _ in self.constants]], given, strict=True)}
-        count = len(self.outputs)
-        for (target, _), value in zip(self.effects, results[count:], strict=True):
-            from ..autograd.grad_mode import no_grad
+            self._plan = Plan(self)
+        return self._plan(*inputs)
 
-            with no_grad():
-                places[target].copy_(value)
-        leaves = iter(results[:count])
-        filled = [self._fixed[k] if k in self._fixed else next(leaves) for k in range(count + len(self._fixed))]
-        return unflatten(filled, self._structure)
+    def label(self, v):
+        """How a value is called in texts: its name, or %number."""
+        return self.names.get(v) or f"%{v}"
 
     def __str__(self):
-        """One line for each value: number, op, shape, dtype, operands."""
+        """One line for each value: name, op, shape, dtype, operands."""
         rows = []
-        for kind, values in (("input", zip(self.inputs, self.input_specs, strict=True)),):
-            rows.extend((f"%{v}", kind, str(shape), dtype, "") for v, (shape, dtype) in values)
-        rows.extend((f"%{v}", "constant", str(tuple(t.shape)), t.dtype, "") for v, t in self.constants)
+        for v in self.inputs:
+            rows.append((self.label(v), "input", str(self.shapes[v]), self.dtypes[v], ""))
+        for v, state in self.states.items():
+            rows.append((self.label(v), state.kind, str(self.shapes[v]), self.dtypes[v], ""))
         for node in self.nodes:
-            names = ", ".join(f"%{v}" for v in node.results)
-            rows.append((names, node.op, str(node.shape), node.dtype, _arguments(node)))
+            names = ", ".join(self.label(v) for v in node.results)
+            v = node.results[0] if node.results else None
+            shape, dtype = ("", "") if v is None else (str(self.shapes[v]), self.dtypes[v])
+            rows.append((names, node.op, shape, dtype, arguments(self, node)))
         lines = align([(a, b, c, str(d).rpartition(".")[2], e) for a, b, c, d, e in rows])
-        lines.append("outputs: " + ", ".join(f"%{v}" for v in self.outputs))
-        lines.extend(f"writes: %{target} = %{value}" for target, value in self.effects)
+        lines.append("outputs: " + ", ".join(self.label(v) for _, v in self.outputs))
+        lines.extend(f"writes: {self.label(a)} = {self.label(b)}" for a, b in self.writes.items())
+        lines.extend(f"gradients: {self.label(a)}.grad = {self.label(b)}" for a, b in self.grads.items())
         return "\n".join(lines)
 
     def __repr__(self):
-        return f"<Graph of {len(self.nodes)} nodes, {len(self.inputs)} inputs, {len(self.outputs)} outputs>"
+        return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {len(self.inputs)} inputs, {len(self.outputs)} outputs>"
 
 
-def _arguments(node):
-    parts = ["-" if v is None else repr(v[0]) if isinstance(v, tuple) else f"%{v}" for v in node.operands]
-    parts += [f"{name}={value}" for name, value in zip(node.entry.row.fields, node.attrs, strict=True)]
+def entry(op):
+    """The core's entry of a row."""
+    from ..func._levels import entry as find
+
+    return find(op)
+
+
+def infer(graph, op, inputs, attrs):
+    """(shape, dtype) of each result of an op on values of a graph."""
+    operands = [
+        None if v is None else v[0] if type(v) is tuple else (graph.shapes[v], graph.dtypes[v]) for v in inputs
+    ]
+    return _core.infer_specs(entry(op), operands, tuple(attrs))
+
+
+def arguments(graph, node):
+    """The operands and attributes of a node as text."""
+    parts = ["-" if v is None else repr(v[0]) if type(v) is tuple else graph.label(v) for v in node.inputs]
+    parts += [f"{name}={value}" for name, value in node.named_attrs.items()]
     return ", ".join(parts)
 
 
@@ -169,6 +221,3 @@ def align(rows):
     """Rows of strings as lines with aligned columns."""
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(len(rows[0]))] if rows else []
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-__all__ = ["Graph", "Instruction", "align", "flatten"]

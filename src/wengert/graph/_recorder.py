@@ -5,9 +5,9 @@ that it is a view of (strided_scatter) and the other views of that one (as_strid
 """
 
 from .. import _core
-from ..func._levels import entry, is_tensor, paused, recording
+from ..func._levels import is_tensor, paused, recording
 from ..func._trees import flatten
-from ._graph import Graph, Instruction
+from ._graph import Graph
 
 
 class _Known:
@@ -23,24 +23,20 @@ class _Known:
 
 
 class Recorder:
-    """Runs ops and appends them to `nodes`."""
+    """Runs ops and appends them to a graph."""
 
-    def __init__(self):
-        self.nodes = []
-        self.constants = []
+    def __init__(self, graph):
+        self.graph = graph
         self.written = {}  # value number of an input or constant -> _Known
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
-        self._versions = {}  # value number of a constant -> version of its storage
-        self._count = 0
-
-    def new_value(self):
-        self._count += 1
-        return self._count - 1
+        self._versions = {}  # value number of a state -> version of its storage
+        self._outside = {}  # id of an input or state -> its value number
 
     def add_input(self, t):
         """Numbers an input."""
-        return self._remember(t, self.new_value()).value
+        value = self._outside[id(t)] = self.graph.add_input(t.shape, t.dtype)
+        return self._remember(t, value).value
 
     def _remember(self, t, value, base=None, epoch=0):
         known = self._known[id(t)] = _Known(t, value, base, epoch)
@@ -49,9 +45,7 @@ class Recorder:
         return known
 
     def _append(self, op, operands, attrs, shape, dtype):
-        value = self.new_value()
-        self.nodes.append(Instruction(entry(op), operands, attrs, (value,), tuple(shape), dtype))
-        return value
+        return self.graph.add_node(op, operands, attrs, [(shape, dtype)]).results[0]
 
     def known(self, t):
         """What is known of a tensor; one from outside becomes a constant, one that shares memory a view."""
@@ -59,8 +53,8 @@ class Recorder:
         if found is None:
             owner = self._memory.get(_core.storage_address(t)[0]) if t.numel() else None
             if owner is None:
-                found = self._remember(t, self.new_value())
-                self.constants.append((found.value, t))
+                found = self._remember(t, self.graph.add_state(t))
+                self._outside[id(t)] = found.value
                 self._versions[found.value] = t._version
                 return found
             found = self._known[id(t)] = _Known(t, -1, owner.base or owner, -1)
@@ -89,17 +83,14 @@ class Recorder:
         with paused():
             out = _core.apply(op, operands, attrs)
         results = out if isinstance(out, tuple) else (out,)
-        values = []
-        for t in results:
-            values.append(self.new_value())
+        node = self.graph.add_node(op.name, numbers, attrs, [(t.shape, t.dtype) for t in results])
+        for t, value in zip(results, node.results, strict=True):
             owner = None
             if t is results[0] and "view" in op.row.flags and is_tensor(operands[0]):
                 source = self._known[id(operands[0])]
                 if _core.same_storage(t, operands[0]):
                     owner = source.base or source
-            self._remember(t, values[-1], owner, owner.epoch if owner else 0)
-        first = results[0]
-        self.nodes.append(Instruction(op, numbers, attrs, tuple(values), tuple(first.shape), first.dtype))
+            self._remember(t, value, owner, owner.epoch if owner else 0)
         return out
 
     def run_inplace(self, op, x, operands, attrs):
@@ -120,9 +111,7 @@ class Recorder:
         else:
             b = base.tensor
             new = self._append("strided_scatter", [base.value, value], self._region(x, base), b.shape, b.dtype)
-        outside = next((v for v, t in self.constants if t is base.tensor), None)
-        if outside is None and id(base.tensor) in self._inputs:
-            outside = self._inputs[id(base.tensor)]
+        outside = self._outside.get(id(base.tensor))
         if outside is not None:
             self.written[outside] = base
             self._versions.pop(outside, None)
@@ -132,8 +121,6 @@ class Recorder:
             found.value, found.epoch = value, base.epoch
         return x
 
-    _inputs = {}
-
     def mark_value_read(self, op):
         """A recorded function may not depend on a value that Python reads."""
         raise RuntimeError(
@@ -141,10 +128,10 @@ class Recorder:
             "or keep the value as a tensor."
         )
 
-    def check_constants(self):
-        """Constants may change only by ops that the recorder has seen."""
-        for value, t in self.constants:
-            if value in self._versions and t._version != self._versions[value]:
+    def check_states(self):
+        """States may change only by ops that the recorder has seen."""
+        for value, state in self.graph.states.items():
+            if value in self._versions and state.tensor._version != self._versions[value]:
                 raise RuntimeError(
                     "record: expected tensors from outside to be changed by tensor operations only, got one that "
                     "was changed by other means during the recording."
@@ -172,22 +159,14 @@ def record(fn, *example_inputs):
     for t in example_inputs:
         if not is_tensor(t):
             raise TypeError(f"record: expected tensors as inputs, got {type(t).__name__}.")
-    recorder = Recorder()
-    inputs = [recorder.add_input(t) for t in example_inputs]
-    recorder._inputs = {id(t): v for t, v in zip(example_inputs, inputs, strict=True)}
+    graph = Graph(getattr(fn, "__name__", "graph"))
+    recorder = Recorder(graph)
+    for t in example_inputs:
+        recorder.add_input(t)
     with recording(recorder):
-        out = fn(*example_inputs)
-        leaves, structure = flatten(out)
-        fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
-        outputs = [recorder.known(v).value for v in leaves if is_tensor(v)]
-    recorder.check_constants()
-    return Graph(
-        recorder.nodes,
-        inputs,
-        [(tuple(t.shape), t.dtype) for t in example_inputs],
-        recorder.constants,
-        outputs,
-        [(target, known.value) for target, known in recorder.written.items()],
-        structure,
-        fixed,
-    )
+        leaves, graph.structure = flatten(fn(*example_inputs))
+        graph.fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
+        graph.outputs = [("", recorder.known(v).value) for v in leaves if is_tensor(v)]
+    recorder.check_states()
+    graph.writes = {target: known.value for target, known in recorder.written.items()}
+    return graph
