@@ -5,6 +5,7 @@ own (`samples=` in the row: a function of NumPy and a generator that returns (op
 A maker returns samples in float64; the tests convert them. Points where a rule has a kink are kept away from.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,31 +16,22 @@ MARGIN = 0.05  # distance from a kink, far above the steps of finite differences
 WHOLE = ("floor", "ceil", "trunc", "frac")  # kinks at whole numbers
 
 
-# Rows whose values, first and second gradients are compared with PyTorch by tests of their own, through the public
-# functions that they serve; the generated tests have no operands for them yet.
-TESTED_BY = {
-    "test_nn_ops.py": """convolution conv_input conv_weight conv_transpose conv_output sum_channels expand_channels
-        max_pool adaptive_max_pool max_pool_backward pool_gather max_unpool avg_pool avg_pool_backward adaptive_avg_pool
-        adaptive_avg_pool_backward cross_entropy_rows cross_entropy_backward class_loss class_spread embedding_rows
-        embedding_backward layer_norm layer_norm_backward layer_norm_gx layer_norm_gw layer_norm_gb rms_norm
-        rms_norm_backward rms_norm_gx rms_norm_gw batch_norm_train batch_norm_backward batch_norm_gx batch_norm_gw
-        batch_norm_gb batch_norm_eval batch_norm_eval_backward batch_norm_eval_gx batch_norm_eval_gw batch_norm_eval_gb
-        group_norm group_norm_backward group_norm_gx group_norm_gw group_norm_gb""".split(),
-    "test_indexing.py": "index_get index_embed index_put index_put_add flat_index".split(),
-    "test_shaping.py": ["shift"],
-    "test_reduction.py": "pick_embed mean_embed linear_scan".split(),
-}
-TESTED_ELSEWHERE = {name for names in TESTED_BY.values() for name in names}
-
-
 @dataclass
 class Sample:
-    """Operands (arrays, numbers or None; a list of arrays in first place for a row that takes a list) and attributes."""
+    """Operands (arrays, numbers or None; a list of arrays in first place for a row that takes a list) and attributes.
+
+    fixed: places of floating operands that have no gradient. derive: where some of those are functions of others, takes
+    all operands and returns them with those computed anew.
+    """
 
     operands: list
     attrs: tuple = ()
+    fixed: tuple = ()
+    derive: Callable | None = None
 
     def __post_init__(self):
+        if self.derive is not None:
+            self.operands = self.derive(*self.operands)
         # NumPy turns 0-d results into scalars; operands are arrays.
         self.operands = [np.array(v) if isinstance(v, np.generic) else v for v in self.operands]
 
@@ -53,6 +45,7 @@ class Sample:
             if isinstance(v, np.ndarray)
             and v.dtype.kind == "f"
             and names[k] != "like"
+            and k not in self.fixed
             and not (row.name == "hardtanh" and k > 0)  # its bounds are numbers: they have no gradient
         ]
 
@@ -373,6 +366,7 @@ def _dropout(rng):
 def samples(row, seed=7):
     """The samples of a row; an empty list where nobody has written any."""
     import samples_families  # noqa: F401  (fills MAKERS; imports this file itself)
+    import samples_fused  # noqa: F401  (likewise)
 
     rng = np.random.default_rng(seed)
     if row.samples is not None:

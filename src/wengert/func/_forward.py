@@ -5,9 +5,12 @@ linear rows apply themselves, products follow the product rule, and every other 
 that rule is linear in g, and differentiating it by g gives the forward derivative.
 """
 
+from functools import lru_cache
+from math import prod
+
 from .. import _core
-from ..ops._trace import Symbol
-from ._levels import Frame, call, expand, is_tensor, payload, zeros
+from ..ops import TABLE, trace_rule
+from ._levels import Frame, call, entry, expand, is_tensor, payload, zeros
 
 
 class Dual:
@@ -32,43 +35,41 @@ def wrap(frame, primal, tangent):
     return _core.make_wrapper(tuple(primal.shape), primal.dtype, Dual(frame, primal, tangent))
 
 
-class _Now:
-    """What Symbol appends instructions to, here: runs them at once."""
-
-    @staticmethod
-    def emit(name, *args, **attrs):
-        from ._levels import entry
-
-        e = entry(name)
-        row = e.row
-        count = len(args) if row.variadic else len(row.inputs)
-        operands = [v.place if isinstance(v, Symbol) else v for v in args[:count]]
-        values = list(args[count:])
-        for field, default in list(zip(row.fields, row.defaults, strict=True))[len(values) :]:
-            values.append(attrs.pop(field, default))
-        out = _core.apply(e, operands, values)
-        return tuple(Symbol(_Now, v) for v in out) if isinstance(out, tuple) else Symbol(_Now, out)
+@lru_cache(4096)
+def _traced(row, mask, attrs, shapes, count, absent):
+    return trace_rule(row, mask, attrs, shapes, count, absent)
 
 
-def run_rule(row, g, operands, results, attrs):
-    """A row's gradient rule on tensors: one gradient (or None) for each operand."""
+def run_rule(row, places, g, operands, results, attrs):
+    """A row's gradient rule on tensors: gradients (or None) for the operands at `places`."""
+    mask = sum(1 << k for k in places)
+    absent = tuple(k for k, v in enumerate(operands) if v is None)
+    given = [v if v is None or is_tensor(v) else _core.full((), v, results[0].dtype) for v in operands]
+    shapes = tuple(() if v is None else tuple(v.shape) for v in given) if row.shaped else None
+    attrs = tuple(tuple(v) if isinstance(v, list) else v for v in attrs)
+    program = _traced(row, mask, attrs, shapes, len(given), absent)
+    registers = dict(enumerate([g, *given, *results, *program.constants]))
+    wanted = {r for _, reads, _, _ in program.code for r in reads}.union(program.results)
+    for name, reads, first, kinds in program.code:
+        values = [None if r < 0 else registers[r] for r in reads]
+        inherited = attrs if kinds == "inherit" else ()
+        values_of = inherited or [attrs[v] if kind == "field" else v for kind, v in kinds or ()]
+        for j, result in _results(name, values, values_of, [first + j in wanted for j in range(_outputs(name))]):
+            registers[first + j] = result
+    return [None if program.results[k] < 0 else registers[program.results[k]] for k in places]
 
-    def symbol(v):
-        if v is None:
-            return None
-        if not is_tensor(v):
-            v = _core.full((), v, results[0].dtype)
-        return Symbol(_Now, v, tuple(v.shape))
 
-    named = dict(zip(row.fields, attrs, strict=True))
-    given = [symbol(v) for v in operands]
-    after = [symbol(v) for v in results]
-    if row.variadic:
-        out = row.rule(symbol(g), given, *after, **named)
-    else:
-        out = row.rule(symbol(g), *given, *after, **named)
-    out = out if isinstance(out, (tuple, list)) else [out]
-    return [None if v is None else v.place for v in out]
+def _outputs(name):
+    return len(TABLE[name].outputs)
+
+
+def _results(name, operands, attrs, wanted):
+    """The wanted results of an op by their places, each with a history of its own."""
+    parts = TABLE[name].parts
+    if parts:
+        return [(j, _core.apply(entry(p), operands, attrs)) for j, p in enumerate(parts) if wanted[j]]
+    out = _core.apply(entry(name), operands, attrs)
+    return enumerate(out if isinstance(out, tuple) else (out,))
 
 
 def _fitted(t, like):
@@ -122,10 +123,16 @@ def _elementwise(entry, operands, tangents, results, attrs):
     for k, t in enumerate(tangents):
         if t is None:
             continue
-        part = run_rule(entry.row, t, operands, results, attrs)[k]
+        part = run_rule(entry.row, [k], t, operands, results, attrs)[0]
         if part is not None:
             total = part if total is None else call("add", total, part)
     return total
+
+
+def _anywhere(shape, dtype):
+    """A point to differentiate a linear function at. Not 0: there rules with singularities stop the flow (zmul)."""
+    steps = _core.make_arange(1, prod(shape) + 1, dtype=dtype)
+    return call("reshape", call("add", call("frac", call("mul", steps, 0.618)), 0.5), attrs=(shape,))
 
 
 def _transposed(entry, operands, tangents, results, attrs):
@@ -135,17 +142,14 @@ def _transposed(entry, operands, tangents, results, attrs):
     places = [k for k, t in enumerate(tangents) if t is not None]
 
     def rule(g):
-        gradients = run_rule(row, g, operands, results, attrs)
         out = []
-        for k in places:
-            part = gradients[k]
+        for k, part in zip(places, run_rule(row, places, g, operands, results, attrs), strict=True):
             if part is not None and tuple(part.shape) != tuple(operands[k].shape):
                 part = call("sum_to_like", part, operands[k])
             out.append(part)
         return out
 
-    start = zeros(tuple(results[0].shape), results[0].dtype)
-    pullback = Pullback(rule, [start])
+    pullback = Pullback(rule, [_anywhere(tuple(results[0].shape), results[0].dtype)])
     pairs = [(y, tangents[k]) for y, k in zip(pullback.outputs, places, strict=True) if y is not None]
     if not pairs:
         return None

@@ -39,7 +39,8 @@ class Row:
     ref, domain, kinks, samples: for the tests: a NumPy reference, the interval of good inputs, where the derivative jumps.
     parts: for a row of several results that gradient rules use: rows of one result each that take the same operands and
         attributes. They stand in where the results need a history of their own (create_graph).
-    linear: the op is linear in its operands, so that it is its own forward-mode rule; batch: its batching rule.
+    linear: the op is linear in its floating operands together (with 0 for all it gives 0), so that it is its own
+        forward-mode rule; batch: its batching rule.
     public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
     """
 

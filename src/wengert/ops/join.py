@@ -35,7 +35,7 @@ def flip(g, x, y, *, dims: ints):
     return g.flip(dims)
 
 
-@op("shift", linear=True, public=False)
+@op("shift", public=False)
 def shift(g, x, y, *, dim: integer, reverse: boolean, fill: real):
     """Elements moved on by one along a dimension; `fill` comes in. With reverse they move back."""
     return g.shift(dim, not reverse, 0.0)

@@ -60,7 +60,7 @@ def cross_entropy_backward(
     return gu, gx, None, None, None, None
 
 
-@op("class_loss", kernel="nll", public=False, outputs=2, linear=True)
+@op("class_loss", kernel="nll", public=False, outputs=2)
 def class_loss(
     g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -68,7 +68,7 @@ def class_loss(
     return g.class_spread(target, weight, divisor, x, reduction, ignore_index, label_smoothing), None, None
 
 
-@op("class_spread", public=False, linear=True)
+@op("class_spread", public=False)
 def class_spread(
     g, u, target, weight, divisor, like, y, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
