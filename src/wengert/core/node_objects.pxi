@@ -111,6 +111,11 @@ cdef class Node:
         return own_hooks(self.i).setdefault(("metadata",), {})
 
     @property
+    def freed(self):
+        """Whether a backward pass has given the node's saved values back."""
+        return bool(n_flags[self.i] & N_FREED)
+
+    @property
     def line(self):
         """(file, line, function) of the user's code that recorded the node, where lines were recorded; else None."""
         return forward_lines.get(n_seq[self.i])

@@ -1,0 +1,355 @@
+"""Builds the model of a picture (`build`): from tensors with history, a Graph, or a module with example inputs."""
+
+import sys
+
+from .. import _core
+from ..graph._graph import Graph
+from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
+from ._rules import rule_facts
+from ._summary import Summary
+
+NOT_KEPT = (
+    "Values, gradients, source lines and scopes are there where the graph is made inside `with wengert.record():`."
+)
+FREED = (
+    "A backward pass has freed this graph: its structure is shown, the values that it had saved are gone. Make it "
+    "inside `with wengert.record():` to keep them."
+)
+
+
+def build(x, *example, names=None):
+    """The model of something that has a graph.
+
+    Args:
+        x: a tensor with history or a list of them, a Graph, a module (then `example` are its inputs), or a Model,
+            which is returned as it is.
+        names: a dict from names to tensors and modules, for the labels of nodes.
+
+    Raises:
+        TypeError: something else is given.
+        RuntimeError: there is no graph: no tensor has a history, or the Graph is empty.
+    """
+    from ..nn import Module
+
+    if isinstance(x, Model):
+        return x
+    named = _named(names or {})
+    if isinstance(x, Module):
+        return of_module(x, example, named)
+    if example:
+        raise TypeError(
+            f"viz: expected example inputs with a module only, got {type(x).__name__} and {len(example)}."
+        )
+    if isinstance(x, Graph):
+        return of_graph(x, named)
+    tensors = list(x) if isinstance(x, (list, tuple)) else [x]
+    for t in tensors:
+        if not isinstance(t, _core.Tensor):
+            raise TypeError(
+                f"viz: expected tensors, a Graph or a module with example inputs, got {type(t).__name__}."
+            )
+    return of_tensors(tensors, named)
+
+
+def _named(names):
+    """id of a tensor -> (name, scope, tensor), from tensors and modules by name; the first name counts."""
+    from ..nn import Module
+
+    found = {}
+    for name, value in names.items():
+        if isinstance(value, _core.Tensor):
+            found.setdefault(id(value), (name, (), value))
+        elif isinstance(value, Module):
+            for path, t in [*value.named_parameters(), *value.named_buffers()]:
+                *scope, own = path.split(".")
+                found.setdefault(id(t), (own, tuple(scope), t))
+    return found
+
+
+def caller_names(depth=2):
+    """The tensors and modules among the variables of the function that called a picture."""
+    from ..nn import Module
+
+    frame = sys._getframe(depth)
+    variables = frame.f_globals | frame.f_locals if frame.f_globals is not frame.f_locals else frame.f_globals
+    return {k: v for k, v in variables.items() if isinstance(v, (_core.Tensor, Module)) and not k.startswith("_")}
+
+
+def line_text(line):
+    """(file, line, function) as "file.py:12": the base name only."""
+    return f"{line[0].replace(chr(92), '/').rpartition('/')[2]}:{line[1]}" if line else ""
+
+
+def _dtype_name(dtype):
+    return "" if dtype is None else str(dtype).rpartition(".")[2]
+
+
+def _kind_of_leaf(t):
+    return PARAMETER if t is not None and _core.is_parameter(t) else INPUT
+
+
+class _Tape:
+    """Turns the tape below tensors into a model."""
+
+    def __init__(self, tensors, named, inputs=()):
+        self.pairs = _core.graph_nodes(tensors)
+        if not self.pairs:
+            raise RuntimeError(
+                "viz: expected a tensor with history, got none that requires grad. Compute it from tensors made with "
+                "requires_grad=True, outside no_grad()."
+            )
+        self.model = Model()
+        self.named = named
+        self.inputs = {id(t): f"input {k}" if len(inputs) > 1 else "input" for k, t in enumerate(inputs)}
+        record = sys.modules.get("wengert._record")
+        self.kept = record.kept if record else lambda node: None
+        self.known = {}  # id of a tensor outside the tape -> node
+        self.records = 0
+        self.numbers = {}  # sequence -> node
+        self.cut = []  # edges whose source may come later
+
+    def run(self, tensors):
+        self.add_forward()
+        self.add_tensors(tensors)
+        self.add_backward()
+        for sequence, target, place, how in self.cut:
+            source = self.numbers.get(sequence)
+            if source is not None:
+                self.model.cuts[self.model.connect(source, target, place, flows=False)] = how
+        model = self.model
+        model.title = model.title or model.label(model.outputs[0])
+        if not self.records:
+            model.notes.append(FREED if any(node.freed for node, _ in self.pairs) else NOT_KEPT)
+        return model.finish()
+
+    def add_forward(self):
+        model, last = self.model, len(self.pairs) - 1
+        step = 0
+        places_of = [0] * len(self.pairs)
+        for k in range(last, -1, -1):
+            node, places = self.pairs[k]
+            kept = self.kept(node)
+            op = node.op
+            if op == "leaf":
+                at = self.add_leaf(node, kept)
+            else:
+                step += 1
+                attrs = self.attributes(node, kept)
+                line = node.line if kept is None or kept.line is None else kept.line
+                at = model.add(
+                    OPERATION, op.removesuffix("Backward"), node.shape, _dtype_name(node.dtype),
+                    kept.scope or () if kept else (), line_text(line), attrs, step,
+                )  # fmt: skip
+            places_of[k] = self.numbers[node.sequence] = at
+            for place, j in enumerate(places):
+                if j >= 0:
+                    model.connect(places_of[j], at, place)
+            if kept is not None:
+                self.add_kept(at, kept)
+        self.places_of = places_of
+
+    def add_leaf(self, node, kept):
+        t = node.variable
+        name, scope = self.named[id(t)][:2] if t is not None and id(t) in self.named else ("", ())
+        shape = node.shape if t is None else t.shape
+        dtype = node.dtype if t is None else t.dtype
+        at = self.model.add(_kind_of_leaf(t), "leaf", shape, _dtype_name(dtype), scope)
+        if name:
+            self.model.names[at] = name
+        if t is not None:
+            self.model.values[at] = Summary.of(t)
+            if t.grad is not None:
+                self.model.gradients[at] = Summary.of(t.grad)
+        return at
+
+    def attributes(self, node, kept):
+        """The op's attributes and, under their operands' names, the numbers that it was called with."""
+        attrs = node.attributes
+        for place, operand in (kept.operands or {}).items() if kept else ():
+            if isinstance(operand.value, (bool, int, float)):
+                attrs[operand.name or _operand_name(node.op, place)] = operand.value
+        return attrs
+
+    def add_kept(self, at, kept):
+        model = self.model
+        self.records += 1
+        if kept.name:
+            model.names[at] = kept.name
+        if kept.value is not None:
+            model.values[at] = Summary.of(kept.value)
+        if kept.gradient is not None:
+            model.gradients[at] = Summary.of(kept.gradient)
+        if kept.seconds is not None:
+            model.seconds[at] = kept.seconds
+        if kept.bytes is not None:
+            model.bytes[at] = kept.bytes
+        for place, operand in (kept.operands or {}).items():
+            if operand.source is not None:
+                self.cut.append((operand.source, at, place, operand.how or "no gradient"))
+            elif operand.value is not None and not isinstance(operand.value, (bool, int, float)):
+                model.connect(self.outside(operand, model.scope[at]), at, place, flows=False)
+
+    def outside(self, operand, scope):
+        """The node of a tensor that is not on the tape; one node for one tensor."""
+        t = operand.value
+        if id(t) in self.known:
+            return self.known[id(t)]
+        name, where = self.named[id(t)][:2] if id(t) in self.named else (operand.name, self.model.scopes[scope])
+        kind = CONSTANT
+        if id(t) in self.inputs:
+            kind, name, where = INPUT, self.inputs[id(t)], ()
+        at = self.known[id(t)] = self.model.add(kind, KIND_OPS[kind], t.shape, _dtype_name(t.dtype), where)
+        if name:
+            self.model.names[at] = name
+        self.model.values[at] = Summary.of(t)
+        return at
+
+    def add_tensors(self, tensors):
+        """Outputs, and what the named tensors know of inner nodes."""
+        model = self.model
+        for name, _, t in self.named.values():
+            node = _core.node_of(t)
+            at = None if node is None else self.numbers.get(node.sequence)
+            if at is not None and model.kind[at] == OPERATION:
+                model.names.setdefault(at, name)
+                model.values.setdefault(at, Summary.of(t))
+                if t.retains_grad and t.grad is not None:
+                    model.gradients.setdefault(at, Summary.of(t.grad))
+        for t in tensors:
+            node = _core.node_of(t)
+            if node is not None:
+                at = self.numbers[node.sequence]
+                model.outputs.append(at)
+                model.values.setdefault(at, Summary.of(t))
+
+    def add_backward(self):
+        """A mirror for each node of the tape, in the order in which the engine runs them."""
+        model = self.model
+        step = max(model.step)
+        forward = len(model.source)
+        mirrors = {}
+        titles = {}
+        for k, (node, _) in enumerate(self.pairs):
+            at = self.places_of[k]
+            step += 1
+            op = node.op
+            if op not in titles:
+                titles[op] = node.name()
+            mirror = model.add(GRADIENT, titles[op], step=step, link=at)
+            model.shape[mirror], model.dtype[mirror] = model.shape[at], model.dtype[at]
+            model.scope[mirror], model.line[mirror] = model.scope[at], model.line[at]
+            model.link[at] = mirrors[at] = mirror
+        for edge in range(forward):
+            if model.flows[edge]:
+                source, target = model.source[edge], model.target[edge]
+                model.connect(mirrors[target], mirrors[source], model.place[edge])
+        for k, (node, _) in enumerate(self.pairs):
+            kept = self.kept(node) if self.records else None
+            if kept is not None and kept.backward_seconds is not None:
+                model.seconds[mirrors[self.places_of[k]]] = kept.backward_seconds
+
+
+KIND_OPS = {CONSTANT: "constant", INPUT: "input", PARAMETER: "leaf"}
+
+
+def _operand_name(op, place):
+    from ..ops import TABLE
+
+    row = TABLE.get(op)
+    return row.args[place] if row is not None and place < len(row.args) else f"operand {place}"
+
+
+def of_tensors(tensors, named):
+    """The model of the dynamic graph of tensors."""
+    return _Tape(tensors, named).run(tensors)
+
+
+def of_module(module, example, named):
+    """The model of one call of a module."""
+    import wengert
+
+    from ..func._trees import flatten
+
+    named = _named({"model": module}) | named
+    record = getattr(wengert, "record", None)
+    if record is None:
+        out = module(*example)
+    else:
+        with record():
+            out = module(*example)
+    tensors = [t for t in flatten(out)[0] if isinstance(t, _core.Tensor)]
+    if not any(_core.node_of(t) is not None for t in tensors):
+        raise RuntimeError(
+            f"viz: expected {type(module).__name__} to return a tensor that requires grad, got none. Use a module "
+            "with parameters that require grad, or wengert.graph.record(module, ...)."
+        )
+    tape = _Tape(tensors, named, [t for t in flatten(example)[0] if isinstance(t, _core.Tensor)])
+    tape.model.title = type(module).__name__
+    model = tape.run([t for t in tensors if _core.node_of(t) is not None])
+    _add_unreached(model, tape, module)
+    return model
+
+
+def _add_unreached(model, tape, module):
+    """Says which parameters the outputs do not depend on."""
+    reached = {id(n.variable) for n, _ in tape.pairs if n.op == "leaf" and n.variable is not None}
+    missing = [name for name, p in module.named_parameters() if id(p) not in reached]
+    if missing:
+        model.notes.append("No gradient reaches " + ", ".join(missing) + ": the outputs do not depend on them.")
+
+
+def of_graph(graph, named=None):
+    """The model of a Graph: forward only, as it was recorded."""
+    if not graph.nodes and not graph.inputs and not graph.constants:
+        raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
+    model = Model(repr(graph).strip("<>"))
+    places = {}  # value -> (node, which of its results)
+    for k, (value, (shape, dtype)) in enumerate(zip(graph.inputs, graph.input_specs, strict=True)):
+        places[value] = model.add(INPUT, "input", shape, _dtype_name(dtype)), 0
+        model.names[places[value][0]] = f"input {k}"
+    for value, t in graph.constants:
+        kind = PARAMETER if _core.is_parameter(t) else CONSTANT
+        name, scope = named[id(t)][:2] if named and id(t) in named else ("", ())
+        at = model.add(kind, KIND_OPS[kind], t.shape, _dtype_name(t.dtype), scope)
+        places[value] = at, 0
+        model.values[at] = Summary.of(t)
+        if name:
+            model.names[at] = name
+    for step, node in enumerate(graph.nodes, 1):
+        _add_instruction(model, node, step, places)
+    for value in graph.outputs:
+        model.outputs.append(places[value][0])
+    step = len(graph.nodes)
+    for target, value in graph.effects:
+        step += 1
+        source, result = places[value]
+        at = model.add(STATE, "write", step=step)
+        model.shape[at], model.dtype[at] = model.shape[source], model.dtype[source]
+        model.names[at] = f"{model.label(places[target][0])} written"
+        model.connect(source, at, 0, result, flows=False)
+    return model.finish()
+
+
+def _add_instruction(model, node, step, places):
+    attrs = dict(zip(node.entry.row.fields, node.attrs, strict=True))
+    for place, v in enumerate(node.operands):
+        if isinstance(v, tuple):
+            attrs[_operand_name(node.op, place)] = v[0]
+    at = model.add(
+        OPERATION, node.op, node.shape, _dtype_name(node.dtype), getattr(node, "scope", None) or (),
+        line_text(getattr(node, "line", None)), attrs, step,
+    )  # fmt: skip
+    facts = rule_facts(node.op, len(node.operands), attrs)[2]
+    for place, v in enumerate(node.operands):
+        if isinstance(v, int) and not isinstance(v, bool):
+            if v not in places:
+                raise ValueError(
+                    f"viz: expected node {step} ({node.op}) to read values that are there before it, got %{v}. The "
+                    "graph has a cycle or a value that nothing computes."
+                )
+            source, result = places[v]
+            edge = model.connect(source, at, place, result, flows=place in facts)
+            if place not in facts:
+                model.cuts[edge] = f"{node.op} passes no gradient to operand {place}"
+    for k, value in enumerate(node.results):
+        places[value] = at, k
