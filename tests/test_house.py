@@ -25,7 +25,7 @@ def files(*patterns):
 def own_files():
     return files(
         "csrc/**/*.cpp", "csrc/**/*.h", "src/**/*.py", "src/**/*.pyx", "src/**/*.pxi", "src/**/*.h", "src/**/*.pyi"
-    ) + files("tests/**/*.py", "tests/**/*.cpp", "benchmarks/**/*.py", "tools/*.py", "setup.py")
+    ) + files("tests/**/*.py", "tests/**/*.cpp", "benchmarks/**/*.py", "examples/**/*.py", "tools/*.py", "setup.py")
 
 
 def imports(path):
@@ -76,7 +76,7 @@ def test_rows_import_the_standard_library_only():
 CORE_NAMES = re.compile(
     r"^(Parameter|Tensor|Generator|mark_parameter|is_parameter|\w+_step|\w+_many|clear_grads|grad_norm)$"
 )
-PUBLIC_MODULES = {"_functional", "_random", "autograd", "nn", "optim", "utils", "func", "serialization"}
+PUBLIC_MODULES = {"_functional", "_missing", "_random", "autograd", "nn", "optim", "utils", "func", "serialization"}
 
 
 def test_upper_layers_use_what_is_public():
@@ -185,7 +185,7 @@ def test_sources_of_the_wheel():
     """Packages are complete and the core's sources stay out of them."""
     text = (ROOT / "pyproject.toml").read_text()
     assert '"py.typed", "*.pyi", "data/*"' in text and 'exclude = ["wengert.core*"]' in text
-    for name in ("csrc", "tests", "benchmarks", "docs"):
+    for name in ("csrc", "tests", "benchmarks", "docs", "examples"):
         assert f"graft {name}" in (ROOT / "MANIFEST.in").read_text()
 
 

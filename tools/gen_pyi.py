@@ -109,7 +109,7 @@ def render(wengert, required):
     """The text of the file: what is published, beside what _core.pyi says by hand."""
     by_hand = set(re.findall(r"def (\w+)\(", CORE.read_text(encoding="utf-8")))
     tensor = vars(wengert.Tensor)
-    names = [n for n in sorted(tensor) if not n.startswith("_") and n not in by_hand]
+    names = [n for n in sorted(tensor) if not n.startswith("_") and n not in by_hand and hasattr(wengert.Tensor, n)]
     methods = [render_function(n, tensor[n], required, True) for n in names if n not in ("mro",)]
     published = {n: v for n, v in vars(wengert).items() if not n.startswith("_") and callable(v)}
     functions = [

@@ -5,6 +5,7 @@ from ._bind import attach as _attach
 from ._bind import attach_ops as _attach_ops
 from ._dtypes import DTYPES as _DTYPES
 from ._dtypes import dtype
+from ._missing import missing_methods as _missing_methods
 
 __version__ = "0.1.0"
 
@@ -32,9 +33,13 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
 for _part in (_creation, _random, _arithmetic, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
+_attach({}, _missing_methods(Tensor), globals())
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
+    "amp": "wengert.amp",
+    "as_torch": "wengert.dropin",
+    "autocast": "wengert.amp",
     "backends": "wengert.backends",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
@@ -60,7 +65,7 @@ def __getattr__(name):
     from importlib import import_module
 
     module = import_module(_LAZY[name])
-    value = getattr(module, name) if name in ("load", "save") else module
+    value = module if _LAZY[name].endswith("." + name) else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""Command line: ``python -m wengert demo | info | bench``."""
+"""Command line: ``python -m wengert run | check | demo | info | bench``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m wengert",
         description="Computational graphs and automatic differentiation on the CPU.",
-        epilog="Exit codes: 0 success, 1 the run failed its own check, 2 wrong arguments.",
+        epilog="Exit codes: 0 success, 1 the run failed its own check, 2 wrong arguments; run: the program's own.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     demo = commands.add_parser("demo", help="train a digit classifier and compare with pure Python (under 30 s)")
     demo.add_argument("--epochs", type=_positive, default=25, help="passes over the training images (default 25)")
     demo.add_argument("--seed", type=int, default=0, help="seed of weights and image order (default 0)")
+    run = commands.add_parser("run", help="run a program written for PyTorch, with wengert for torch")
+    run.add_argument("-m", dest="as_module", action="store_true", help="the program is a module, as for python -m")
+    run.add_argument("script", help="the program's file")
+    run.add_argument("args", nargs=argparse.REMAINDER, help="the program's own arguments")
+    check = commands.add_parser(
+        "check", help="list the names of torch that programs need and that are missing here"
+    )
+    check.add_argument("scripts", nargs="+", help="the programs' files")
     commands.add_parser("info", help="versions, instruction set, threads, memory, build flags")
     bench = commands.add_parser("bench", help="a few measurements against NumPy and pure Python (about 10 s)")
     bench.add_argument("--quick", action="store_true", help="shorter and noisier (about 2 s)")
@@ -38,6 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; ``sys.argv[1:]`` when None.
     """
     options = _parser().parse_args(argv)
+    if options.command == "run":
+        from wengert.dropin import run
+
+        return run(options.script, options.args, as_module=options.as_module)
+    if options.command == "check":
+        from wengert.dropin import check
+
+        reports = {script: check(script) for script in options.scripts}
+        print("\n".join(str(report) or f"{script}: nothing is missing" for script, report in reports.items()))
+        return 1 if any(reports.values()) else 0
     if options.command == "demo":
         from wengert.demo import digits
 

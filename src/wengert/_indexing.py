@@ -519,7 +519,7 @@ def where(condition, input=None, other=None, *, out=None):
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     if not isinstance(condition, Tensor) or condition.dtype not in (_bool, _uint8):
-        kind = str(getattr(condition, "dtype", type(condition).__name__)).removeprefix("wengert.")
+        kind = str(getattr(condition, "dtype", type(condition).__name__)).rpartition(".")[2]
         raise RuntimeError(f"where: expected a condition of dtype bool, got {kind}. Use a comparison or .bool().")
     if condition.dtype == _uint8:
         condition = cast(condition, _bool)

@@ -56,7 +56,7 @@ class Layout:
         self._name = name
 
     def __repr__(self):
-        return f"wengert.{self._name}"
+        return f"{_core.shown_name()}.{self._name}"
 
     def __reduce__(self):
         return self._name
@@ -92,7 +92,7 @@ def view_as(self, other):
 def type(self, dtype=None, non_blocking=False):
     """The name of the tensor's type ('wengert.FloatTensor'); with a dtype or such a name or type, converts."""
     if dtype is None:
-        return f"wengert.{type_names[self.dtype.name]}"
+        return f"{_core.shown_name()}.{type_names[self.dtype.name]}"
     if isinstance(dtype, str):
         name = dtype.rpartition(".")[2]
         found = [code for code, known in type_names.items() if known == name]

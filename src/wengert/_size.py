@@ -22,7 +22,7 @@ class Size(tuple):
         return product
 
     def __repr__(self):
-        return f"wengert.Size({list(self)})"
+        return f"{_core.shown_name()}.Size({list(self)})"
 
     def __getitem__(self, key):
         item = tuple.__getitem__(self, key)

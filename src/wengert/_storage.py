@@ -55,7 +55,7 @@ class UntypedStorage:
         return UntypedStorage(self.bytes.clone())
 
     def __repr__(self):
-        return f"wengert.UntypedStorage(device=cpu) of size {self.nbytes()}"
+        return f"{_core.shown_name()}.UntypedStorage(device=cpu) of size {self.nbytes()}"
 
     def __reduce__(self):
         return _storage_from_bytes, (self.bytes.numpy().tobytes(),)
@@ -104,7 +104,7 @@ class TypedStorage:
         self._elements[key] = value
 
     def __repr__(self):
-        return f"wengert.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}"
+        return f"{_core.shown_name()}.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}"
 
 
 def _storage_from_bytes(data):

@@ -1,5 +1,7 @@
 """The names under which programs ask for a GPU. There is none: wengert runs on the CPU."""
 
+from ._missing import module_error
+
 
 def is_available():
     """Whether there is a GPU: no."""
@@ -66,3 +68,11 @@ max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
 
 def reset_peak_memory_stats(device=None):
     """Accepted: there is no GPU memory."""
+
+
+def __getattr__(name):
+    if name == "amp":
+        from .amp import cuda
+
+        return cuda
+    raise module_error(__name__, name, globals())

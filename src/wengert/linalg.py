@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from . import _linalg as _products
 from ._bind import OPS
+from ._missing import explain
 from ._overload import cast, store, wrap_dim, wrap_dims
 from ._reduction import vector_norm as _vector_norm
 from .autograd import Function
@@ -590,6 +591,7 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 
 outer, matmul, matrix_power = _products.outer, _core.matmul_any, _products.matrix_power
 
+__getattr__ = explain(__name__)
 __all__ = [
     "LinAlgError",
     "cholesky",

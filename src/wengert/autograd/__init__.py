@@ -1,6 +1,7 @@
 """Differentiation: backward, grad, the recording modes, custom functions."""
 
 from .. import _core
+from .._missing import module_error
 from . import anomaly_mode as _anomaly_mode
 from . import grad_mode as _grad_mode
 from . import graph
@@ -14,9 +15,11 @@ from .grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .variable import Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -222,7 +225,7 @@ def __getattr__(name):
         from .. import testing
 
         return getattr(testing, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise module_error(__name__, name, __all__)
 
 
 METHODS = {"backward": _tensor_backward, **graph.METHODS}

@@ -1,12 +1,28 @@
 # dtype objects, and Python numbers as arrays.
 
+cdef str shown_package = "wengert"
+
+
+def show_as(str name):
+    """Sets the package's name in printed dtypes, shapes and layouts; returns the one before."""
+    global shown_package
+    before = shown_package
+    shown_package = name
+    return before
+
+
+def shown_name():
+    """The package's name in printed dtypes, shapes and layouts: "wengert", or "torch" inside as_torch()."""
+    return shown_package
+
+
 cdef class DTypeObject:
     """An element type, such as wengert.float32. Compare with `is` or `==`."""
     cdef readonly int code
     cdef readonly str name
 
     def __repr__(self):
-        return "wengert." + self.name
+        return shown_package + "." + self.name
 
     def __reduce__(self):
         return _dtype_from_name, (self.name,)

@@ -1,5 +1,7 @@
 """Layers, losses, containers and their helpers: the names of `torch.nn`."""
 
+from wengert._missing import explain
+
 from . import functional, init, utils
 from .activation import (
     CELU,
@@ -127,6 +129,7 @@ from .vision import (
     UpsamplingNearest2d,
 )
 
+__getattr__ = explain(__name__)
 __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",

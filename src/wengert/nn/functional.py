@@ -69,6 +69,7 @@ from wengert._functional import (
     threshold,
     unfold,
 )
+from wengert._missing import explain
 
 from ._attention import multi_head_attention_forward
 from ._dropouts import (
@@ -208,6 +209,7 @@ def pdist(input, p=2.0):
     return wengert.linalg.vector_norm(input[first] - input[second], p, dim=-1)
 
 
+__getattr__ = explain(__name__)
 __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",

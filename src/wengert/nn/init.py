@@ -4,6 +4,9 @@ import math
 import warnings
 
 import wengert
+from wengert._missing import explain
+
+__getattr__ = explain(__name__)
 
 _GAINS_OF_ONE = {f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)} | {"linear", "sigmoid"}
 

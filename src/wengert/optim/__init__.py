@@ -1,5 +1,6 @@
 """Optimizers, learning-rate schedules and weight averaging, with PyTorch's names, rules and saved form."""
 
+from wengert._missing import module_error
 from wengert.optim import lr_scheduler
 from wengert.optim.accumulated import Adadelta, Adagrad, RMSprop
 from wengert.optim.adam import Adam, AdamW
@@ -30,7 +31,7 @@ __all__ = [
 
 def __getattr__(name):
     if name != "swa_utils":  # the one part that needs wengert.nn: imported when first used
-        raise AttributeError(f"module 'wengert.optim' has no attribute {name!r}")
+        raise module_error(__name__, name, __all__)
     from importlib import import_module
 
     return import_module("wengert.optim.swa_utils")

@@ -1,5 +1,6 @@
 """Learning-rate schedules, with PyTorch's names and the same values step by step."""
 
+from wengert._missing import explain
 from wengert.optim.lr_scheduler.base import LRScheduler
 from wengert.optim.lr_scheduler.composite import ChainedScheduler, SequentialLR
 from wengert.optim.lr_scheduler.cyclic import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
@@ -18,6 +19,7 @@ from wengert.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 _LRScheduler = LRScheduler  # the name that older programs derive from
 
+__getattr__ = explain(__name__)
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",

@@ -1,5 +1,6 @@
 """Data sets, samplers and the loader that makes batches of them, with PyTorch's names."""
 
+from wengert._missing import explain
 from wengert.utils.data.collate import default_collate, default_convert
 from wengert.utils.data.dataset import (
     ChainDataset,
@@ -22,6 +23,7 @@ from wengert.utils.data.sampler import (
 )
 from wengert.utils.data.worker import get_worker_info
 
+__getattr__ = explain(__name__)
 __all__ = [
     "BatchSampler",
     "ChainDataset",

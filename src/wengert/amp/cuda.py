@@ -1,0 +1,19 @@
+"""Mixed precision under the names of `torch.cuda.amp`: for a GPU, and so switched off."""
+
+from wengert import amp
+
+custom_fwd, custom_bwd = amp.custom_fwd, amp.custom_bwd
+
+
+class autocast(amp.autocast):  # noqa: N801  (torch's name)
+    """`wengert.autocast` for "cuda": disabled with a warning, because there is no GPU."""
+
+    def __init__(self, enabled=True, dtype=None, cache_enabled=True):
+        super().__init__("cuda", dtype, enabled, cache_enabled)
+
+
+class GradScaler(amp.GradScaler):
+    """`wengert.amp.GradScaler` for "cuda": disabled with a warning, because there is no GPU."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__("cuda", *args, **kwargs)

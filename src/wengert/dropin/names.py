@@ -1,0 +1,187 @@
+"""Which module of ours stands for which dotted name of torch."""
+
+import importlib
+import itertools
+import types
+
+import wengert
+
+# The version of the API that we follow; programs compare it.
+API_VERSION = "2.13.0"
+
+# Modules that have another place, or no module of their own, here: names below "torch." and the module that answers.
+_PLACES = {
+    "amp.autocast_mode": "amp",
+    "amp.grad_scaler": "amp",
+    "autograd.gradcheck": "autograd",
+    "cuda.amp": "amp.cuda",
+    "cuda.amp.autocast_mode": "amp.cuda",
+    "cuda.amp.grad_scaler": "amp.cuda",
+    "cuda.random": "cuda",
+    "functional": "",
+    "nn.modules": "nn",
+    "nn.modules.utils": "nn._shapes",
+    "nn.parallel": "nn",
+    "nn.parallel.data_parallel": "nn",
+    "nn.utils.convert_parameters": "nn.utils",
+    "nn.utils.spectral_norm": "nn.utils",
+    "random": "",
+    "tensor": "",
+    "types": "",
+    "utils.data.dataloader": "utils.data",
+}
+
+# torch keeps a file for each class, we keep one for each idea: the file's name and, where it is another, ours.
+_NN_FILES = {
+    "batchnorm": "normalization",
+    "channelshuffle": "vision",
+    "flatten": "linear",
+    "fold": "vision",
+    "instancenorm": "normalization",
+    "pixelshuffle": "vision",
+    "upsampling": "vision",
+} | {
+    name: name
+    for name in (
+        "activation container conv distance dropout linear loss module normalization padding pooling rnn sparse"
+        " transformer"
+    ).split()
+}
+_OPTIM_FILES = "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd optimizer".split()
+_DISTRIBUTION_FILES = (
+    "bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints continuous_bernoulli dirichlet"
+    " distribution exp_family exponential gamma geometric gumbel half_cauchy half_normal independent kl laplace"
+    " log_normal logistic_normal mixture_same_family multinomial multivariate_normal normal one_hot_categorical"
+    " poisson relaxed_bernoulli relaxed_categorical studentT transformed_distribution transforms uniform utils weibull"
+).split()
+_PLACES |= {f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in _NN_FILES.items()}
+_BY_CLASS = {"optim": frozenset(_OPTIM_FILES), "distributions": frozenset(_DISTRIBUTION_FILES)}
+
+
+class Alias(types.ModuleType):
+    """A module of torch's that we keep elsewhere: its names are those of the module that answers."""
+
+    def __init__(self, name, target):
+        super().__init__(name, f"The names of {target.__name__}, where programs for PyTorch look for them.")
+        self.__dict__["__path__"] = []
+        self.__dict__["_target"] = target
+        self.__dict__["_place"] = name.partition(".")[2]
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        below = f"{self._place}.{name}"
+        return module_of(f"torch.{below}") if below in _PLACES else getattr(self._target, name)
+
+    def __dir__(self):
+        return dir(self._target)
+
+
+class Version(str):
+    """A version that compares with strings and tuples of numbers as programs do it.
+
+    Example:
+        >>> Version("2.13.0+cpu") >= "2.4", Version("2.13.0+cpu") < (2, 4)
+        (True, False)
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def _key(version):
+        parts = str(version).partition("+")[0].split(".") if isinstance(version, str) else version
+        numbers = [int("".join(itertools.takewhile(str.isdigit, str(part))) or 0) for part in parts]
+        while numbers and numbers[-1] == 0:  # 2.13 is 2.13.0
+            numbers.pop()
+        return numbers
+
+    def __lt__(self, other):
+        return self._key(self) < self._key(other)
+
+    def __le__(self, other):
+        return self._key(self) <= self._key(other)
+
+    def __gt__(self, other):
+        return self._key(self) > self._key(other)
+
+    def __ge__(self, other):
+        return self._key(self) >= self._key(other)
+
+
+class Torch(types.ModuleType):
+    """The module that ``import torch`` gives: the names of wengert, with torch's version."""
+
+    def __init__(self):
+        super().__init__("torch", wengert.__doc__)
+        version = Version(f"{API_VERSION}+wengert")
+        self.__file__ = wengert.__file__
+        self.__path__ = []
+        self.__dict__.update({name: value for name, value in vars(wengert).items() if not name.startswith("_")})
+        self.__version__ = version
+        self.__dict__["version"] = types.SimpleNamespace(
+            __version__=version, cuda=None, hip=None, xpu=None, debug=False, git_version="unknown"
+        )
+        self.__dict__["torch_version"] = types.SimpleNamespace(TorchVersion=Version)
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(name)
+        if name == "__all__":
+            value = sorted(n for n in dir(self) if not isinstance(getattr(self, n, None), types.ModuleType))
+        else:
+            try:
+                value = getattr(wengert, name)
+            except AttributeError:
+                value = module_of(f"torch.{name}")
+                if value is None:
+                    from wengert._missing import module_error
+
+                    raise module_error("torch", name, dir(self)) from None
+        self.__dict__[name] = value
+        return value
+
+    def __dir__(self):
+        return sorted({n for n in [*self.__dict__, *dir(wengert)] if not n.startswith("_")})
+
+
+def _imported(place):
+    """The module of ours at a place, "" for the package itself; None where there is none."""
+    name = f"wengert.{place}" if place else "wengert"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise
+    owner, _, last = place.rpartition(".")
+    if not last or last.startswith("_"):
+        return None
+    above = _imported(owner)
+    found = getattr(above, last, None) if above is not None else None
+    if isinstance(found, Alias) or not isinstance(found, (types.ModuleType, types.SimpleNamespace)):
+        return None
+    return found
+
+
+def module_of(name):
+    """The module that answers for a dotted name of torch.
+
+    Args:
+        name: the full name, such as "torch.nn.modules.loss".
+
+    Returns:
+        A module (or a namespace that programs import like one), or None: we have nothing there.
+    """
+    if name == "functorch":
+        return _imported("func")
+    place = name.partition(".")[2]
+    if place in ("version", "torch_version"):
+        return getattr(Torch(), place)
+    if place in _PLACES:
+        answer = _imported(_PLACES[place])
+        return None if answer is None else Alias(name, answer)
+    found = _imported(place)
+    owner, _, last = place.rpartition(".")
+    if found is not None or last not in _BY_CLASS.get(owner, ()):
+        return found
+    answer = _imported(owner)
+    return None if answer is None else Alias(name, answer)
