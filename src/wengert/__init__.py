@@ -25,12 +25,24 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _indexing,
     _linalg,
     _random,
+    _record,
     _reduction,
     _shaping,
     autograd,
 )
 
-for _part in (_creation, _random, _arithmetic, _shaping, _reduction, _indexing, _linalg, _functional, autograd):
+for _part in (
+    _creation,
+    _random,
+    _arithmetic,
+    _shaping,
+    _reduction,
+    _indexing,
+    _linalg,
+    _functional,
+    autograd,
+    _record,
+):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
 _attach({}, _missing_methods(Tensor), globals())

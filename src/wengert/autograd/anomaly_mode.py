@@ -2,7 +2,7 @@
 
 from .. import _core
 
-__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "record", "set_detect_anomaly"]
+__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
 
 class _Anomaly:
@@ -67,30 +67,7 @@ def is_anomaly_check_nan_enabled():
     return _core.anomaly_level() > 1
 
 
-class record:
-    """Operations inside remember the line of the user's code that ran them, for pictures and error messages.
-
-    Example:
-        >>> import wengert
-        >>> with wengert.record():
-        ...     y = wengert.tensor(1.0, requires_grad=True) * 2
-        >>> y.grad_fn.line is not None
-        True
-    """
-
-    def __init__(self):
-        self._before = []
-
-    def __enter__(self):
-        self._before.append(_core.set_record_lines(1))
-        return self
-
-    def __exit__(self, kind, value, trace):
-        _core.set_record_lines(self._before.pop())
-
-
 FUNCTIONS = {
-    "record": record,
     "is_anomaly_enabled": is_anomaly_enabled,
     "is_anomaly_check_nan_enabled": is_anomaly_check_nan_enabled,
 }

@@ -204,7 +204,7 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
             if t.c.node < 0:
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
     # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
-    replayed = create_graph or active_recorder != NULL or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
+    replayed = create_graph or recorder_traces() or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
     return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
 
 
@@ -352,12 +352,16 @@ def set_slow_dispatch(handler, inplace_handler, detach_handler):
 
 
 def set_recorder(recorder):
-    """Makes every op go to slow dispatch, so that a recorder sees it; None ends it. Returns the old one."""
-    global active_recorder
+    """Makes every op go to slow dispatch, so that a recorder sees it; None ends it. Returns the old one.
+
+    A recorder that builds a graph has to see gradient rules and optimizer passes op by op; one whose attribute `traces` is
+    False (a profiler) lets them run as they always do."""
+    global active_recorder, recorder_only_watches
     old = None if active_recorder == NULL else <object> active_recorder
     if active_recorder != NULL:
         Py_DECREF(<object> active_recorder)
     active_recorder = NULL
+    recorder_only_watches = not getattr(recorder, "traces", True)
     if recorder is not None:
         Py_INCREF(recorder)
         active_recorder = <PyObject*> recorder

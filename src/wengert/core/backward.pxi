@@ -316,6 +316,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     cdef dict wanted = None
     cdef dict tensors = None      # create_graph: place -> gradient as a tensor
     cdef int64_t work = 0   # since signals were last looked at
+    cdef cbool observed = backward_timer is not None   # somebody wants times, or gradients of noted nodes
     cdef object result
     pass_counter += 1
     memset(&o, 0, sizeof(o))
@@ -324,6 +325,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
         i = (<Tensor> r).c.node
         starts.push_back(i)
         n_refs[i] += 1   # the graph stays while the pass runs
+        if n_flags[i] & N_NOTED:
+            observed = True
     saved_mode = wg_grad_off()
     try:
         order_make(&o, starts.data(), <int> starts.size())
@@ -369,6 +372,9 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                     slots_take(&s, k, &g)
                     array_unref(g)
                 continue
+            if observed:
+                observe_backward(&s, tensors, k, i)
+                restamp_if_needed(&o)
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
@@ -416,6 +422,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
         return tuple(result)
     finally:
         set_grad_off(saved_mode)
+        if observed:
+            time_backward(-1)
         free(needed)
         if function_pending:
             drop_pending(<size_t> &s)

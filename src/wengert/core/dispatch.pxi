@@ -27,6 +27,7 @@ cdef extern from *:
 
 # The interpreter that sees every op while it is set (a recorder); and whether any slow tensors exist at all.
 cdef PyObject* active_recorder = NULL
+cdef cbool recorder_only_watches = False   # it needs no functional form: gradient rules run compiled
 cdef object slow_dispatch = None   # set by func: (row, operands, attributes) -> result
 cdef object slow_detach = None     # set by func: wrapper -> wrapper without history and tangents
 
@@ -36,6 +37,10 @@ cdef enum:
 # Elements up to which an operator runs its kernel at once; larger ones go through the block loop.
 cdef enum:
     FAST_ELEMENTS = 16384
+
+
+cdef inline cbool recorder_traces() noexcept:
+    return active_recorder != NULL and not recorder_only_watches
 
 
 cdef inline Tensor tensor_from(Array* a):
@@ -154,7 +159,7 @@ cdef int32_t record(Entry e, Array* ins, int32_t* nodes, int nin, Attr* attr, Ar
         slot = &more.saved[k] if more != NULL else (&n_save0[i] if k == 0 else &n_save1[i])
         save_array(slot, &ins[save.operand] if save.operand < nin else &outs[save.operand - nin], save.shape_only)
     if wg_watching:
-        node_recorded(i)
+        node_recorded(i, ins, nodes, nin, &outs[0])
     return i
 
 
@@ -297,7 +302,11 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
         value = a if save.operand == 0 else b if save.operand == 1 else &o.c.array
         save_array(&n_save0[i] if k == 0 else &n_save1[i], value, save.shape_only)
     if wg_watching:
-        node_recorded(i)
+        ins[0] = a[0]
+        ins[1] = b[0]
+        nodes[0] = a_node
+        nodes[1] = b_node
+        node_recorded(i, ins, nodes, 2, &o.c.array)
     o.c.node = i
     return 0
 

@@ -131,8 +131,8 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
         more.ins[k] = t.c.node
         if t.c.node >= 0:
             n_refs[t.c.node] += 1
-    if noting:
-        note_line(node)
+    if wg_watching:
+        function_recorded(node, inputs)
     for k in range(len(outputs)):
         if outputs[k] is None:
             continue
@@ -149,6 +149,8 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
         t.c.node = pick
         t.c.epoch += 1
         retain_again(t)
+        if wg_watching:
+            pick_recorded(pick, t)
         if t.c.flags & T_VIEW:
             # The result has a history of its own; for autograd it is no view.
             t.c.flags &= ~<uint32_t> T_VIEW

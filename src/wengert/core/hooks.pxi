@@ -25,7 +25,7 @@ cdef extern from *:
     // The open saved_tensors_hooks are a thread's own; the plain counter answers the hot question.
     static thread_local PyObject* wg_own_saved_hooks = nullptr;   // list of (pack, unpack), innermost last
     static int wg_saving = 0;     // open ones of all threads, changed with the interpreter lock only
-    static int wg_watching = 0;   // those, and one more while lines are noted: recording has more to do
+    static int wg_watching = 0;   // those, and one more while notes are taken: recording has more to do
     """
     PyObject* wg_own_saved_hooks
     int wg_saving
@@ -33,8 +33,7 @@ cdef extern from *:
 
 cdef dict packed_values = {}   # (slot, number of the saved value) -> (pack's result, unpack)
 cdef int anomaly_mode = 0      # 1: remember lines, 2: look for NaN too
-cdef dict forward_lines = {}   # n_seq -> the user's line, of nodes that were recorded in anomaly mode or inside record()
-cdef int record_lines = 0
+cdef dict node_notes = {}      # n_seq -> NodeNotes, of nodes with N_NOTED
 
 
 cdef int32_t hookable_node(Tensor t, str op) except -1:
@@ -146,7 +145,7 @@ cdef void node_release_objects(int32_t i) noexcept:
             if packed is not None:
                 _dead_objects.append(packed)
     if n_flags[i] & N_NOTED:
-        forward_lines.pop(n_seq[i], None)
+        node_notes.pop(n_seq[i], None)
     if n_flags[i] & (N_HOOKS | N_RETAIN) and node_hooks.count(i):
         hooks = node_hooks[i].hooks
         if node_hooks[i].owned and hooks != NULL:

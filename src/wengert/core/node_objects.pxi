@@ -118,7 +118,17 @@ cdef class Node:
     @property
     def line(self):
         """(file, line, function) of the user's code that recorded the node, where lines were recorded; else None."""
-        return forward_lines.get(n_seq[self.i])
+        notes = node_notes.get(n_seq[self.i])
+        return None if notes is None else (<NodeNotes> notes).line
+
+    @property
+    def notes(self):
+        """What was noted of the node (see wengert.record and wengert.profiler), or None."""
+        return node_notes.get(n_seq[self.i])
+
+    def make_notes(self):
+        """The node's notes, made where there are none."""
+        return notes_of(self.i)
 
 
 cdef object make_node(int32_t i):

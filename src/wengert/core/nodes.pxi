@@ -16,7 +16,7 @@ cdef enum NodeFlag:
     N_RETAIN = 16     # its tensor keeps its gradient (retain_grad)
     N_FREED = 32      # saved values were given back by a backward pass
     N_PACKED = 64     # saved values went through saved_tensors_hooks; see the side table of packed values
-    N_NOTED = 128     # the line that recorded it is known
+    N_NOTED = 128     # has an entry in the side table of notes
 
 cdef struct NodeMore:
     # Inputs and saved values beyond the two that the arrays hold.

@@ -125,7 +125,7 @@ cdef cbool pass_fill(Pass* s, object group, object state, tuple keys, cbool coun
     cdef PyObject* item
     cdef object params
     cdef int i = 0, c
-    if active_recorder != NULL or not PyDict_Check(group) or not PyDict_Check(state):
+    if recorder_traces() or not PyDict_Check(group) or not PyDict_Check(state):
         return False
     item = PyDict_GetItem(group, "params")
     if item == NULL or not isinstance(<object> item, list) or option_flag(group, "differentiable"):
@@ -382,7 +382,7 @@ cdef cbool many_fill(Pass* s, list tensors, cbool written) except? False:
     """Collects the tensors of a list in the first column. False: not possible."""
     cdef Tensor t
     cdef int i = 0
-    if active_recorder != NULL:
+    if recorder_traces():
         return False
     pass_alloc(s, len(tensors))
     for value in tensors:

@@ -2,22 +2,22 @@
 
 def push_saved_hooks(pack, unpack):
     """Opens a pair of saved_tensors_hooks on this thread."""
-    global wg_own_saved_hooks, wg_saving, wg_watching
+    global wg_own_saved_hooks, wg_saving
     if wg_own_saved_hooks == NULL:
         hooks = []
         Py_INCREF(hooks)
         wg_own_saved_hooks = <PyObject*> hooks
     (<list> <object> wg_own_saved_hooks).append((pack, unpack))
     wg_saving += 1
-    wg_watching += 1
+    update_watching()
 
 
 def pop_saved_hooks():
     """Closes the innermost pair."""
-    global wg_saving, wg_watching
+    global wg_saving
     (<list> <object> wg_own_saved_hooks).pop()
     wg_saving -= 1
-    wg_watching -= 1
+    update_watching()
 
 
 cdef object open_saved_hooks():
@@ -51,20 +51,16 @@ cdef int pack_saved(int32_t i) except -1:
     cdef Array* a
     if open_saved_hooks() is None:
         return 0
-    try:
-        for k in range(<int> n_prog[i].saves.size()):
-            a = node_saved(i, k)
-            if a.flags & (kShapeOnly | kWeak):
-                continue
-            packed_values[i, k] = packed_value(a)
-            n_flags[i] |= N_PACKED
-            if a.storage != NULL:
-                storage_decref(a.storage)
-            a.storage = NULL
-            a.flags |= kShapeOnly
-    except BaseException:
-        node_release(i)
-        raise
+    for k in range(<int> n_prog[i].saves.size()):
+        a = node_saved(i, k)
+        if a.flags & (kShapeOnly | kWeak):
+            continue
+        packed_values[i, k] = packed_value(a)
+        n_flags[i] |= N_PACKED
+        if a.storage != NULL:
+            storage_decref(a.storage)
+        a.storage = NULL
+        a.flags |= kShapeOnly
     return 0
 
 

@@ -3,6 +3,7 @@
 import sys
 
 from .. import _core
+from .._record import kept, memory_of
 from ..graph._graph import Graph
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import rule_facts
@@ -100,10 +101,10 @@ class _Tape:
             )
         self.model = Model()
         self.named = named
-        self.inputs = {id(t): f"input {k}" if len(inputs) > 1 else "input" for k, t in enumerate(inputs)}
-        record = sys.modules.get("wengert._record")
-        self.kept = record.kept if record else lambda node: None
-        self.known = {}  # id of a tensor outside the tape -> node
+        self.inputs = {memory_of(t): f"input {k}" if len(inputs) > 1 else "input" for k, t in enumerate(inputs)}
+        self.inputs.pop(None, None)
+        self.kept = kept
+        self.known = {}  # memory and value of a tensor outside the tape -> node
         self.records = 0
         self.numbers = {}  # sequence -> node
         self.cut = []  # edges whose source may come later
@@ -153,6 +154,8 @@ class _Tape:
         name, scope = self.named[id(t)][:2] if t is not None and id(t) in self.named else ("", ())
         shape = node.shape if t is None else t.shape
         dtype = node.dtype if t is None else t.dtype
+        if kept is not None and kept.scope is not None:
+            scope = kept.scope
         at = self.model.add(_kind_of_leaf(t), "leaf", shape, _dtype_name(dtype), scope)
         if name:
             self.model.names[at] = name
@@ -191,17 +194,18 @@ class _Tape:
 
     def outside(self, operand, scope):
         """The node of a tensor that is not on the tape; one node for one tensor."""
-        t = operand.value
-        if id(t) in self.known:
-            return self.known[id(t)]
-        name, where = self.named[id(t)][:2] if id(t) in self.named else (operand.name, self.model.scopes[scope])
+        value = Summary.of(operand.value)
+        key = (operand.memory or id(operand), value.short())
+        if key in self.known:
+            return self.known[key]
+        name, where = operand.name, self.model.scopes[scope]
         kind = CONSTANT
-        if id(t) in self.inputs:
-            kind, name, where = INPUT, self.inputs[id(t)], ()
-        at = self.known[id(t)] = self.model.add(kind, KIND_OPS[kind], t.shape, _dtype_name(t.dtype), where)
+        if operand.memory in self.inputs:
+            kind, name, where = INPUT, self.inputs[operand.memory], ()
+        at = self.known[key] = self.model.add(kind, KIND_OPS[kind], value.shape, value.dtype, where)
         if name:
             self.model.names[at] = name
-        self.model.values[at] = Summary.of(t)
+        self.model.values[at] = value
         return at
 
     def add_tensors(self, tensors):
