@@ -114,6 +114,25 @@ struct ConvCall {
     }
     return 0;
   }
+  // A gradient row has both k.in and k.out from its operands: y (the side of k.out) and x. The output may be cut
+  // short, where output_padding made x larger.
+  int fits(const OpCall& c, const Array& x, const Array& y) {
+    bool ok = (y.ndim() == n + 2 || y.ndim() == n + 1) && x.ndim() == y.ndim();
+    if (ok) {
+      const int at = y.ndim() - n - 1;
+      ok = x.shape()[at] == k.in_channels && y.shape()[at] == k.out_channels &&
+           (at == 0 || x.shape()[0] == y.shape()[0]);
+      spread(n, x.shape() + at + 1, 1, k.in);
+      spread(n, y.shape() + at + 1, 1, k.out);
+    }
+    for (int i = 0; ok && i < 3; ++i) {
+      const index_t room = k.in[i] + 2 * k.padding[i] - reach(i);
+      ok = room >= 0 && k.out[i] <= room / k.stride[i] + 1;
+    }
+    if (ok) return 0;
+    return fail(kRuntimeError, "%s: expected an input and a result of one convolution, got shapes %s and %s.",
+                c.op->name, shape_text(x.layout), shape_text(y.layout));
+  }
   Layout* layout(const Array& x, index_t channels, const index_t* sizes) const {
     index_t shape[kMaxDims];
     int d = 0;
@@ -169,8 +188,9 @@ int forward_convolution(OpCall& c) {
 int forward_convolution_like(OpCall& c) {
   const Array &x = c.in[0], &w = c.in[1], &like = c.in[2];
   ConvCall a;
-  if (a.read(c, false) < 0 || a.sides(c, x.ndim(), x.shape(), w, false) < 0) return -1;
-  spread(a.n, like.shape() + like.ndim() - a.n, 1, a.k.out);
+  if (a.read(c, false) < 0 || a.sides(c, x.ndim(), x.shape(), w, false) < 0 || a.fits(c, x, like) < 0 ||
+      expect_one_dtype(c) < 0)
+    return -1;
   Result y;
   int go = y.emit(c, 0, x.dtype, a.dtype, a.layout(x, a.k.out_channels, a.k.out));
   if (go <= 0 || c.out[0].numel() == 0) return go < 0 ? go : 0;
@@ -210,8 +230,7 @@ int forward_conv_transpose(OpCall& c) {
 int forward_conv_input(OpCall& c) {
   const Array &u = c.in[0], &w = c.in[1], &like = c.in[2];
   ConvCall a;
-  if (a.read(c, false) < 0 || a.sides(c, u.ndim(), u.shape(), w, true) < 0) return -1;
-  spread(a.n, like.shape() + like.ndim() - a.n, 1, a.k.in);
+  if (a.read(c, false) < 0 || a.sides(c, u.ndim(), u.shape(), w, true) < 0 || a.fits(c, like, u) < 0) return -1;
   const Array none{};
   return run_reversed(c, a, u, w, none, layout_like(like));
 }
@@ -221,8 +240,7 @@ int forward_conv_input(OpCall& c) {
 int forward_conv_weight(OpCall& c) {
   const Array &u = c.in[0], &x = c.in[1], &like = c.in[2];
   ConvCall a;
-  if (a.read(c, false) < 0 || a.sides(c, x.ndim(), x.shape(), like, false) < 0) return -1;
-  spread(a.n, u.shape() + u.ndim() - a.n, 1, a.k.out);
+  if (a.read(c, false) < 0 || a.sides(c, x.ndim(), x.shape(), like, false) < 0 || a.fits(c, x, u) < 0) return -1;
   Result w;
   int go = w.emit(c, 0, u.dtype, a.dtype, layout_like(like));
   if (go <= 0) return go;
@@ -245,11 +263,17 @@ int spatial_dims(AttrReader& r) {
   return n;
 }
 
+int fail_channels(const OpCall& c, const Array& x) {
+  return fail(kRuntimeError, "%s: expected a dimension of channels before the spatial ones, got shape %s.",
+              c.op->name, shape_text(x.layout));
+}
+
 // sum_channels(x; spatial): x (N, C, ...) or (C, ...) summed over all but the channels.
 int forward_sum_channels(OpCall& c) {
   const Array& x = c.in[0];
   AttrReader r(c.attr);
   const int at = x.ndim() - spatial_dims(r) - 1;
+  if (at < 0) return fail_channels(c, x);
   index_t shape[kMaxDims];
   for (int d = 0; d < x.ndim(); ++d) shape[d] = d == at ? x.shape()[d] : 1;
   const index_t channels = shape[at];
@@ -270,6 +294,8 @@ int forward_expand_channels(OpCall& c) {
   const Array &v = c.in[0], &like = c.in[1];
   AttrReader r(c.attr);
   const int at = like.ndim() - spatial_dims(r) - 1;
+  if (at < 0) return fail_channels(c, like);
+  if (expect_shape(c, 0, 1, like.shape() + at) < 0) return -1;
   index_t strides[kMaxDims];
   for (int d = 0; d < like.ndim(); ++d) strides[d] = d == at ? v.strides()[0] : 0;
   Layout* layout = layout_strided(like.ndim(), like.shape(), strides);
@@ -301,6 +327,14 @@ struct PoolCall {
       return fail(kRuntimeError, "%s: expected spatial sizes of at least 1, got shape %s.", c.op->name,
                   shape_text(x.layout));
     return expect_floating(c, x);
+  }
+  // The planes of an operand beside x.
+  int same_planes(const OpCall& c, const Array& x, const Array& other) const {
+    bool same = x.ndim() == other.ndim();
+    for (int d = 0; same && d < x.ndim() - n; ++d) same = x.shape()[d] == other.shape()[d];
+    if (same) return 0;
+    return fail(kRuntimeError, "%s: expected operands of the same planes, got shapes %s and %s.", c.op->name,
+                shape_text(x.layout), shape_text(other.layout));
   }
   // Windows of k.kernel over k.in.
   int windows(const OpCall& c, bool ceil_mode) {
@@ -367,28 +401,6 @@ int forward_max_pool(OpCall& c) {
   return y.finish();
 }
 
-// max_pool_backward(u, index, like; spatial): zeros of like's shape plus u at the places in its planes.
-int forward_max_pool_backward(OpCall& c) {
-  const Array &u = c.in[0], &index = c.in[1], &like = c.in[2];
-  AttrReader r(c.attr);
-  PoolCall a;
-  a.n = spatial_dims(r);
-  if (a.planes(c, like) < 0) return -1;
-  spread(a.n, u.shape() + u.ndim() - a.n, 1, a.k.out);
-  Result x;
-  a.dtype = compute_dtype(u.dtype);
-  int go = x.emit(c, 0, u.dtype, a.dtype, layout_like(like));
-  if (go <= 0) return go;
-  if (u.numel() == 0) return fill_zero(c.out[0]);
-  Operand us, is;
-  if (us.take(u, a.dtype) < 0 || is.take(index, kInt64) < 0) return -1;
-  a.k.x = x.data();
-  a.k.y = const_cast<void*>(us.data());
-  a.k.index = const_cast<std::int64_t*>(static_cast<const std::int64_t*>(is.data()));
-  a.run(pool_kernel("max_pool_backward", a.dtype));
-  return x.finish();
-}
-
 // The walk over planes that gather and scatter share.
 int plane_index(OpCall& c, const Array& index, index_t n, Operand* is) {
   if (is->take(index, kInt64) < 0) return -1;
@@ -400,13 +412,38 @@ int plane_index(OpCall& c, const Array& index, index_t n, Operand* is) {
   return 0;
 }
 
+// max_pool_backward(u, index, like; spatial): zeros of like's shape plus u at the places in its planes.
+int forward_max_pool_backward(OpCall& c) {
+  const Array &u = c.in[0], &index = c.in[1], &like = c.in[2];
+  AttrReader r(c.attr);
+  PoolCall a;
+  a.n = spatial_dims(r);
+  if (a.planes(c, like) < 0 || a.same_planes(c, like, index) < 0 || expect_shape(c, 0, index.layout) < 0 ||
+      expect_floating(c, u) < 0)
+    return -1;
+  spread(a.n, u.shape() + u.ndim() - a.n, 1, a.k.out);
+  Result x;
+  a.dtype = compute_dtype(u.dtype);
+  int go = x.emit(c, 0, u.dtype, a.dtype, layout_like(like));
+  if (go <= 0) return go;
+  if (u.numel() == 0) return fill_zero(c.out[0]);
+  Operand us, is;
+  if (us.take(u, a.dtype) < 0 || plane_index(c, index, a.k.in[0] * a.k.in[1] * a.k.in[2], &is) < 0) return -1;
+  a.k.x = x.data();
+  a.k.y = const_cast<void*>(us.data());
+  a.k.index = const_cast<std::int64_t*>(static_cast<const std::int64_t*>(is.data()));
+  a.run(pool_kernel("max_pool_backward", a.dtype));
+  return x.finish();
+}
+
 // pool_gather(x, index; spatial): the values of x's planes at flat places.
 int forward_pool_gather(OpCall& c) {
   const Array &x = c.in[0], &index = c.in[1];
   AttrReader r(c.attr);
-  const int dims = spatial_dims(r);
-  index_t planes = 1, n = 1;
-  for (int d = 0; d < x.ndim(); ++d) (d < x.ndim() - dims ? planes : n) *= x.shape()[d];
+  PoolCall a;
+  a.n = spatial_dims(r);
+  if (a.planes(c, x) < 0 || a.same_planes(c, x, index) < 0) return -1;
+  const index_t planes = a.k.planes, n = a.k.in[0] * a.k.in[1] * a.k.in[2];
   Result y;
   int go = y.emit(c, 0, x.dtype, x.dtype, layout_like(index));
   if (go <= 0 || index.numel() == 0) return go < 0 ? go : 0;
@@ -481,6 +518,10 @@ int forward_avg_pool_backward(OpCall& c) {
   PoolCall a;
   if (read_average(c, a, like) < 0) return -1;
   a.dtype = compute_dtype(u.dtype);
+  Layout* pooled = a.layout(like);
+  const int bad = expect_shape(c, 0, pooled);
+  layout_decref(pooled);
+  if (bad < 0 || expect_floating(c, u) < 0) return -1;
   Result x;
   int go = x.emit(c, 0, u.dtype, a.dtype, layout_like(like));
   if (go <= 0) return go;

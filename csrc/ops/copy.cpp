@@ -190,6 +190,14 @@ int forward_assign(OpCall& c) {
 
 // sum_to_like(x, like): x summed over the dimensions in which like was broadcast to x's shape.
 int forward_sum_to_like(OpCall& c) {
+  const Array &x = c.in[0], &like = c.in[1];
+  const int lead = x.ndim() - like.ndim();
+  bool fits = lead >= 0;
+  for (int d = 0; fits && d < like.ndim(); ++d)
+    fits = like.shape()[d] == 1 || like.shape()[d] == x.shape()[lead + d];
+  if (!fits)
+    return fail(kRuntimeError, "%s: expected a shape that broadcasts to %s, got %s.", c.op->name,
+                shape_text(x.layout), shape_text(like.layout));
   if (c.dry) {
     layout_incref(c.in[1].layout);
     return c.emit(0, c.in[0].dtype, c.in[1].layout);

@@ -192,6 +192,11 @@ int forward_index_embed(OpCall& c) {
   const std::int64_t* dims = r.list(&k);
   Place place;
   if (place.find(c, like, dims, k) < 0) return -1;
+  if (check_dims(c, like, index, k) < 0) return -1;
+  Layout* selected = place.selected(like, index);
+  const int bad = expect_shape(c, 0, selected);
+  layout_decref(selected);
+  if (bad < 0) return -1;
   int go = embed_target(c, g, like);
   if (go != 2) return go;
   Array at;
@@ -376,6 +381,7 @@ int forward_gather_embed(OpCall& c) {
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), like.ndim());
   if (dim < 0) return -1;
+  if (expect_shape(c, 0, index.layout) < 0 || check_index_shape(c, like, index, dim, "result") < 0) return -1;
   int go = embed_target(c, g, like);
   return go != 2 ? go : scatter_elements(c, c.out[0], index, g, false, dim, "scatter_add");
 }
@@ -395,16 +401,24 @@ int forward_scatter(OpCall& c) {
   return go != 2 ? go : scatter_elements(c, c.out[0], index, src, one_value, dim, c.op->kernel);
 }
 
+// x's shape with one element in each line along dim, which index (of any dimensions of size 1) must count.
+int one_of_each_line(const OpCall& c, const Array& x, const Array& index, int dim, index_t* shape) {
+  index_t lines = 1;
+  for (int d = 0; d < x.ndim(); ++d) lines *= shape[d] = d == dim ? 1 : x.shape()[d];
+  if (lines == index.numel()) return 0;
+  return fail(kRuntimeError, "%s: expected one index for each of %lld lines, got shape %s.", c.op->name,
+              static_cast<long long>(lines), shape_text(index.layout));
+}
+
 // pick(x, index; dim, keepdim): the element of each line along dim at one position; index is the result's shape.
 int forward_pick(OpCall& c) {
   const Array &x = c.in[0], &index = c.in[1];
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), x.ndim());
-  if (dim < 0) return -1;
+  index_t shape[kMaxDims];
+  if (dim < 0 || one_of_each_line(c, x, index, dim, shape) < 0) return -1;
   int go = c.emit(0, x.dtype, layout_contiguous(index.ndim(), index.shape()));
   if (go <= 0) return go;
-  index_t shape[kMaxDims];
-  for (int d = 0; d < x.ndim(); ++d) shape[d] = d == dim ? 1 : x.shape()[d];
   Array line = index;
   line.layout = nullptr;
   Array dense;
@@ -422,11 +436,11 @@ int forward_pick_embed(OpCall& c) {
   const Array &g = c.in[0], &index = c.in[1], &like = c.in[2];
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), like.ndim());
-  if (dim < 0) return -1;
+  index_t shape[kMaxDims];
+  if (dim < 0 || one_of_each_line(c, like, index, dim, shape) < 0 || expect_shape(c, 0, index.layout) < 0)
+    return -1;
   int go = embed_target(c, g, like);
   if (go != 2) return go;
-  index_t shape[kMaxDims];
-  for (int d = 0; d < like.ndim(); ++d) shape[d] = d == dim ? 1 : like.shape()[d];
   Array at, values;
   if (as_contiguous(index, kInt64, &at) < 0) return -1;
   if (as_contiguous(g, g.dtype, &values) < 0) {

@@ -143,12 +143,23 @@ struct ClassLoss {
     rows = x.shape()[0];
     n = x.shape()[1];
     dtype = compute_dtype(x.dtype);
+    if (expect_floating(c, x) < 0) return -1;
     if (w.defined() && (w.ndim() != 1 || w.shape()[0] != n || w.dtype != x.dtype))
       return fail(kRuntimeError, "%s: expected class weights (%lld,) of dtype %s, got %s of dtype %s.", c.op->name,
                   static_cast<long long>(n), kDTypeName[x.dtype], shape_text(w.layout), kDTypeName[w.dtype]);
     if (c.dry) return 0;
     if (target.take(t, kInt64) < 0) return -1;
     return weight.take(w, dtype);
+  }
+  // The same for a gradient row, whose operand 0 is the gradient of the loss and c.in[divisor] the divisor of a
+  // mean. Targets are checked here as well: the forward row need not have run on them.
+  int prepare_gradient(const OpCall& c, const Array& x, int at, int divisor) {
+    if (prepare(c, x, at) < 0 || expect_shape(c, 0, reduction == kNone ? 1 : 0, &rows) < 0 ||
+        expect_shape(c, divisor, 0, nullptr) < 0)
+      return -1;
+    for (index_t r = 0; !c.dry && r < rows; ++r)
+      if (targets()[r] != ignore_index && (targets()[r] < 0 || targets()[r] >= n)) return out_of_range(c, r);
+    return 0;
   }
   const std::int64_t* targets() const { return static_cast<const std::int64_t*>(target.data()); }
   // The shape of the loss.
@@ -229,7 +240,7 @@ int run_class_loss(OpCall& c, ClassLoss& a, const void* x, void* loss, void* lse
 int forward_cross_entropy(OpCall& c) {
   ClassLoss a(c);
   const Array& x = c.in[0];
-  if (expect_floating(c, x) < 0 || a.prepare(c, x, 1) < 0) return -1;
+  if (a.prepare(c, x, 1) < 0) return -1;
   Result loss, lse, divisor;
   int go = loss.emit(c, 0, x.dtype, a.dtype, a.loss_layout());
   if (go < 0 || lse.emit(c, 1, a.dtype, a.dtype, layout_contiguous(1, &a.rows)) < 0 ||
@@ -244,7 +255,7 @@ int forward_cross_entropy(OpCall& c) {
 
 // The gradient of each row's loss: one value, or one for each row, divided by a mean's divisor.
 struct LossScale {
-  Operand g;
+  Operand g, divided;
   alignas(8) char one[8];
   const void* data = nullptr;
 
@@ -252,14 +263,15 @@ struct LossScale {
     if (g.take(grad, a.dtype) < 0) return -1;
     data = g.data();
     if (a.reduction == kMean) {
+      if (divided.take(divisor, a.dtype) < 0) return -1;
       double scale = value_at(g.data(), a.dtype);
       // In the dtype of the kernel, as the loss was.
       if (a.dtype == kFloat32) {
         store(one, kFloat32,
               static_cast<double>(static_cast<float>(scale) /
-                                  static_cast<float>(value_at(divisor.data(), kFloat32))));
+                                  static_cast<float>(value_at(divided.data(), kFloat32))));
       } else {
-        store(one, kFloat64, scale / value_at(divisor.data(), kFloat64));
+        store(one, kFloat64, scale / value_at(divided.data(), kFloat64));
       }
       data = one;
     }
@@ -271,7 +283,7 @@ struct LossScale {
 int forward_cross_entropy_backward(OpCall& c) {
   ClassLoss a(c);
   const Array& x = c.in[1];
-  if (a.prepare(c, x, 2) < 0) return -1;
+  if (a.prepare_gradient(c, x, 2, 5) < 0 || expect_shape(c, 4, 1, &a.rows) < 0) return -1;
   Result gx;
   int go = gx.emit(c, 0, x.dtype, a.dtype, layout_like(x));
   if (go <= 0) return go;
@@ -318,7 +330,7 @@ void add_smoothed(const ClassLoss& a, const void* x_, void* loss_) {
 int forward_class_loss(OpCall& c) {
   ClassLoss a(c);
   const Array& x = c.in[0];
-  if (expect_floating(c, x) < 0 || a.prepare(c, x, 1) < 0) return -1;
+  if (a.prepare(c, x, 1) < 0) return -1;
   Result loss, divisor;
   int go = loss.emit(c, 0, x.dtype, a.dtype, a.loss_layout());
   if (go < 0 || divisor.emit(c, 1, a.dtype, a.dtype, layout_contiguous(0, nullptr)) < 0) return -1;
@@ -367,7 +379,7 @@ void spread_smoothed(const ClassLoss& a, const void* scale_, void* gx_) {
 int forward_class_spread(OpCall& c) {
   ClassLoss a(c);
   const Array &u = c.in[0], &like = c.in[4];
-  if (a.prepare(c, like, 1) < 0) return -1;
+  if (a.prepare_gradient(c, like, 1, 3) < 0) return -1;
   Result gx;
   int go = gx.emit(c, 0, u.dtype, a.dtype, layout_like(like));
   if (go <= 0) return go;
@@ -452,6 +464,14 @@ int forward_embedding_backward(OpCall& c) {
   const bool pads = r.maybe_integer(&padding);
   const int dtype = compute_dtype(u.dtype);
   Result out;
+  index_t shape[kMaxDims];
+  int ndim = 0;
+  if (like.ndim() < 1 || index.ndim() + like.ndim() - 1 > kMaxDims)
+    return fail(kRuntimeError, "%s: expected a weight of at least 1 dimension, got shape %s.", c.op->name,
+                shape_text(like.layout));
+  for (int d = 0; d < index.ndim(); ++d) shape[ndim++] = index.shape()[d];
+  for (int d = 1; d < like.ndim(); ++d) shape[ndim++] = like.shape()[d];
+  if (expect_shape(c, 0, ndim, shape) < 0) return -1;
   const index_t n = like.shape()[0];
   Operand where;
   if (take_indices(c, index, n, &where) < 0) return -1;

@@ -91,9 +91,16 @@ int row_norm_backward(OpCall& c, Part part) {
   const Array &like = centered ? c.in[3] : none, &mean = centered ? c.in[4] : none, &rstd = c.in[centered ? 5 : 3];
   RowShape s;
   if (s.read(c, x) < 0) return -1;
+  const index_t* tail = x.shape() + x.ndim() - s.dims;
+  Layout* lines = s.statistics(x);
+  const int bad = expect_shape(c, 0, x.layout) | (centered ? expect_shape(c, 4, lines) : 0) |
+                  expect_shape(c, centered ? 5 : 3, lines);
+  layout_decref(lines);
+  if (bad < 0 || expect_weight(c, "weight", w, s.dims, tail) < 0 ||
+      expect_weight(c, "bias", like, s.dims, tail) < 0)
+    return -1;
   Result gx, gw, gb;
   int go = 1, at = 0;
-  const index_t* tail = x.shape() + x.ndim() - s.dims;
   if (part == kAll || part == kInput) go = gx.emit(c, at++, x.dtype, s.dtype, layout_like(x));
   if (go >= 0 && (part == kWeight || (part == kAll && w.defined())))
     go = gw.emit(c, at++, x.dtype, s.dtype, layout_contiguous(s.dims, tail));
@@ -230,6 +237,13 @@ int channel_norm_backward(OpCall& c, Part part) {
   const bool grouped = c.op->kernel[0] == 'g';
   ChannelShape s;
   if (s.read(c, x, grouped) < 0) return -1;
+  const index_t by_group[2] = {s.batch, s.groups};
+  const int dims = grouped ? 2 : 1;
+  const index_t* statistics = grouped ? by_group : &s.channels;
+  if (expect_shape(c, 0, x.layout) < 0 || expect_weight(c, "weight", w, 1, &s.channels) < 0 ||
+      expect_weight(c, "bias", like, 1, &s.channels) < 0 || expect_shape(c, 4, dims, statistics) < 0 ||
+      expect_shape(c, 5, dims, statistics) < 0)
+    return -1;
   Result gx, gw, gb;
   int go = 1, at = 0;
   if (part == kAll || part == kInput) go = gx.emit(c, at++, x.dtype, s.dtype, layout_like(x));

@@ -10,6 +10,7 @@
 #include "wengert/op.h"
 #include "wengert/parallel.h"
 #include "wengert/reduce.h"
+#include "wengert/staged.h"
 
 namespace wg {
 
@@ -148,9 +149,10 @@ int divide_by(const Array& a, double by) {
   }
   Array dense;
   if (as_contiguous(a, dtype, &dense) < 0) return -1;
-  char* p = dense.storage ? dense.data() : const_cast<char*>(a.data());
+  // An inline value of the same dtype was copied along with the array: divide where it came from.
+  bool apart = dense.dtype != a.dtype || (dense.storage && dense.storage != a.storage);
+  char* p = apart ? dense.data() : const_cast<char*>(a.data());
   kernel_fn<BinaryFn>("div", dtype)(p, number, p, a.numel(), 2);
-  bool apart = dense.storage && dense.storage != a.storage;
   int status = apart ? copy_into(dense, a) : 0;
   array_unref(dense);
   return status;
@@ -233,6 +235,7 @@ int forward_mean_embed(OpCall& c) {
   bool mask[kMaxDims];
   if (dims_mask(c.op->name, dims, n, like.ndim(), mask) < 0) return -1;
   bool keepdim = r.boolean();
+  if (expect_reduced(c, mask, keepdim) < 0 || expect_floating(c, g) < 0) return -1;
   if (c.dry) return c.emit(0, g.dtype, layout_contiguous(like.ndim(), like.shape()));
   index_t count = 1;
   for (int d = 0; d < like.ndim(); ++d)

@@ -153,6 +153,27 @@ Layout* expand_layout(const Array& a, int ndim, const index_t* shape) {
   return layout_strided(ndim, shape, strides);
 }
 
+int expect_shape(const OpCall& c, int k, int ndim, const index_t* shape) {
+  const Array& a = c.in[k];
+  if (!a.defined()) return 0;
+  bool same = a.ndim() == ndim;
+  for (int d = 0; same && d < ndim; ++d) same = a.shape()[d] == shape[d];
+  if (same) return 0;
+  return fail(kRuntimeError, "%s: expected an operand %d of shape %s, got %s.", c.op->name, k,
+              shape_text(ndim, shape), shape_text(a.layout));
+}
+
+int expect_reduced(const OpCall& c, const bool* mask, bool keepdim) {
+  const Array& like = c.in[1];
+  index_t shape[kMaxDims];
+  int n = 0;
+  for (int d = 0; d < like.ndim(); ++d) {
+    if (mask[d] && !keepdim) continue;
+    shape[n++] = mask[d] ? 1 : like.shape()[d];
+  }
+  return expect_shape(c, 0, n, shape);
+}
+
 int normalize_dim(const char* op, std::int64_t dim, int ndim) {
   int limit = ndim == 0 ? 1 : ndim;
   if (dim < -limit || dim >= limit)

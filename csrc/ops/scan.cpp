@@ -158,6 +158,7 @@ int forward_linear_scan(OpCall& c) {
   int dim = normalize_dim(c.op->name, r.integer(), b.ndim());
   if (dim < 0) return -1;
   bool reverse = r.boolean();
+  if (expect_shape(c, 1, b.layout) < 0) return -1;
   int go = c.emit(0, b.dtype, layout_contiguous(b.ndim(), b.shape()));
   if (go <= 0 || b.numel() == 0) return go < 0 ? go : 0;
   int compute = computing(b.dtype);

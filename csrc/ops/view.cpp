@@ -1,7 +1,7 @@
 // Views: the same storage under another layout. No element moves.
 #include <cstring>
 
-#include "wengert/op.h"
+#include "wengert/staged.h"
 
 namespace wg {
 
@@ -142,7 +142,13 @@ int forward_reshape(OpCall& c) {
 }
 
 // reshape_like(x, like)
-int forward_reshape_like(OpCall& c) { return reshape_to(c, c.in[1].ndim(), c.in[1].shape()); }
+int forward_reshape_like(OpCall& c) {
+  const Array& like = c.in[1];
+  if (c.in[0].numel() != like.layout->numel)
+    return fail(kRuntimeError, "%s: expected as many elements as in shape %s, got shape %s.", c.op->name,
+                shape_text(like.layout), shape_text(c.in[0].layout));
+  return reshape_to(c, like.ndim(), like.shape());
+}
 
 // rows(x): all leading dimensions merged into one, (…, n) → (m, n).
 int forward_rows(OpCall& c) {
@@ -227,6 +233,7 @@ int forward_unreduce_like(OpCall& c) {
   bool mask[kMaxDims];
   if (dims_mask(c.op->name, dims, n, like.ndim(), mask) < 0) return -1;
   bool keepdim = r.boolean();
+  if (expect_reduced(c, mask, keepdim) < 0) return -1;
   index_t shape[kMaxDims], strides[kMaxDims];
   int own = 0;
   for (int d = 0; d < like.ndim(); ++d) {
@@ -416,24 +423,29 @@ int forward_unfold(OpCall& c) {
 // g added at the region. With `accumulate` the region of an existing gradient is added to, and nothing else moves.
 int embed_region(OpCall& c, ForwardFn region) {
   const Array &g = c.in[0], &like = c.in[1];
-  if (!c.accumulate) {
-    int go = c.emit(0, g.dtype, layout_contiguous(like.ndim(), like.shape()));
-    if (go <= 0) return go;
-    if (fill_zero(c.out[0]) < 0) return -1;
-  } else {
+  const bool half = is_half(g.dtype);  // added in float32
+  if (c.accumulate && (half || c.dest->dtype != g.dtype)) return kCannotAccumulate;
+  Operand value;
+  Result sum;
+  if (c.accumulate) {
     c.out[0] = *c.dest;
     array_ref(c.out[0]);
+  } else {
+    const int compute = compute_dtype(g.dtype);
+    int go = sum.emit(c, 0, g.dtype, compute, layout_contiguous(like.ndim(), like.shape()));
+    if (go <= 0) return go;
+    if (value.take(g, compute) < 0 || fill_zero(half ? sum.array() : c.out[0]) < 0) return -1;
   }
-  Array whole = c.out[0], part;
+  const Array& from = half ? value.array() : g;
+  Array whole = half ? sum.array() : c.out[0], part;
   if (whole.ndim() == 0 && !whole.storage) {  // a 0-d value has one region: itself
-    Array value = g;
-    return c.accumulate ? add_into(value, *c.dest) : copy_into(value, c.out[0]);
+    return c.accumulate ? add_into(g, *c.dest) : copy_into(g, c.out[0]);
   }
   OpCall view{c.op, &whole, 1, c.attr, &part, 1};
   if (region(view) < 0) return -1;
-  int status = add_into(g, part);
+  int status = same_shape(from.layout, part.layout) ? add_into(from, part) : expect_shape(c, 0, part.layout);
   array_unref(part);
-  return status;
+  return status < 0 ? -1 : sum.finish();
 }
 
 int forward_select_embed(OpCall& c) { return embed_region(c, forward_select); }

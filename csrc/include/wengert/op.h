@@ -157,6 +157,12 @@ int as_contiguous(const Array& src, int dtype, Array* out);
 int normalize_dim(const char* op, std::int64_t dim, int ndim);  // -1 with the error set (IndexError)
 // A wrap-around or range error for dims lists; fills mask[ndim]. n < 0 or an empty list means all dims.
 int dims_mask(const char* op, const std::int64_t* dims, int n, int ndim, bool* mask);
+// -1 with the error set where operand k is there and has another shape. Rows of gradients check with it what
+// their rules promise, because graphs can come from files.
+int expect_shape(const OpCall& c, int k, int ndim, const index_t* shape);
+inline int expect_shape(const OpCall& c, int k, const Layout* l) { return expect_shape(c, k, l->ndim, l->shape()); }
+// Operand 0 has the shape of operand 1 reduced over the masked dimensions.
+int expect_reduced(const OpCall& c, const bool* mask, bool keepdim);
 int fill_zero(const Array& a);
 // dst += src (same shape and dtype).
 int add_into(const Array& src, const Array& dst);

@@ -50,6 +50,8 @@ class Result {
       return fail_memory(c.op->name, bytes);
     return 1;
   }
+  // What finish() converts, where the result itself is not written.
+  const Array& array() const { return temp_; }
   // Null where there is no result: a dry run, or one that was not asked for.
   void* data() { return temp_.defined() ? temp_.data() : to_ ? to_->data() : nullptr; }
   int finish() { return temp_.defined() ? copy_into(temp_, *to_) : 0; }

@@ -449,7 +449,9 @@ cdef object shared_array(Tensor t):
     if t.c.array.storage == NULL and not array_promote(&t.c.array):
         raise_memory("numpy")
     # The array keeps the whole storage: later changes of t's data do not move it.
-    return _ndarray(shape_tuple(l), _numpy_dtypes[t.c.array.dtype], storage_tensor(t), t.c.array.u.offset,
+    # A view of no elements may lie behind the end of its storage.
+    return _ndarray(shape_tuple(l), _numpy_dtypes[t.c.array.dtype], storage_tensor(t),
+                    t.c.array.u.offset if l.numel else 0,
                     tuple([l.strides()[d] * item for d in range(l.ndim)]))
 
 
