@@ -170,3 +170,13 @@ def test_detach_is_a_constant():
     x = w.tensor(3.0)
     assert func.grad(lambda v: v * v.detach())(x).item() == 3.0
     assert func.jvp(lambda v: v * v.detach(), (x,), (w.tensor(1.0),))[1].item() == 3.0
+
+
+def test_wrappers_show_what_they_stand_for():
+    seen = []
+    func.vmap(lambda v: seen.append(repr(v)) or v)(w.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    func.jvp(lambda v: seen.append(repr(v)) or v, (w.tensor(1.0),), (w.tensor(2.0),))
+    func.vmap(lambda v: func.jvp(lambda u: seen.append(repr(u)) or u, (v,), (v,))[1])(w.ones(2))
+    assert seen[0] == "BatchedTensor(lvl=1, bdim=0, value=\n    tensor([[1., 2.],\n            [3., 4.]])\n)"
+    assert seen[1] == "DualTensor(lvl=1, value=\n    tensor(1.),\n    tangent=tensor(2.)\n)"
+    assert "lvl=2" in seen[2] and "lvl=1" in seen[2]

@@ -176,6 +176,20 @@ def test_known_removable_singularity():
     assert x.grad.tolist() == [0.0]
 
 
+def test_known_length_of_zero_by_hand():
+    """The infinity of the root meets the smooth rule of the square (docs/numerics.md); norm() has the subgradient."""
+    x = leaf([0.0, 0.0])
+    x.square().sum().sqrt().backward()
+    assert all(math.isnan(v) for v in x.grad.tolist())
+    x = leaf([0.0, 0.0])
+    w.norm(x).backward()
+    assert x.grad.tolist() == [0.0, 0.0]
+
+
+def test_corpus_is_large():
+    assert len(CASES) >= 30
+
+
 def test_a_true_infinity_stays():
     x = leaf([0.0])
     x.sqrt().sum().backward()

@@ -152,7 +152,10 @@ def _suffixes(tensor, plain):
 
 
 def tensor_text(tensor):
-    """The repr of a tensor."""
+    """The repr of a tensor; a wrapper of a transform shows what it stands for."""
+    stands_for = _core.payload(tensor)
+    if stands_for is not None:
+        return stands_for.text()
     name = "tensor" if type(tensor) is _core.Tensor else type(tensor).__name__
     indent = len(name) + 1
     with _core.SubclassesOff():

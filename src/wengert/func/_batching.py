@@ -5,6 +5,8 @@ dimensions (`Row.batch == "dims"`) shift them by one; shapes get one more size i
 What has no rule runs once for each element of the batch, which is right for every op.
 """
 
+from textwrap import indent
+
 from .. import _core
 from ..ops._def import DIM_FIELDS
 from ._levels import Frame, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
@@ -22,6 +24,10 @@ class Batched:
     def detached(self):
         """The wrapper without history."""
         return wrap(self.frame, self.value.detach())
+
+    def text(self):
+        """The repr: the batch, with the level of its vmap."""
+        return f"BatchedTensor(lvl={self.frame.depth}, bdim=0, value=\n{indent(repr(self.value), '    ')}\n)"
 
 
 def wrap(frame, value):

@@ -7,6 +7,7 @@ that rule is linear in g, and differentiating it by g gives the forward derivati
 
 from functools import lru_cache
 from math import prod
+from textwrap import indent
 
 from .. import _core
 from ..ops import TABLE, trace_rule
@@ -26,6 +27,11 @@ class Dual:
     def detached(self):
         """The value without history: a constant, also for this frame."""
         return self.primal.detach()
+
+    def text(self):
+        """The repr: value and tangent, with the level of their jvp."""
+        parts = f"{self.primal!r},\ntangent={self.tangent!r}"
+        return f"DualTensor(lvl={self.frame.depth}, value=\n{indent(parts, '    ')}\n)"
 
 
 def wrap(frame, primal, tangent):
