@@ -120,15 +120,3 @@ def test_text_of_a_graph():
         "%2  sum    ()    float32  %1, dim=None, keepdim=False",
         "outputs: %2",
     ]
-    assert w.viz.text(graph) == str(graph)
-
-
-def test_text_of_a_history():
-    x = w.ones(2).requires_grad_()
-    assert w.viz.text((x * x).sum()).splitlines() == [
-        "0  sum   ()    float32  1     dim=None, keepdim=False",
-        "1  mul   (2,)  float32  2, 2",
-        "2  leaf  (2,)  float32",
-    ]
-    with pytest.raises(RuntimeError, match="history"):
-        w.viz.text(w.ones(2))

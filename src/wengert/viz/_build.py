@@ -177,7 +177,7 @@ class _Tape:
         model = self.model
         self.records += 1
         if kept.name:
-            model.names[at] = kept.name
+            model.names.setdefault(at, kept.name)
         if kept.value is not None:
             model.values[at] = Summary.of(kept.value)
         if kept.gradient is not None:

@@ -1,0 +1,198 @@
+"""The outline of a model: nodes in the order of computation, grouped by scope, with repeats folded and counts.
+
+Text, DOT and Mermaid are drawn from it.
+"""
+
+from collections import Counter
+
+from ..demo import duration
+from ._model import GRADIENT, OPERATION
+
+FOLD = 3  # this many alike groups in a row are folded into the first and a count
+
+
+class Group:
+    """Nodes of one scope that are computed one after the other: `name`, `members` (nodes and groups, in order).
+
+    alike: names of the groups after this one that do the same with other values; they are not in the outline.
+    """
+
+    def __init__(self, name=""):
+        self.name = name
+        self.members = []
+        self.alike = []
+
+    def nodes(self):
+        """The numbers of all nodes inside, in order."""
+        found, todo = [], [self]
+        while todo:
+            top = todo.pop()
+            if isinstance(top, Group):
+                todo.extend(reversed(top.members))
+            else:
+                found.append(top)
+        return found
+
+    def counts(self, model):
+        """What is inside, as text: "12 nodes: 5 mul, 4 add, 3 tanh"."""
+        return counted(model, self.nodes())
+
+
+def counted(model, nodes):
+    """How many nodes of which op there are, as text, most frequent first."""
+    by_op = Counter(printable(model.ops[model.op[k]]) for k in nodes if model.kind[k] in (OPERATION, GRADIENT))
+    given = len(nodes) - by_op.total()
+    parts = [f"{count:,} {op}" for op, count in by_op.most_common(4)]
+    rest = sum(count for _, count in by_op.most_common()[4:])
+    if rest:
+        parts.append(f"{rest:,} other{'s' * (rest != 1)}")
+    if given:
+        parts.append(f"{given:,} given")
+    return f"{len(nodes):,} node{'s' * (len(nodes) != 1)}: " + ", ".join(parts)
+
+
+def in_order(model, backward=False):
+    """The nodes as they are computed; what is given stands before its first reader, what belongs to the same scope
+    closest to it. Without `backward` the mirrors of forward nodes are left out."""
+    count = len(model)
+    shown = [bool(backward or model.kind[k] != GRADIENT or model.link[k] < 0) for k in range(count)]
+    given = [[] for _ in range(count)]
+    placed = [False] * count
+    for source, target in sorted(
+        zip(model.source.tolist(), model.target.tolist(), strict=True), key=lambda e: e[1]
+    ):
+        if shown[source] and shown[target] and model.step[source] == 0:
+            given[target].append(source)
+    out = []
+
+    def place(k):
+        if shown[k] and not placed[k]:
+            placed[k] = True
+            out.append(k)
+
+    steps = sorted(range(count), key=lambda k: (int(model.step[k]), k))
+    for k in steps:
+        if model.step[k] > 0:
+            for j in sorted(
+                given[k], key=lambda j: _shared(model.scopes[model.scope[j]], model.scopes[model.scope[k]])
+            ):
+                place(j)
+            place(k)
+    for k in steps:  # what nothing reads
+        place(k)
+    return out
+
+
+def _shared(a, b):
+    """How many names two scopes share from the outside."""
+    same = 0
+    while same < len(a) and same < len(b) and a[same] == b[same]:
+        same += 1
+    return same
+
+
+def outline(model, nodes, fold=True):
+    """The root group of a model.
+
+    Args:
+        nodes: what is in it, in order (see `in_order`).
+        fold: repeated groups are folded.
+    """
+    root = Group()
+    path, stack = (), [root]
+    for k in nodes:
+        scope = model.scopes[model.scope[k]]
+        same = _shared(path, scope)
+        del stack[same + 1 :]
+        for name in scope[same:]:
+            group = Group(name)
+            stack[-1].members.append(group)
+            stack.append(group)
+        path = scope
+        stack[-1].members.append(k)
+    if fold:
+        _fold(model, root)
+    return root
+
+
+def _signature(model, group, known):
+    """A number that is the same for groups with the same ops, shapes, attributes and groups inside."""
+    parts = []
+    for m in group.members:
+        if isinstance(m, Group):
+            parts.append(known[id(m)])
+        elif model.kind[m] == OPERATION or model.kind[m] == GRADIENT:
+            parts.append((int(model.op[m]), int(model.shape[m]), int(model.dtype[m]), int(model.attrs[m])))
+        else:
+            parts.append((int(model.kind[m]), int(model.shape[m]), int(model.dtype[m])))
+    return tuple(parts)
+
+
+def _fold(model, root):
+    """Folds runs of at least FOLD alike groups, innermost first."""
+    order, todo = [], [root]
+    while todo:
+        group = todo.pop()
+        order.append(group)
+        todo.extend(m for m in group.members if isinstance(m, Group))
+    known, numbers = {}, {}
+    for group in reversed(order):
+        members, run = [], []
+        for m in [*group.members, None]:
+            alike = isinstance(m, Group) and run and known[id(m)] == known[id(run[0])]
+            if not alike:
+                if len(run) >= FOLD:
+                    run[0].alike = [g.name for g in run[1:]]
+                    run = run[:1]
+                members.extend(run)
+                run = []
+            if isinstance(m, Group):
+                run.append(m)
+            elif m is not None:
+                members.append(m)
+        signature = (_signature(model, group, known), len(group.alike))
+        known[id(group)] = numbers.setdefault(signature, len(numbers))
+        group.members = members
+
+
+def printable(text):
+    """A name on one line: whatever is not printable is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def shape_text(model, node):
+    """The shape of a node's result, or nothing."""
+    shape = model.shapes[model.shape[node]]
+    return "" if shape is None else str(tuple(shape))
+
+
+def attrs_text(model, node):
+    """The attributes of a node's op: "dim=1, keepdim=False"."""
+    return ", ".join(f"{k}={v}" for k, v in (model.attrss[model.attrs[node]] or {}).items())
+
+
+def time_text(seconds):
+    """A duration, or nothing where none was measured."""
+    return "" if seconds != seconds else duration(seconds)
+
+
+def memory_text(count):
+    """A number of bytes with a unit."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}" if unit != "B" else f"{int(count)} B"
+        count /= 1024
+    return f"{count:.3g} GiB"
+
+
+__all__ = [
+    "Group",
+    "attrs_text",
+    "counted",
+    "in_order",
+    "memory_text",
+    "outline",
+    "printable",
+    "shape_text",
+    "time_text",
+]
