@@ -2,6 +2,7 @@
 
 from . import _core
 from ._bind import OPS
+from ._einsum import einsum
 from ._overload import Publisher, check_tensor, store, wrap_dim
 from ._shaping import roll
 
@@ -213,147 +214,7 @@ def matrix_power(input, n):
         input = _matmul(input, input)
 
 
-# ---- einsum ---------------------------------------------------------------------------------------------------------
-
-
-def _parse(equation, operands):
-    """Labels of each operand and of the result; an ellipsis becomes negative numbers, counted from the end."""
-    text = equation.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(operands):
-        raise RuntimeError(f"einsum: expected {len(terms)} operands for {equation!r}, got {len(operands)}.")
-    wide = 0
-
-    def labels(term, room):
-        head, dots, tail = term.partition("...")
-        if not (head + tail).isalpha() and head + tail:
-            raise RuntimeError(f"einsum: expected letters, ',', '->' and '...' in the equation, got {equation!r}.")
-        return [*head, *(range(-room, 0) if dots else ()), *tail]
-
-    inputs = []
-    for term, x in zip(terms, operands, strict=True):
-        named = len(term.replace("...", ""))
-        room = x.dim() - named
-        if room < 0 or (room > 0 and "..." not in term):
-            raise RuntimeError(f"einsum: expected {named} dimensions for {term!r}, got shape {tuple(x.shape)}.")
-        wide = max(wide, room)
-        inputs.append(labels(term, room))
-    if arrow:
-        output = labels(right, wide)
-    else:
-        flat = [v for term in inputs for v in term]
-        output = [*range(-wide, 0), *sorted(v for v in set(flat) if isinstance(v, str) and flat.count(v) == 1)]
-    return inputs, output
-
-
-def _sublists(operands):
-    """einsum(x, [0, 1], y, [1, 2], [0, 2]) as labels."""
-    tensors, lists = list(operands[0::2]), list(operands[1::2])
-    result = None
-    if len(operands) % 2:
-        result = tensors.pop()
-    wide, inputs = 0, []
-    for x, labels in zip(tensors, lists, strict=True):
-        room = x.dim() - sum(v is not Ellipsis for v in labels)
-        wide = max(wide, room)
-        inputs.append([w for v in labels for w in (range(-room, 0) if v is Ellipsis else (chr(65 + v),))])
-    if result is None:
-        flat = [v for term in inputs for v in term]
-        output = [*range(-wide, 0), *sorted(v for v in set(flat) if isinstance(v, str) and flat.count(v) == 1)]
-    else:
-        output = [w for v in result for w in (range(-wide, 0) if v is Ellipsis else (chr(65 + v),))]
-    return tensors, inputs, output
-
-
-def _single(x, labels, keep):
-    """Repeated labels become diagonals, labels that nobody needs are summed."""
-    labels = list(labels)
-    for v in [v for v in dict.fromkeys(labels) if labels.count(v) > 1]:
-        while labels.count(v) > 1:
-            i = labels.index(v)
-            j = labels.index(v, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise RuntimeError(
-                    f"einsum: expected one size for the repeated label {v!r}, got shape {tuple(x.shape)}."
-                )
-            x = OPS["diagonal"](x, 0, i, j)
-            labels = [w for k, w in enumerate(labels) if k not in (i, j)] + [v]
-    gone = tuple(k for k, v in enumerate(labels) if v not in keep)
-    if gone:
-        x = _sum(x, gone)
-        labels = [v for v in labels if v in keep]
-    return x, labels
-
-
-def _contract(x, xl, y, yl, keep):
-    """Two operands with distinct labels each: one batched product over the labels that end here."""
-    size = {}
-    for t, labels in ((x, xl), (y, yl)):
-        for s, v in zip(t.shape, labels, strict=True):
-            if size.get(v, 1) not in (1, s) and s != 1:
-                raise RuntimeError(f"einsum: expected one size for the label {v!r}, got {size[v]} and {s}.")
-            size[v] = max(size.get(v, 1), s) if s else 0
-    # A label of size 1 beside a larger one broadcasts; summed over on its own side it is simply dropped.
-    both = [v for v in xl if v in yl]
-    shared = [v for v in both if v not in keep]
-    batch = [v for v in both if v in keep]
-    xo, yo = [v for v in xl if v not in both], [v for v in yl if v not in both]
-
-    def fit(t, labels, order):
-        t = t.permute(tuple(labels.index(v) for v in order)) if order != labels else t
-        shape = tuple(size[v] if v in both else s for v, s in zip(order, t.shape, strict=True))
-        return OPS["expand"](t, shape) if shape != tuple(t.shape) else t
-
-    def product(labels):
-        n = 1
-        for v in labels:
-            n *= size[v]
-        return n
-
-    a = _reshape(fit(x, xl, batch + xo + shared), (product(batch), product(xo), product(shared)))
-    b = _reshape(fit(y, yl, batch + shared + yo), (product(batch), product(shared), product(yo)))
-    labels = batch + xo + yo
-    return _reshape(_matmul(a, b), tuple(size[v] for v in labels)), labels
-
-
-@publish(method=False)
-def einsum(equation, *operands):
-    """Sums of products by Einstein's notation: "ij,jk->ik" is the matrix product.
-
-    Repeated letters in one operand take a diagonal, letters that are not in the result are summed over, "..." stands
-    for dimensions that broadcast. The sublist form einsum(x, [0, 1], y, [1, 2], [0, 2]) is the same with numbers.
-    Operands are contracted from left to right.
-
-    Example:
-        >>> import wengert
-        >>> wengert.einsum("i,i->", wengert.tensor([1.0, 2.0]), wengert.tensor([3.0, 4.0]))
-        tensor(11.)
-    """
-    if isinstance(equation, str):
-        if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-            operands = operands[0]
-        tensors = list(operands)
-        inputs, output = _parse(equation, tensors)
-    else:
-        tensors, inputs, output = _sublists((equation, *operands))
-    known = {v for term in inputs for v in term}
-    if len(set(output)) != len(output) or not known.issuperset(output):
-        raise RuntimeError(
-            f"einsum: expected each label of the result once, and among the operands', got {output}."
-        )
-    x, labels = None, None
-    for k, (y, term) in enumerate(zip(tensors, inputs, strict=True)):
-        later = {v for rest in inputs[k + 1 :] for v in rest} | set(output)
-        y, term = _single(y, term, later | set(labels or ()))
-        if x is None:
-            x, labels = y, term
-        else:
-            x, labels = _contract(x, labels, y, term, later)
-    if not tensors:
-        raise RuntimeError("einsum: expected at least one operand, got none.")
-    order = tuple(labels.index(v) for v in output)
-    return x if order == tuple(range(len(order))) else x.permute(order)
+FUNCTIONS["einsum"] = einsum
 
 
 # ---- decompositions: wengert.linalg is imported when one is first used ------------------------------------------------

@@ -38,6 +38,8 @@ def squeeze(input, dim=None):
 @publish()
 def flatten(input, start_dim=0, end_dim=-1):
     """The dimensions from start_dim to end_dim as one. A 0-d tensor becomes 1-d."""
+    if start_dim == 0 and end_dim == -1 and input.dim() > 1:
+        return _reshape(input, (-1,))
     shape = tuple(input.shape)
     n = len(shape)
     start, end = wrap_dim("flatten", start_dim, n), wrap_dim("flatten", end_dim, n)
@@ -290,22 +292,29 @@ def _pieces(input, dim, sizes):
     return tuple(parts)
 
 
+def _equal_pieces(input, dim, step, size):
+    """Views of `step` each; the last may be smaller."""
+    if size == 0:
+        return (_slice(input, dim, 0, 0, 1),)
+    return tuple([_slice(input, dim, k, min(step, size - k), 1) for k in range(0, size, step)])
+
+
 @publish(numpy=True)
 def split(input, split_size_or_sections, dim=0):
     """Views of parts of a dimension: all of one size (the last may be smaller), or of the given sizes."""
-    dim = wrap_dim("split", dim, input.dim())
-    if input.dim() == 0:
+    shape = input.shape
+    dim = wrap_dim("split", dim, len(shape))
+    if not shape:
         raise RuntimeError("split: expected a tensor with dimensions, got shape ().")
-    size = input.shape[dim]
+    size = shape[dim]
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step < 0 or (step == 0 and size != 0):
             raise RuntimeError(f"split: expected a split size of at least 1, got {step}.")
-        sizes = [min(step, size - k) for k in range(0, size, step)] if size else [0]
-    else:
-        sizes = [int(v) for v in split_size_or_sections]
-        if sum(sizes) != size or any(v < 0 for v in sizes):
-            raise RuntimeError(f"split: expected sizes that add up to {size}, got {sizes}.")
+        return _equal_pieces(input, dim, step, size)
+    sizes = [int(v) for v in split_size_or_sections]
+    if sum(sizes) != size or any(v < 0 for v in sizes):
+        raise RuntimeError(f"split: expected sizes that add up to {size}, got {sizes}.")
     return _pieces(input, dim, sizes)
 
 
@@ -315,15 +324,16 @@ METHODS["split_with_sizes"] = FUNCTIONS["split_with_sizes"] = split
 @publish(numpy=True)
 def chunk(input, chunks, dim=0):
     """At most `chunks` views of equal parts of a dimension; the last may be smaller."""
-    dim = wrap_dim("chunk", dim, input.dim())
+    shape = input.shape
+    dim = wrap_dim("chunk", dim, len(shape))
     if chunks < 1:
         raise RuntimeError(f"chunk: expected at least 1 chunk, got {chunks}.")
-    if input.dim() == 0:
+    if not shape:
         raise RuntimeError("chunk: expected a tensor with dimensions, got shape ().")
-    size = input.shape[dim]
+    size = shape[dim]
     if size == 0:
         return _pieces(input, dim, [0] * chunks)
-    return split(input, -(-size // chunks), dim)
+    return _equal_pieces(input, dim, -(-size // chunks), size)
 
 
 @publish(numpy=True)
