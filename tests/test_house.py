@@ -184,7 +184,7 @@ def test_public_rows_are_documented():
 def test_sources_of_the_wheel():
     """Packages are complete and the core's sources stay out of them."""
     text = (ROOT / "pyproject.toml").read_text()
-    assert '"py.typed", "*.pyi", "data/*"' in text and 'exclude = ["wengert.core*"]' in text
+    assert '"py.typed", "*.pyi", "data/*", "viz/assets/*"' in text and 'exclude = ["wengert.core*"]' in text
     for name in ("csrc", "tests", "benchmarks", "docs", "examples"):
         assert f"graft {name}" in (ROOT / "MANIFEST.in").read_text()
 

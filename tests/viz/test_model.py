@@ -83,7 +83,7 @@ def test_graph():
     assert model.attrss[model.attrs[2]] == {"other": 2}
     flows = {(ops[s], ops[t]): f for s, t, f in zip(model.source, model.target, model.flows, strict=True)}
     assert not flows["input", "gt"] and flows["mul", "sin"]
-    assert list(model.cuts.values()) == ["gt passes no gradient to operand 0"]
+    assert list(model.cuts.values()) == ["gt passes no gradient to input"]
     assert [model.label(k) for k in model.outputs] == ["sum"]
 
 
@@ -117,10 +117,10 @@ def test_what_has_no_graph_is_refused():
     with pytest.raises(TypeError, match="expected example inputs with a module only"):
         build(wengert.ones(2, requires_grad=True), wengert.ones(2))
     graph = wengert.graph.record(lambda a: a * 2, wengert.ones(2))
-    graph.nodes[0].operands = list(graph.nodes[0].results)
+    graph.nodes[0].inputs = graph.nodes[0].results
     with pytest.raises(ValueError, match="a cycle"):
         build(graph)
-    graph.nodes, graph.inputs, graph.constants = [], [], []
+    graph.nodes, graph.inputs, graph.states = [], [], {}
     with pytest.raises(RuntimeError, match="empty"):
         build(graph)
 

@@ -5,16 +5,16 @@ import sys
 from .. import _core
 from .._record import kept, memory_of
 from ..graph._graph import Graph
-from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
-from ._rules import rule_facts
+from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, Model
+from ._rules import operand_name
 from ._summary import Summary
 
 NOT_KEPT = (
-    "Values, gradients, source lines and scopes are there where the graph is made inside `with wengert.record():`."
+    "Values, gradients, source lines and scopes are there where the graph is made inside “with wengert.record():”."
 )
 FREED = (
     "A backward pass has freed this graph: its structure is shown, the values that it had saved are gone. Make it "
-    "inside `with wengert.record():` to keep them."
+    "inside “with wengert.record():” to keep them."
 )
 
 
@@ -42,6 +42,8 @@ def build(x, *example, names=None):
             f"viz: expected example inputs with a module only, got {type(x).__name__} and {len(example)}."
         )
     if isinstance(x, Graph):
+        from ._build_graph import of_graph
+
         return of_graph(x, named)
     tensors = list(x) if isinstance(x, (list, tuple)) else [x]
     for t in tensors:
@@ -81,7 +83,7 @@ def line_text(line):
     return f"{line[0].replace(chr(92), '/').rpartition('/')[2]}:{line[1]}" if line else ""
 
 
-def _dtype_name(dtype):
+def dtype_name(dtype):
     return "" if dtype is None else str(dtype).rpartition(".")[2]
 
 
@@ -138,7 +140,7 @@ class _Tape:
                 attrs = self.attributes(node, kept)
                 line = node.line if kept is None or kept.line is None else kept.line
                 at = model.add(
-                    OPERATION, op.removesuffix("Backward"), node.shape, _dtype_name(node.dtype),
+                    OPERATION, op.removesuffix("Backward"), node.shape, dtype_name(node.dtype),
                     kept.scope or () if kept else (), line_text(line), attrs, step,
                 )  # fmt: skip
             places_of[k] = self.numbers[node.sequence] = at
@@ -156,7 +158,7 @@ class _Tape:
         dtype = node.dtype if t is None else t.dtype
         if kept is not None and kept.scope is not None:
             scope = kept.scope
-        at = self.model.add(_kind_of_leaf(t), "leaf", shape, _dtype_name(dtype), scope)
+        at = self.model.add(_kind_of_leaf(t), "leaf", shape, dtype_name(dtype), scope)
         if name:
             self.model.names[at] = name
         if t is not None:
@@ -170,7 +172,7 @@ class _Tape:
         attrs = node.attributes
         for place, operand in (kept.operands or {}).items() if kept else ():
             if isinstance(operand.value, (bool, int, float)):
-                attrs[operand.name or _operand_name(node.op, place)] = operand.value
+                attrs[operand.name or operand_name(node.op, place)] = operand.value
         return attrs
 
     def add_kept(self, at, kept):
@@ -256,13 +258,6 @@ class _Tape:
 KIND_OPS = {CONSTANT: "constant", INPUT: "input", PARAMETER: "leaf"}
 
 
-def _operand_name(op, place):
-    from ..ops import TABLE
-
-    row = TABLE.get(op)
-    return row.args[place] if row is not None and place < len(row.args) else f"operand {place}"
-
-
 def of_tensors(tensors, named):
     """The model of the dynamic graph of tensors."""
     return _Tape(tensors, named).run(tensors)
@@ -300,60 +295,3 @@ def _add_unreached(model, tape, module):
     missing = [name for name, p in module.named_parameters() if id(p) not in reached]
     if missing:
         model.notes.append("No gradient reaches " + ", ".join(missing) + ": the outputs do not depend on them.")
-
-
-def of_graph(graph, named=None):
-    """The model of a Graph: forward only, as it was recorded."""
-    if not graph.nodes and not graph.inputs and not graph.constants:
-        raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
-    model = Model(repr(graph).strip("<>"))
-    places = {}  # value -> (node, which of its results)
-    for k, (value, (shape, dtype)) in enumerate(zip(graph.inputs, graph.input_specs, strict=True)):
-        places[value] = model.add(INPUT, "input", shape, _dtype_name(dtype)), 0
-        model.names[places[value][0]] = f"input {k}"
-    for value, t in graph.constants:
-        kind = PARAMETER if _core.is_parameter(t) else CONSTANT
-        name, scope = named[id(t)][:2] if named and id(t) in named else ("", ())
-        at = model.add(kind, KIND_OPS[kind], t.shape, _dtype_name(t.dtype), scope)
-        places[value] = at, 0
-        model.values[at] = Summary.of(t)
-        if name:
-            model.names[at] = name
-    for step, node in enumerate(graph.nodes, 1):
-        _add_instruction(model, node, step, places)
-    for value in graph.outputs:
-        model.outputs.append(places[value][0])
-    step = len(graph.nodes)
-    for target, value in graph.effects:
-        step += 1
-        source, result = places[value]
-        at = model.add(STATE, "write", step=step)
-        model.shape[at], model.dtype[at] = model.shape[source], model.dtype[source]
-        model.names[at] = f"{model.label(places[target][0])} written"
-        model.connect(source, at, 0, result, flows=False)
-    return model.finish()
-
-
-def _add_instruction(model, node, step, places):
-    attrs = dict(zip(node.entry.row.fields, node.attrs, strict=True))
-    for place, v in enumerate(node.operands):
-        if isinstance(v, tuple):
-            attrs[_operand_name(node.op, place)] = v[0]
-    at = model.add(
-        OPERATION, node.op, node.shape, _dtype_name(node.dtype), getattr(node, "scope", None) or (),
-        line_text(getattr(node, "line", None)), attrs, step,
-    )  # fmt: skip
-    facts = rule_facts(node.op, len(node.operands), attrs)[2]
-    for place, v in enumerate(node.operands):
-        if isinstance(v, int) and not isinstance(v, bool):
-            if v not in places:
-                raise ValueError(
-                    f"viz: expected node {step} ({node.op}) to read values that are there before it, got %{v}. The "
-                    "graph has a cycle or a value that nothing computes."
-                )
-            source, result = places[v]
-            edge = model.connect(source, at, place, result, flows=place in facts)
-            if place not in facts:
-                model.cuts[edge] = f"{node.op} passes no gradient to operand {place}"
-    for k, value in enumerate(node.results):
-        places[value] = at, k

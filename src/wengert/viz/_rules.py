@@ -73,3 +73,9 @@ def rule_facts(op, count, attrs):
 def shares_memory(op):
     """Whether the result of an op is a view of its first operand."""
     return op in TABLE and "view" in TABLE[op].flags
+
+
+def operand_name(op, place):
+    """What an operand of an op is called."""
+    row = TABLE.get(op)
+    return row.args[place] if row is not None and place < len(row.args) else f"operand {place}"

@@ -85,6 +85,8 @@ class Summary:
                 return text
         if self.low != self.low:
             return "no finite element"
+        if self.low == self.high and self.nans + self.infs == 0:
+            return f"all {number(self.low)}"
         return f"{number(self.low)} … {number(self.high)}"
 
 

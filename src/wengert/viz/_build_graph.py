@@ -1,0 +1,98 @@
+"""Builds the model of a static Graph."""
+
+from ._build import KIND_OPS, dtype_name, line_text
+from ._model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Model
+from ._rules import operand_name, rule_facts
+from ._summary import Summary
+
+
+def of_graph(graph, named=None):
+    """The model of a Graph: its nodes in order, what it writes, and the gradients that it leaves.
+
+    Raises:
+        RuntimeError: the graph is empty.
+        ValueError: a node reads a value that is not there before it (a cycle, or a value that nothing computes).
+    """
+    if not graph.nodes and not graph.inputs and not graph.states:
+        raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
+    build = _Build(graph, named or {})
+    for k, v in enumerate(graph.inputs):
+        build.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
+    for v, state in graph.states.items():
+        build.add_state(v, state)
+    for node in graph.nodes:
+        build.add_node(node)
+    build.model.outputs.extend(build.find(v, "the outputs")[0] for _, v in graph.outputs)
+    for target, v in graph.writes.items():
+        build.add_effect(target, v, "write", "written")
+    for target, v in graph.grads.items():
+        build.add_effect(target, v, "grad", "gradient")
+    return build.model.finish()
+
+
+class _Build:
+    def __init__(self, graph, named):
+        self.graph = graph
+        self.named = named
+        self.model = Model(graph.name)
+        self.places = {}  # value -> (node, which of its results)
+        self.step = 0
+
+    def find(self, v, reader):
+        """(node, which of its results) of a value that a node, the outputs, ... read."""
+        if v not in self.places:
+            raise ValueError(
+                f"viz: expected {reader} to read values that are there before, got %{v}. The graph has a cycle or a "
+                "value that nothing computes."
+            )
+        return self.places[v]
+
+    def add_given(self, v, kind, name, scope=()):
+        graph = self.graph
+        at = self.model.add(kind, KIND_OPS[kind], graph.shapes[v], dtype_name(graph.dtypes[v]), scope)
+        self.places[v] = at, 0
+        if name:
+            self.model.names[at] = name
+        return at
+
+    def add_state(self, v, state):
+        name, scope = self.named[id(state.tensor)][:2] if id(state.tensor) in self.named else (state.name, ())
+        if not scope and "." in name:
+            *scope, name = name.split(".")
+        at = self.add_given(v, PARAMETER if state.kind == "parameter" else CONSTANT, name, tuple(scope))
+        value = state.read()
+        if value is not None:
+            self.model.values[at] = Summary.of(value)
+
+    def add_node(self, node):
+        graph, model = self.graph, self.model
+        self.step += 1
+        attrs = dict(node.named_attrs)
+        for place, v in enumerate(node.inputs):
+            if isinstance(v, tuple):
+                attrs[operand_name(node.op, place)] = v[0]
+        shape, dtype = (
+            (graph.shapes[node.results[0]], graph.dtypes[node.results[0]]) if node.results else (None, None)
+        )
+        line = node.line if isinstance(node.line, str) else line_text(node.line)
+        at = model.add(OPERATION, node.op, shape, dtype_name(dtype), tuple(node.scope), line, attrs, self.step)
+        flowing = rule_facts(node.op, len(node.inputs), attrs)[2]
+        for place, v in enumerate(node.inputs):
+            if type(v) is int:
+                source, result = self.find(v, f"node {self.step} ({node.op})")
+                edge = model.connect(source, at, place, result, flows=place in flowing)
+                if place not in flowing:
+                    model.cuts[edge] = f"{node.op} passes no gradient to {operand_name(node.op, place)}"
+        for k, v in enumerate(node.results):
+            self.places[v] = at, k
+            if v in graph.names:
+                model.names.setdefault(at, graph.names[v])
+
+    def add_effect(self, target, v, op, what):
+        """A value that a state or input holds after a run."""
+        model = self.model
+        self.step += 1
+        source, result = self.find(v, f"the {op} of {self.graph.label(target)}")
+        at = model.add(STATE, op, self.graph.shapes[v], dtype_name(self.graph.dtypes[v]), step=self.step)
+        model.names[at] = f"{model.label(self.find(target, op)[0])} {what}"
+        model.connect(source, at, 0, result, flows=False)
