@@ -480,3 +480,49 @@ def test_grids_columns_and_shuffles():
     x = real(2, 6, 3)
     mine = F.channel_shuffle(wengert.from_numpy(x), 3).numpy()
     np.testing.assert_array_equal(mine, torch.channel_shuffle(torch.from_numpy(x), 3).numpy())
+
+
+DEPTHWISE = [
+    # (channels, sizes, kernel, stride, padding, dilation)
+    (5, (9, 21), (3, 3), 1, 1, 1),
+    (3, (7, 7), (7, 7), 1, 3, 1),
+    (4, (12, 40), (3, 5), 2, 1, 1),
+    (2, (11, 35), (5, 3), (1, 3), (2, 0), (2, 1)),
+    (3, (6, 9), (2, 4), (3, 2), (0, 5), (1, 3)),
+    (2, (5, 4), (1, 1), 1, 2, 1),
+    (3, (4, 70), (4, 1), 1, (0, 3), 1),
+    (2, (13, 13), (12, 12), 1, 2, 1),
+]
+
+
+@pytest.mark.parametrize("case", DEPTHWISE, ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_depthwise_convolution(case, dtype):
+    channels, sizes, kernel, stride, padding, dilation = case
+    kwargs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels}
+    rtol, atol = (1e-9, 1e-10) if dtype == np.float64 else (2e-4, 2e-3)
+    for batch in (1, 3):
+        x, w, b = real(batch, channels, *sizes, dtype=dtype), real(channels, 1, *kernel), real(channels)
+        check(
+            lambda *t: F.conv2d(*t, **kwargs),
+            lambda *t: TF.conv2d(*t, **kwargs),
+            x,
+            w.astype(dtype),
+            b.astype(dtype),
+            order=2 if dtype == np.float64 else 1,
+            rtol=rtol,
+            atol=atol,
+        )
+
+
+def test_depthwise_line_and_transpose():
+    x, w = real(2, 3, 50), real(3, 1, 5)
+    check(lambda *t: F.conv1d(*t, padding=2, groups=3), lambda *t: TF.conv1d(*t, padding=2, groups=3), x, w)
+    x, w, b = real(2, 3, 6, 7), real(3, 1, 3, 3), real(3)
+    check(
+        lambda *t: F.conv_transpose2d(*t, padding=1, groups=3),
+        lambda *t: TF.conv_transpose2d(*t, padding=1, groups=3),
+        x,
+        w,
+        b,
+    )

@@ -22,8 +22,6 @@ constexpr int kWindowRows = 14;
 constexpr int kWindowRows = kTileRows;
 #endif
 
-static WG_INLINE index_t quotient_up(index_t a, index_t b) { return (a + b - 1) / b; }
-
 // The cut of the output into strips, and the layout of the copy that a strip reads.
 template <class T>
 struct Window {

@@ -7,6 +7,7 @@ namespace WG_NS {
 
 WG_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 WG_INLINE index_t larger(index_t a, index_t b) { return a > b ? a : b; }
+WG_INLINE index_t quotient_up(index_t a, index_t b) { return (a + b - 1) / b; }
 
 // The steps t in [0, lanes) whose place first + t * stride lies in [0, width): from lo up to hi.
 struct Reach {
