@@ -1,7 +1,6 @@
 """Memory: everything comes back, absurd sizes are refused and change nothing, caches can be emptied."""
 
 import gc
-
 import os
 
 import numpy as np
