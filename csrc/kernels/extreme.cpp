@@ -21,6 +21,19 @@ WG_INLINE bool beats(A a, A best) {
   return (Greatest ? a > best : a < best) | ((a != a) & (best == best));
 }
 
+// The first place from `start` on where `is` holds; there is one. Whole vectors are passed over at once.
+template <class T, class Is>
+WG_INLINE index_t first_place(const T* row, index_t start, index_t n, Is is) {
+  constexpr index_t kStep = 64;
+  for (; start + kStep <= n; start += kStep) {
+    int found = 0;
+    for (index_t i = 0; i < kStep; ++i) found |= is(row[start + i]);
+    if (found) break;
+  }
+  while (!is(row[start])) ++start;
+  return start;
+}
+
 // The extreme value of each chunk is found by lanes; only the chunk that holds the winner is searched.
 template <bool Greatest, class T>
 void extreme_inner(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n) {
@@ -34,11 +47,8 @@ void extreme_inner(const void* x, void* values, std::int64_t* indices, index_t r
       T v = reduce_chunk<T>(RowLoad<T>{row}, s, n - s < kChunk ? n - s : kChunk, Op());
       if (beats<Greatest>(v, best)) best = v, start = s;
     }
-    if (best == best) {
-      while (row[start] != best) ++start;
-    } else {
-      while (row[start] == row[start]) ++start;
-    }
+    start = best == best ? first_place(row, start, n, [best](T a) { return a == best; })
+                         : first_place(row, start, n, [](T a) { return a != a; });
     if (values) static_cast<T*>(values)[r] = row[start];
     indices[r] = start;
   });
