@@ -3,6 +3,8 @@
 The same traced program is also walked here, op by op in Python, as an independent account of what it says.
 """
 
+import operator
+
 import numpy as np
 import pytest
 from optools import OPS, TABLE, core, elementwise_rows, gradients, row_id, run, tensor, values
@@ -109,3 +111,20 @@ def test_masks_of_operands(rng):
             alone = [tensor(v, grad=j == k) for j, v in enumerate(arrays)]
             got = gradients(run(row, alone)[0], tensor(upstream), [alone[k]])[0]
             assert bits(got) == bits(wanted[n]), f"{row.name}: operand {k} alone"
+
+
+BINARY_OPERATORS = ["add", "sub", "mul", "truediv", "mod", "pow"]
+
+
+@pytest.mark.parametrize("name", BINARY_OPERATORS)
+def test_operators_use_the_rule_every_time(name):
+    """An operator records through a path of its own from its second use on; its gradients are those of the row."""
+    function = getattr(operator, name)
+    row = next(row for row in TABLE.values() if row.slot == name)
+    a, b = np.random.default_rng(1).uniform(0.6, 1.9, (2, 5))
+    found = []
+    for call in (OPS[row.name], function, function):
+        x, y = tensor(a).requires_grad_(), tensor(b).requires_grad_()
+        call(x, y).sum().backward()
+        found.append((x.grad.numpy().tobytes(), y.grad.numpy().tobytes()))
+    assert len(set(found)) == 1

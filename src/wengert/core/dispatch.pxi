@@ -274,7 +274,7 @@ cdef inline int record_pair(Entry e, Tensor o, Array* a, int32_t a_node, Array* 
     cdef int k, ns
     cdef Save* save
     cdef Array* value
-    if p == NULL or not e.fixed_rule:
+    if p == NULL or not e.fixed_rule or p.saves.size() > 2:   # more saved values than a slot holds
         if not e.differentiable:
             return 0
         ins[0] = a[0]
