@@ -126,6 +126,21 @@ cdef class Node:
         """What was noted of the node (see wengert.record and wengert.profiler), or None."""
         return node_notes.get(n_seq[self.i])
 
+    @property
+    def saved_numbers(self):
+        """The Python numbers among the operands that the gradient rule keeps: a dict from place to number."""
+        cdef dict out = {}
+        cdef Program* p = n_prog[self.i]
+        cdef Array* a
+        cdef int k
+        if p == NULL or n_flags[self.i] & (N_LEAF | N_FUNCTION | N_PICK | N_FREED):
+            return out
+        for k in range(<int> p.saves.size()):
+            a = node_saved(self.i, k)
+            if p.saves[k].operand < n_nin[self.i] and a.layout != NULL and a.flags & kWeak:
+                out[p.saves[k].operand] = item_of(a, 0)
+        return out
+
     def make_notes(self):
         """The node's notes, made where there are none."""
         return notes_of(self.i)
