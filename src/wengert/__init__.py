@@ -61,6 +61,7 @@ _LAZY = {
     "load": "wengert.serialization",
     "nn": "wengert.nn",
     "optim": "wengert.optim",
+    "profiler": "wengert.profiler",
     "save": "wengert.serialization",
     "serialization": "wengert.serialization",
     "testing": "wengert.testing",
