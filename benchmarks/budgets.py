@@ -66,6 +66,9 @@ BUDGETS = (
     Budget("backward per node, 1e6: ns", "chain-1e6", extra("backward_s", 1e3), 60, at_least=False, binds=False),
     Budget("bytes per node, 1e6", "chain-1e6", extra("bytes_per_node"), 128, at_least=False),
     Budget("bytes per node, 1e7", "chain-1e7", extra("bytes_per_node"), 128, at_least=False),
+    Budget(
+        "with a backward pass, 1e7", "chain-1e7", extra("peak_bytes_per_node"), 128, at_least=False, binds=False
+    ),
     Budget("4-64-64-2 step: times torch", "mlp-small", times_faster_than("torch"), 6),
     Budget("4-64-64-2 plan: times torch", "mlp-small", times_faster_than("torch", "wengert plan"), 12),
     Budget("784-256-128-10 step: times torch", "mlp-mnist", times_faster_than("torch"), 1),

@@ -25,19 +25,25 @@ cdef void order_free(Order* o) noexcept:
     o.nodes = NULL
 
 
-cdef int push_node(vector[int32_t]& stack, int32_t i, uint32_t mark) noexcept:
-    if i >= 0 and n_mark[i] != mark:
-        n_mark[i] = mark
-        stack.push_back(i)
+cdef inline int push_node(Order* o, int64_t* room, int32_t i) except -1:
+    """Appends a node that is not marked yet. The list grows in place: it becomes the order of most graphs."""
+    if i >= 0 and n_mark[i] != o.mark:
+        if o.count == room[0]:
+            if wg_grow(&o.nodes, <size_t> (2 * room[0] + 32)):
+                order_free(o)
+                raise MemoryError("backward: expected memory for the order of the graph, got none.")
+            room[0] = 2 * room[0] + 32
+        n_mark[i] = o.mark
+        o.nodes[o.count] = i
+        o.count += 1
     return 0
 
 
 cdef int order_make(Order* o, int32_t* roots, int nroots) except -1:
-    """Finds and orders everything that the roots reach."""
+    """Finds and orders everything that the roots reach; the caller frees it, unless this raises."""
     global last_mark
-    cdef vector[int32_t] found
-    cdef int32_t i, low, high, k
-    cdef size_t at = 0
+    cdef int32_t i, low, high, k, at = 0
+    cdef int64_t room = 0
     cdef NodeMore* more
     cdef cbool descending = True
     last_mark += 1
@@ -46,38 +52,30 @@ cdef int order_make(Order* o, int32_t* roots, int nroots) except -1:
         last_mark = 1
     o.mark = last_mark
     o.nodes = NULL
+    o.count = 0
     for k in range(nroots):
-        push_node(found, roots[k], o.mark)
-    low = high = found[0] if found.size() else 0
-    while at < found.size():
-        i = found[at]
+        push_node(o, &room, roots[k])
+    low = high = o.nodes[0] if o.count else 0
+    while at < o.count:
+        i = o.nodes[at]
         at += 1
         if i < low:
             low = i
         elif i > high:
             high = i
         if n_more[i] == NULL:
-            push_node(found, n_in0[i], o.mark)
-            push_node(found, n_in1[i], o.mark)
+            push_node(o, &room, n_in0[i])
+            push_node(o, &room, n_in1[i])
         else:
             more = n_more[i]
             for k in range(more.nin):
-                push_node(found, more.ins[k], o.mark)
-    o.count = <int32_t> found.size()
-    o.nodes = <int32_t*> malloc((found.size() + 1) * sizeof(int32_t))
-    if o.nodes == NULL:
-        raise MemoryError("backward: expected memory for the order of the graph, got none.")
+                push_node(o, &room, more.ins[k])
     # Breadth-first order is already descending for chains.
     for k in range(1, o.count):
-        if n_seq[found[k]] > n_seq[found[k - 1]]:
+        if n_seq[o.nodes[k]] > n_seq[o.nodes[k - 1]]:
             descending = False
             break
-    if descending:
-        memcpy(o.nodes, found.data(), found.size() * sizeof(int32_t))
-    elif <int64_t> high - low <= 8 * <int64_t> o.count + 64 and scan_order(o, low, high):
-        pass
-    else:
-        memcpy(o.nodes, found.data(), found.size() * sizeof(int32_t))
+    if not descending and not (<int64_t> high - low <= 8 * <int64_t> o.count + 64 and scan_order(o, low, high)):
         radix_order(o)
     for k in range(o.count):
         n_pos[o.nodes[k]] = k
@@ -85,7 +83,7 @@ cdef int order_make(Order* o, int32_t* roots, int nroots) except -1:
 
 
 cdef cbool scan_order(Order* o, int32_t low, int32_t high) noexcept:
-    """Fills the order by one scan over the slots; False where slots do not ascend with n_seq."""
+    """Fills the order by one scan over the slots; False, with nothing changed, where they do not ascend with n_seq."""
     cdef int32_t i, at = o.count
     cdef int64_t last = -1
     for i in range(low, high + 1):
@@ -93,6 +91,8 @@ cdef cbool scan_order(Order* o, int32_t low, int32_t high) noexcept:
             if n_seq[i] < last:
                 return False
             last = n_seq[i]
+    for i in range(low, high + 1):
+        if n_mark[i] == o.mark:
             at -= 1
             o.nodes[at] = i
     return True
@@ -110,6 +110,7 @@ cdef int radix_order(Order* o) except -1:
     if other == NULL or counts == NULL:
         free(other)
         free(counts)
+        order_free(o)
         raise MemoryError("backward: expected memory for the order of the graph, got none.")
     for k in range(o.count):
         low = min(low, n_seq[o.nodes[k]])
