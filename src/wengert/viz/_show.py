@@ -113,7 +113,11 @@ def save(x, path, *example, names=None):
     if ending not in WRITERS:
         raise ValueError(f"save: expected a name that ends in {', '.join(WRITERS)}, got {os.fspath(path)!r}.")
     model = build(x, *example, names=caller_names() if names is None else names)
-    content = WRITERS[ending](model).encode("utf-8", "backslashreplace")
+    write(path, WRITERS[ending](model).encode("utf-8", "backslashreplace"), "save")
+
+
+def write(path, content, who):
+    """Writes a file in whole or not at all; errors name the function that the user called."""
     from ..serialization.files import write_atomically
 
     try:
@@ -122,6 +126,6 @@ def save(x, path, *example, names=None):
         reason = error.strerror or error
         raise type(error)(
             error.errno,
-            f"save: expected a path that can be written ({reason}). Choose another folder",
+            f"{who}: expected a path that can be written ({reason}). Choose another folder",
             os.fspath(path),
         ) from error
