@@ -1,4 +1,17 @@
-# The backward pass over raw buffers. slots.pxi holds its gradients; replay.pxi is the pass of create_graph.
+# The backward pass: gradient slots, the raw pass over buffers, and the recorded pass for create_graph.
+#
+# Note [Gradient slots]. A slot borrows its first contribution, owns from the second, is added to in place, and is freed
+# as soon as its node has been processed. Slots live beside the run, not in the node arrays, so passes can nest (hooks,
+# checkpoint) and several threads can run passes over one graph.
+
+cdef struct Slots:
+    # slot[k] is the index in `pool` of the gradient of order.nodes[k], or -1.
+    int32_t* slot
+    Array* pool
+    int32_t* free_list
+    int32_t nfree
+    int32_t size
+    int32_t capacity
 
 cdef enum:
     # Elements (a node counts 256 besides) between two looks at pending signals: some milliseconds, so that Ctrl-C is
@@ -6,6 +19,109 @@ cdef enum:
     SIGNAL_WORK = 1 << 19
 
 cdef uint64_t pass_counter = 0   # raised whenever a pass begins: marks and places may have been written over
+
+
+cdef int slots_init(Slots* s, int32_t count) except -1:
+    memset(s, 0, sizeof(Slots))
+    s.slot = <int32_t*> malloc((count + 1) * sizeof(int32_t))
+    if s.slot == NULL:
+        raise MemoryError("backward: expected memory for gradients, got none.")
+    memset(s.slot, 0xff, (count + 1) * sizeof(int32_t))
+    return 0
+
+
+cdef void slots_free(Slots* s) noexcept:
+    cdef int32_t k
+    for k in range(s.size):
+        array_unref(s.pool[k])
+    free(s.slot)
+    free(s.pool)
+    free(s.free_list)
+
+
+cdef int32_t slots_put(Slots* s, int32_t k, Array* value) except -1:
+    """Slot k takes over the array's references."""
+    cdef int32_t i, cap
+    if s.nfree:
+        s.nfree -= 1
+        i = s.free_list[s.nfree]
+    else:
+        if s.size == s.capacity:
+            cap = 2 * s.capacity + 32
+            if wg_grow(&s.pool, <size_t> cap) or wg_grow(&s.free_list, <size_t> cap):
+                raise MemoryError("backward: expected memory for gradients, got none.")
+            s.capacity = cap
+        i = s.size
+        s.size += 1
+    s.pool[i] = value[0]
+    s.slot[k] = i
+    return i
+
+
+cdef inline void slots_take(Slots* s, int32_t k, Array* out) noexcept:
+    """Moves slot k's gradient out."""
+    cdef int32_t i = s.slot[k]
+    out[0] = s.pool[i]
+    s.pool[i].layout = NULL
+    s.pool[i].storage = NULL
+    s.free_list[s.nfree] = i
+    s.nfree += 1
+    s.slot[k] = -1
+
+
+cdef OpInfo* add_info() except NULL:
+    return (<Entry> slot_entry[S_ADD]).info
+
+
+cdef int contribute(Slots* s, int32_t k, int32_t node, Array* value) except -1:
+    """Adds a contribution to the gradient of `node` at place k. Takes over the array's references."""
+    cdef Array fitted, total
+    cdef Array pair[2]
+    cdef Array* have
+    cdef int bad
+    if value.layout != n_layout[node] and not same_shape(value.layout, n_layout[node]):
+        bad = sum_to_layout(value[0], n_layout[node], &fitted)
+        array_unref(value[0])
+        if bad < 0:
+            raise_last()
+        value[0] = fitted
+    if value.dtype != n_dtype[node]:
+        bad = as_contiguous(value[0], n_dtype[node], &fitted)
+        array_unref(value[0])
+        if bad < 0:
+            raise_last()
+        value[0] = fitted
+    if s.slot[k] < 0:
+        slots_put(s, k, value)
+        return 0
+    have = &s.pool[s.slot[k]]
+    if have.storage == NULL and value.storage == NULL:
+        if have.dtype == kFloat32:
+            have.u.f32 += value.u.f32
+        elif have.dtype == kFloat64:
+            have.u.f64 += value.u.f64
+        else:
+            add_into(value[0], have[0])
+        array_unref(value[0])
+        return 0
+    if have.storage != NULL and have.storage.refs == 1 and have.layout.contiguous:
+        bad = add_into(value[0], have[0])
+        array_unref(value[0])
+    elif value.storage != NULL and value.storage.refs == 1 and value.layout.contiguous:
+        bad = add_into(have[0], value[0])
+        array_unref(have[0])
+        have[0] = value[0]
+    else:
+        pair[0] = have[0]
+        pair[1] = value[0]
+        bad = wg_forward(add_info(), pair, 2, NULL, &total, 1, NULL)
+        array_unref(value[0])
+        if bad == 0:
+            array_unref(have[0])
+            have[0] = total
+    if bad < 0:
+        raise_last()
+    return 0
 
 
 cdef int check_saved(int32_t i, Array* a) except -1:
@@ -332,6 +448,153 @@ cdef int set_grad_off(int off) noexcept:
 cdef int add_to_grad(Tensor t, Tensor g) except -1:
     """t.grad += g for a tensor that is not a leaf (inputs= with accumulation)."""
     set_grad(t, g if t.c.grad == NULL else (<object> t.c.grad) + g)
+    return 0
+
+
+# ---- recorded: gradients are tensors, rules are replayed through dispatch -----------------------------------------
+
+cdef int add_tensor(dict tensors, int32_t k, object value) except -1:
+    have = tensors.get(k)
+    tensors[k] = value if have is None else have + value
+    return 0
+
+
+cdef dict pending_of(dict tensors):
+    found = tensors.get(None)
+    if found is None:
+        found = {}
+        tensors[None] = found
+    return found
+
+
+cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
+    """A saved value as a tensor that is part of the graph."""
+    cdef Array* a = node_saved(i, k)
+    cdef Array copy
+    cdef Tensor t
+    cdef int32_t j
+    check_saved(i, a)
+    if a.flags & kWeak:
+        return item_of(a, 0)
+    copy = a[0]
+    array_ref(copy)
+    t = Tensor.__new__(Tensor)
+    t.c.array = copy
+    j = node_input(i, save.operand) if save.operand < nin else i if save.operand == nin else -1
+    if j >= 0:
+        n_refs[j] += 1
+        t.c.node = j
+    return t
+
+
+cdef cbool is_read(Program* p, int reg) noexcept:
+    """Whether an instruction or a result of a program reads a register."""
+    for r in p.results:
+        if r == reg:
+            return True
+    for k in range(p.code.size()):
+        for r in p.code[k].inputs:
+            if r == reg:
+                return True
+    return False
+
+
+cdef list replay(int32_t i, object g):
+    """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
+    cdef Program* p = n_prog[i]
+    cdef Entry e
+    cdef Instr* ins
+    cdef list regs = [None] * p.nregs
+    cdef int k, nin = n_nin[i]
+    cdef Attr* attr
+    if n_flags[i] & N_FREED:
+        raise RuntimeError(f"backward: expected a graph whose saved values are there, got one that an earlier backward "
+                           f"pass has freed (at {node_name(i)}). Pass retain_graph=True to the first backward().")
+    regs[0] = g
+    for k in range(<int> p.saves.size()):
+        regs[p.saves[k].reg] = saved_tensor(i, k, &p.saves[k], nin)
+    for k in range(<int> p.constants.size()):
+        regs[p.given + k] = item_of(&p.constants[k], 0)
+    for k in range(<int> p.code.size()):
+        ins = &p.code[k]
+        e = entry_of(ins.op)
+        attr = instr_attr(ins[0], p.op, <Attr*> n_owner[i])
+        operands = [regs[r] if r >= 0 else None for r in ins.inputs]
+        if e.row.parts:
+            # Only first results have history, so each result is computed by a row of its own.
+            for place, name in enumerate(e.row.parts):
+                if is_read(p, ins.out + <int> place):
+                    regs[ins.out + place] = apply_op(<Entry> entry_by_name[name], operands, attr_incref(attr))
+            attr_decref(attr)
+            continue
+        value = apply_op(e, operands, attr)
+        if ins.op.nout == 1:
+            regs[ins.out] = value
+        else:
+            for place, part in enumerate(value):
+                regs[ins.out + place] = part
+    return [regs[r] if r >= 0 else None for r in p.results]
+
+
+cdef object fit_gradient(object g, int32_t node):
+    """g summed and converted to the shape and dtype of a node's result."""
+    cdef Tensor t = <Tensor> g
+    cdef Array shape_of
+    if not same_shape(t.c.array.layout, n_layout[node]):
+        shape_of.layout = n_layout[node]
+        layout_incref(shape_of.layout)
+        shape_of.storage = NULL
+        shape_of.dtype = n_dtype[node]
+        like = tensor_from(&shape_of)
+        (<Tensor> like).c.array.flags = kShapeOnly
+        g = apply_op(<Entry> entry_by_name["sum_to_like"], [g, like], NULL)
+    if (<Tensor> g).c.array.dtype != n_dtype[node]:
+        g = g.to(dtypes[n_dtype[node]])
+    return g
+
+
+cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool keep, dict wanted, dict captured,
+                           cbool accumulate) except -1:
+    cdef int32_t j
+    cdef int n
+    cdef list results
+    g = tensors.pop(k, None)
+    if n_flags[i] & (N_HOOKS | N_RETAIN):
+        g = run_hooks(i, g)
+    if wanted is not None and i in wanted and not (accumulate and n_flags[i] & N_LEAF):
+        captured[i] = g
+    if n_flags[i] & N_LEAF:
+        if n_owner[i] != NULL and (wanted is None or accumulate and i in wanted):
+            leaf = <Tensor> <object> <PyObject*> n_owner[i]
+            set_grad(<Tensor> leaf, g if (<Tensor> leaf).c.grad == NULL else (<object> (<Tensor> leaf).c.grad) + g)
+            run_post_hooks(<Tensor> leaf)
+        return 0
+    if n_flags[i] & N_PICK:
+        restamp_if_needed(o)
+        add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)
+        return 0
+    if n_flags[i] & N_FUNCTION:
+        results = run_function(i, pending_of(tensors).pop(k, {}), keep)
+    else:
+        if n_flags[i] & N_PACKED:
+            unpack_saved(i)
+        try:
+            results = replay(i, g)
+        finally:
+            if n_flags[i] & N_PACKED:
+                repack_saved(i, keep)
+    if n_flags[i] & N_HOOKS:
+        results = run_node_hooks(i, results, g)
+    restamp_if_needed(o)
+    for n in range(len(results)):
+        j = node_input(i, n)
+        if results[n] is None or j < 0 or n_mark[j] != o.mark:
+            continue
+        add_tensor(tensors, n_pos[j], fit_gradient(results[n], j))
+        restamp_if_needed(o)
+    if not keep and not n_flags[i] & N_FUNCTION and n_prog[i].saves.size():
+        node_drop_saved(i)
+        n_flags[i] |= N_FREED
     return 0
 
 

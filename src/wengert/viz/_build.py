@@ -151,6 +151,19 @@ class _Tape:
                 self.add_kept(at, kept)
         self.places_of = places_of
 
+    def add_unreached(self, module):
+        """Parameters that the outputs do not depend on."""
+        reached = {id(n.variable) for n, _ in self.pairs if n.op == "leaf" and n.variable is not None}
+        missing = [(path, p) for path, p in module.named_parameters() if id(p) not in reached]
+        for path, p in missing:
+            *scope, name = path.split(".")
+            at = self.model.add(PARAMETER, "leaf", p.shape, dtype_name(p.dtype), (type(module).__name__, *scope))
+            self.model.names[at] = name
+            self.model.values[at] = Summary.of(p)
+        if missing:
+            names = ", ".join(path for path, _ in missing)
+            self.model.notes.append(f"No gradient reaches {names}: the outputs do not depend on them.")
+
     def add_leaf(self, node, kept):
         t = node.variable
         name, scope = self.named[id(t)][:2] if t is not None and id(t) in self.named else ("", ())
@@ -284,14 +297,5 @@ def of_module(module, example, named):
         )
     tape = _Tape(tensors, named, [t for t in flatten(example)[0] if isinstance(t, _core.Tensor)])
     tape.model.title = type(module).__name__
-    model = tape.run([t for t in tensors if _core.node_of(t) is not None])
-    _add_unreached(model, tape, module)
-    return model
-
-
-def _add_unreached(model, tape, module):
-    """Says which parameters the outputs do not depend on."""
-    reached = {id(n.variable) for n, _ in tape.pairs if n.op == "leaf" and n.variable is not None}
-    missing = [name for name, p in module.named_parameters() if id(p) not in reached]
-    if missing:
-        model.notes.append("No gradient reaches " + ", ".join(missing) + ": the outputs do not depend on them.")
+    tape.add_unreached(module)
+    return tape.run([t for t in tensors if _core.node_of(t) is not None])

@@ -5,6 +5,8 @@ groups (cells + number of the group). Everything is done for all groups at once,
 nodes but for sorting; only the scopes' names are walked one by one.
 """
 
+import re
+
 import numpy as np
 
 LIMIT = 40  # items in a group; longer ones are cut into parts
@@ -156,7 +158,8 @@ class Groups:
         )
         body = members[:period]
         if period == 1 and body[0] >= n:
-            self.names[group] = self.names.get(body[0] - n, "").rstrip("0123456789").rstrip(" ._#[") or "repeat"
+            first, last = (self.names.get(members[k] - n, "repeat") for k in (0, -1))
+            self.names[group] = re.sub(r"[\s._#\[(]*\d+[\])]*", "", first) or f"{first} … {last}"
         else:
             titles = [self.names.get(i - n, "") if i >= n else model.ops[model.op[self.cells[i]]] for i in body]
             titles = [t for t in dict.fromkeys(titles) if t not in ("", "leaf", "constant")]

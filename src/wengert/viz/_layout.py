@@ -98,12 +98,17 @@ class Layout:
         a, b = a[own], b[own]
         apart = np.flatnonzero(groups.parent[a] != groups.parent[b])
         depth = groups.depth
+        computed = self.model.step[self.cells[a]] > 0
+        entered = []  # groups that computed values come into
         while len(apart):
             up_a, up_b = groups.parent[a[apart]], groups.parent[b[apart]]
             move_a, move_b = depth[up_a] >= depth[up_b], depth[up_b] >= depth[up_a]
             a[apart[move_a]] = n + up_a[move_a]
             b[apart[move_b]] = n + up_b[move_b]
+            entered.append(up_b[move_b & computed[apart]])
             apart = apart[groups.parent[a[apart]] != groups.parent[b[apart]]]
+        self.entered = np.zeros(groups.size, bool)
+        self.entered[np.concatenate(entered) if entered else []] = True
         onward = groups.rank[a] < groups.rank[b]
         self.a, self.b = a[onward], b[onward]
 
@@ -184,27 +189,32 @@ class Layout:
         line = np.zeros(len(self.x), np.int64)
         items = self._stacked(items, line)[0]
         late = self._break_lines(items, line)
-        items, stack, owner, wide, tall = self._stacked(items, line, late)
+        items, stack, owner, wide, tall, late = self._stacked(items, line, late)
         begin = np.flatnonzero(_changes(stack))
         fresh_line = _changes(owner, line[items[begin]])
         heads = np.flatnonzero(fresh_line)
+        # What is given and stands first leaves the first row to the data that comes in.
+        lower = np.where(late[begin] | (self.given[items[begin]] & self.entered[owner] & _changes(owner)), 1.0, 0.0)
+        lower *= self.cell_height + DOWN
+        tall = tall + lower
         stack_x = _running(wide + ACROSS, fresh_line)
         line_tall = np.maximum.reduceat(tall, heads)
         line_wide = np.maximum.reduceat(stack_x + wide, heads)
         line_y = _running(line_tall + LINE, _changes(owner[heads]))
-        self.x[items] = stack_x[stack]
-        self.y[items] = line_y[(np.cumsum(fresh_line) - 1)[stack]] + _running(
-            self.height[items] + DOWN, _changes(stack)
-        )
+        self.x[items] = stack_x[stack] + np.where(self.given[items], wide[stack] - self.width[items], 0.0)
+        self.y[items] = line_y[(np.cumsum(fresh_line) - 1)[stack]] + lower[stack]
+        self.y[items] += _running(self.height[items] + DOWN, _changes(stack))
         np.maximum.at(self.inner_width, owner[heads], line_wide)
         np.maximum.at(self.inner_height, owner[heads], line_y + line_tall)
         self._size(chosen)
 
     def _stacked(self, items, line, late=None):
         """Items in the order of drawing and the stacks that they stand in: runs of one column in one line of a group,
-        cut where they grow too high. Returns (items, stack of each, and of each stack its group, width, height)."""
+        cut where they grow too high. Returns (items, stack of each, of each stack its group, width and height, and `late`
+        in the new order)."""
         groups = self.groups
-        column = self.column[items] if late is None else self.column[items] + 0.5 * late
+        late = np.zeros(len(items), bool) if late is None else late
+        column = self.column[items] + 0.5 * late
         order = np.lexsort((self.over[items], self.given[items], column, line[items], groups.parent[items]))
         items, column = items[order], column[order]
         parent = groups.parent[items]
@@ -214,13 +224,13 @@ class Layout:
         begin = np.flatnonzero(fresh)
         wide = np.maximum.reduceat(self.width[items], begin)
         tall = np.add.reduceat(self.height[items] + DOWN, begin) - DOWN
-        return items, np.cumsum(fresh) - 1, parent[begin], wide, tall
+        return items, np.cumsum(fresh) - 1, parent[begin], wide, tall, late[order]
 
     def _break_lines(self, items, line):
         """Gives each item its line. What is given goes with its reader: returns which of `items` stand at the start
         of a line for that reason."""
         groups = self.groups
-        items, stack, owner, wide, tall = self._stacked(items, line)
+        items, stack, owner, wide, tall, _ = self._stacked(items, line)
         start = _running(wide + ACROSS, _changes(owner))
         of_stack = np.floor(start / self._line_width(owner, wide, tall)[owner] + 1e-9).astype(np.int64)
         own = of_stack[stack]

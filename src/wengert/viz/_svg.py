@@ -198,19 +198,39 @@ class _Drawing:
         high = HALF / 2 if item < self.layout.n else tall * 0.28
         return x, self.y[item] + (low if back else high)
 
+    def siblings(self, a, b):
+        """What holds a and b where they have the same parent: themselves or frames around them."""
+        groups, n = self.layout.groups, self.layout.n
+        while groups.parent[a] != groups.parent[b]:
+            deep_a, deep_b = groups.depth[groups.parent[a]], groups.depth[groups.parent[b]]
+            if deep_a >= deep_b:
+                a = n + groups.parent[a]
+            if deep_b >= deep_a:
+                b = n + groups.parent[b]
+        return a, b
+
     def path(self, a, b, back=False):
+        """The way of an edge from a to b: straight out of the frames around a and into those around b; between them a
+        curve, or around what stands between."""
         (x1, y1), (x2, y2) = self.port(a, not back, back), self.port(b, back, back)
-        away = 1.0 if not back else -1.0
-        across = (x2 - x1) * away
+        out, into = self.siblings(a, b)
+        away = -1.0 if back else 1.0
+        right = self.x + self.layout.width
+        leave = x1 if out == a else self.x[out] if back else right[out]
+        enter = x2 if into == b else right[into] if back else self.x[into]
+        across = (enter - leave) * away
         if 0 < across <= 2.2 * ACROSS:
             bend = away * across / 2
-            return f"M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
+            return (
+                f"M{x1:g} {y1:g}L{leave:g} {y1:g}C{leave + bend:g} {y1:g} {enter - bend:g} {y2:g} {enter:g} {y2:g}"
+                f"L{x2:g} {y2:g}"
+            )
         if across < 0:  # back to the start of a line, or from there: above the lower of the two
-            lane = max(self.y[a], self.y[b]) - DOWN / 2 + (4 if back else -4)
+            lane = max(self.y[out], self.y[into]) - DOWN / 2 + (4 if back else -4)
         else:  # over what lies between, forward above the reader and backward below it
-            lane = self.y[a] + self.layout.height[a] + DOWN / 2 if back else self.y[b] - DOWN / 2
-        out, into = x1 + away * ACROSS * 0.35, x2 - away * ACROSS * 0.35
-        return rounded([(x1, y1), (out, y1), (out, lane), (into, lane), (into, y2), (x2, y2)], 9.0)
+            lane = self.y[out] + self.layout.height[out] + DOWN / 2 if back else self.y[into] - DOWN / 2
+        leave, enter = leave + away * ACROSS * 0.35, enter - away * ACROSS * 0.35
+        return rounded([(x1, y1), (leave, y1), (leave, lane), (enter, lane), (enter, y2), (x2, y2)], 9.0)
 
 
 def rounded(points, radius):

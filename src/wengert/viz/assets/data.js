@@ -1,8 +1,9 @@
 // The graph as the page holds it: typed arrays by cell (a node with its mirror), edges, groups.
 "use strict";
 
-const SCOPE = 0, REPEAT = 1;
-const PARAMETER = 1, OPERATION = 3;
+const REPEAT = 1;  // a kind of group
+const OPERATION = 3;  // a kind of cell
+const NOTHING = 2147483647;
 const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
 /** A column of numbers: base64 of little-endian bytes, or one constant. */
@@ -30,16 +31,8 @@ class Lists {
 class Graph {
   constructor(given) {
     Object.assign(this, given.tables);
-    this.title = given.title;
-    this.notes = given.notes;
-    this.n = given.n;
-    this.steps = given.steps;
-    this.mirrored = given.mirrored;
-    this.size = given.size;
-    this.inside = given.inside;
+    for (const name of ["title", "notes", "n", "steps", "mirrored", "size", "inside", "fused", "passes"]) this[name] = given[name];
     this.outputs = new Set(given.outputs);
-    this.fused = given.fused;
-    this.passes = given.passes;
     for (const [name, c] of Object.entries(given.cells)) this[name] = column(c, given.n);
     this.edges = given.edges.count;
     for (const name of ["source", "target", "place", "flows"]) this[name] = column(given.edges[name], this.edges);
@@ -56,18 +49,20 @@ class Graph {
     const up = Array.from(this.g.parent);
     up[0] = this.g.count;  // the root is nobody's child
     this.groupsIn = new Lists(up, this.g.count + 1);
-    this.order = this.byStep();
     this.place_();
   }
 
-  /** Which cell runs at each step; backward steps are ~cell. */
-  byStep() {
-    const at = new Int32Array(this.steps + 1).fill(2147483647);
-    for (let i = 0; i < this.n; i++) {
-      if (this.step[i]) at[this.step[i]] = i;
-      if (this.back[i]) at[this.back[i]] = ~i;
+  /** What runs at a step: {cell, back}, or null. */
+  running(step) {
+    if (!this.order) {
+      this.order = new Int32Array(this.steps + 1).fill(NOTHING);
+      for (let i = 0; i < this.n; i++) {
+        if (this.step[i]) this.order[this.step[i]] = i;
+        if (this.back[i]) this.order[this.back[i]] = ~i;
+      }
     }
-    return at;
+    const now = this.order[step];
+    return now === NOTHING ? null : { cell: now < 0 ? ~now : now, back: now < 0 };
   }
 
   /** Boxes of cells and groups in the coordinates of the whole. */
@@ -92,8 +87,11 @@ class Graph {
     }
   }
 
-  name(i) { return this.names.get(i) || ""; }
   title_(i) { return this.names.get(i) || (this.ops[this.op[i]] === "leaf" ? "value" : this.ops[this.op[i]]); }
+  longTitle(i) {
+    const title = this.title_(i), scope = this.step[i] ? "" : this.scopes[this.scope[i]].split(" › ").pop();
+    return !scope || title.includes(".") ? title : `${scope}.${title}`;
+  }
   gradientTitle(i) { return (this.names.has(i) ? "∂" : "∂ ") + this.title_(i); }
   facts(i) { return [this.shapes[this.shape[i]], this.dtypes[this.dtype[i]]].filter(Boolean).join(" "); }
   hasGradient(i) { return this.back[i] > 0; }
@@ -118,16 +116,10 @@ class Graph {
 
   /** Cells that hold all words of a query in name, op, scope, shape or dtype. */
   search(query) {
-    const words = query.toLowerCase().replace(/[x*](?=\d)/g, "×").split(/[\s,()[\]]+/).filter(Boolean);
-    const found = [];
-    if (!words.length) return found;
-    const scopes = this.scopes.map((s) => s.toLowerCase());
-    const ops = this.ops.map((s) => s.toLowerCase());
-    const facts = new Map();
-    for (let i = 0; i < this.n; i++) {
-      const key = this.shape[i] * 64 + this.dtype[i];
-      if (!facts.has(key)) facts.set(key, this.facts(i).toLowerCase());
-      const text = `${this.name(i).toLowerCase()} ${ops[this.op[i]]} ${scopes[this.scope[i]]} ${facts.get(key)}`;
+    const sizes = query.toLowerCase().replace(/[()[\]]/g, "").replace(/(\d)\s*[,x*×]\s*(?=\d)/g, "$1×");
+    const words = sizes.split(/\s+/).filter(Boolean), found = [];
+    for (let i = 0; i < this.n && words.length; i++) {
+      const text = `${this.names.get(i) || ""} ${this.ops[this.op[i]]} ${this.scopes[this.scope[i]]} ${this.facts(i)}`.toLowerCase();
       if (words.every((w) => text.includes(w))) found.push(i);
     }
     return found;

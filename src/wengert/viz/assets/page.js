@@ -1,5 +1,4 @@
 // The page: pointer, keys, stepping, search, what is chosen, colours.
-"use strict";
 
 const find = (id) => document.getElementById(id);
 
@@ -30,13 +29,8 @@ class Page {
     canvas.addEventListener("focus", () => { this.view = view; });
   }
 
-  counts() {
-    const { graph } = this.view;
-    return `${graph.n.toLocaleString("en")} nodes${graph.mirrored ? ", each with its gradient below it" : ""}`;
-  }
-
+  counts() { return `${this.view.graph.n.toLocaleString("en")} nodes${this.view.graph.mirrored ? ", each with its gradient below it" : ""}`; }
   draw() { for (const view of this.views) view.draw(); }
-
   say(text) { find("live").textContent = text; }
 
   readColours() {
@@ -105,9 +99,7 @@ class Page {
 
   /** Opens what hides some cells and shows them all. */
   showCells(cells, view = this.view) {
-    let changed = false;
-    for (const i of cells.slice(0, 400)) for (let k = view.graph.parent[i]; k; k = view.graph.g.parent[k]) { changed ||= !view.open[k]; view.open[k] = 1; }
-    if (changed) view.listEdges();
+    view.openAround(cells.slice(0, 400).map((i) => view.graph.parent[i]));
     const boxes = cells.map((i) => view.box(i));
     const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
     view.show({ x, y, w: Math.max(...boxes.map((b) => b.x + b.w)) - x, h: Math.max(...boxes.map((b) => b.y + b.h)) - y, s: Math.max(...boxes.map((b) => b.s)) }, 0, true);
@@ -164,13 +156,10 @@ class Page {
     const slider = find("slider");
     slider.max = graph.steps;
     slider.value = step;
-    const now = graph.order[step], text = this.stepText(step, now);
+    const now = graph.running(step), text = this.stepText(step, now);
     slider.setAttribute("aria-valuetext", text);
     find("step").textContent = text;
-    if (follow && step > 0 && step < graph.steps && now !== 2147483647) {
-      const cell = now < 0 ? ~now : now, item = this.view.seen[cell];
-      this.view.show(this.view.box(item), 0.05);
-    }
+    if (follow && now && step < graph.steps) this.view.show(this.view.box(this.view.seen[now.cell]), 0.05);
     this.draw();
     this.drawMemory();
   }
@@ -178,11 +167,10 @@ class Page {
   stepText(step, now) {
     const { graph } = this.view;
     if (!step) return `start of ${graph.steps} steps`;
-    if (now === 2147483647) return `step ${step} of ${graph.steps}`;
-    const cell = now < 0 ? ~now : now;
-    const what = now < 0 ? graph.gradientTitle(cell) : graph.title_(cell);
-    const value = (now < 0 ? graph.gradients : graph.values).short(cell);
-    return `${step} of ${graph.steps} · ${now < 0 ? "backward" : "forward"} · ${what}${value && ` = ${value}`}`;
+    if (!now) return `step ${step} of ${graph.steps}`;
+    const what = now.back ? graph.gradientTitle(now.cell) : graph.title_(now.cell);
+    const value = (now.back ? graph.gradients : graph.values).short(now.cell);
+    return `${step} of ${graph.steps} · ${now.back ? "backward" : "forward"} · ${what}${value && ` = ${value}`}`;
   }
 
   play() {
@@ -199,16 +187,15 @@ class Page {
   }
 
   runToBreak() {
-    const { graph, selected } = this.view, kind = find("break").value;
+    const { graph } = this.view, kind = find("break").value;
     let step = -1, missing = "";
     const bad = (s, k) => s.nans[k] > 0 || s.infs[k] > 0;
     if (kind === "nan") { step = graph.firstStep(bad, bad); missing = "No value or gradient that was kept has a NaN or an infinity."; }
     if (kind === "zero") { step = graph.firstStep(null, (s, k) => s.zeros[k] === 1); missing = "No gradient that was kept is zero throughout."; }
-    if (kind === "node") { step = selected && selected.cell !== undefined ? graph.step[selected.cell] : -1; missing = "Choose a node first."; }
+    if (kind === "node") { step = this.chosenCell() !== undefined ? graph.step[this.chosenCell()] : -1; missing = "Choose a node first."; }
     if (step < 0) { find("step").textContent = missing; this.say(missing); return; }
     this.setStep(step);
-    const now = graph.order[step];
-    if (kind !== "node" && now !== 2147483647) this.choose({ cell: now < 0 ? ~now : now }, true);
+    if (kind !== "node") this.choose({ cell: graph.running(step).cell }, true);
     this.say(find("step").textContent);
   }
 
@@ -222,7 +209,7 @@ class Page {
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     let most = 0, forward = 0;
     for (let k = 0; k < n; k++) most = Math.max(most, graph.alive[k]);
-    while (forward < n && !(graph.order[forward] < 0)) forward++;
+    while (forward < n && !(graph.running(forward) || {}).back) forward++;
     const x = (k) => (n > 1 ? k / n * w : 0), y = (v) => h - 4 - v / (most || 1) * (h - 20);
     const area = (from, to, colour) => {
       c.beginPath(); c.moveTo(x(from), h - 4);
@@ -249,17 +236,9 @@ class Page {
 
   wire() {
     const on = (id, event, f) => find(id).addEventListener(event, f);
-    on("fit", "click", () => { for (const v of this.views) v.fit(); });
-    on("plus", "click", () => this.zoomMiddle(1.4));
-    on("minus", "click", () => this.zoomMiddle(1 / 1.4));
-    on("gradients", "click", () => this.toggleGradients());
-    on("theme", "click", () => this.toggleTheme());
-    on("help", "click", () => this.toggleHelp());
-    on("first", "click", () => this.setStep(0));
-    on("before", "click", () => this.setStep(this.shared.step - 1));
-    on("play", "click", () => this.play());
-    on("next", "click", () => this.setStep(this.shared.step + 1));
-    on("last", "click", () => this.setStep(this.view.graph.steps));
+    // A button does what its key does.
+    const buttons = { fit: "f", plus: "+", minus: "-", gradients: "g", theme: "t", help: "?", first: "Home", before: ",", play: " ", next: ".", last: "End" };
+    for (const [id, key] of Object.entries(buttons)) on(id, "click", () => this.keys[key]());
     on("slider", "input", (e) => this.setStep(+e.target.value));
     on("run", "click", () => this.runToBreak());
     on("search", "input", (e) => this.search(e.target.value));
@@ -315,14 +294,14 @@ class Page {
       canvas.classList.remove("drag");
       if (moved || e.type === "pointercancel") return;
       const hit = view.at(...at(e));
-      if (hit && hit.button) { if (view.open[hit.group]) view.toggle(hit.group, false); else view.openGroup(hit.group); }
-      this.choose(hit && (hit.cell !== undefined ? { cell: hit.cell } : { group: hit.group }));
+      if (hit && hit.button) this.enter(hit.group);
+      else this.choose(hit && (hit.cell !== undefined ? { cell: hit.cell } : { group: hit.group }));
     };
     canvas.addEventListener("pointerup", up);
     canvas.addEventListener("pointercancel", up);
     canvas.addEventListener("dblclick", (e) => {
       const hit = view.at(...at(e));
-      if (hit && hit.group && !hit.button) { view.openGroup(hit.group); this.choose({ group: hit.group }); }
+      if (hit && hit.group && !hit.button && !view.open[hit.group]) this.enter(hit.group);
       if (hit && hit.cell !== undefined) view.show(view.box(hit.cell), 1);
     });
     canvas.addEventListener("wheel", (e) => {
@@ -353,31 +332,35 @@ class Page {
     find("help").setAttribute("aria-expanded", String(!keys.hidden));
   }
 
+  /** What keys do, wherever the focus is; on the picture the arrows walk along edges instead. */
+  keys = {
+    "ArrowRight": () => this.setStep(this.shared.step + 1), "ArrowLeft": () => this.setStep(this.shared.step - 1),
+    ".": () => this.setStep(this.shared.step + 1), ",": () => this.setStep(this.shared.step - 1),
+    "Home": () => this.setStep(0), "End": () => this.setStep(this.view.graph.steps), " ": () => this.play(),
+    "/": () => find("search").focus(), "?": () => this.toggleHelp(),
+    "f": () => { for (const v of this.views) v.fit(); }, "g": () => this.toggleGradients(), "t": () => this.toggleTheme(),
+    "+": () => this.zoomMiddle(1.4), "=": () => this.zoomMiddle(1.4), "-": () => this.zoomMiddle(1 / 1.4),
+    "p": () => this.chosenCell() !== undefined && this.pathFrom(this.chosenCell()),
+    "w": () => this.chosenCell() !== undefined && this.why(this.chosenCell()),
+    "Enter": () => this.view.selected && this.view.selected.group && this.enter(this.view.selected.group),
+  };
+  walks = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
   key(e) {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const target = e.target, typing = target.matches("input[type=search], select");
     if (e.key === "Escape") { this.letGo(); if (typing) target.blur(); return; }
     if (typing || (target.matches("button, input") && [" ", "Enter"].includes(e.key)) || (target.type === "range" && e.key.startsWith("Arrow"))) return;
-    const onCanvas = target.tagName === "CANVAS" && target.id !== "memory";
-    const { selected } = this.view, cell = selected && selected.cell;
-    const keys = {
-      ArrowRight: () => (onCanvas ? this.walk(1, 0) : this.setStep(this.shared.step + 1)),
-      ArrowLeft: () => (onCanvas ? this.walk(-1, 0) : this.setStep(this.shared.step - 1)),
-      ArrowUp: () => onCanvas && this.walk(0, -1), ArrowDown: () => onCanvas && this.walk(0, 1),
-      ".": () => this.setStep(this.shared.step + 1), ",": () => this.setStep(this.shared.step - 1),
-      Home: () => this.setStep(0), End: () => this.setStep(this.view.graph.steps),
-      " ": () => this.play(), "/": () => find("search").focus(), "f": () => this.view.fit(), "g": () => this.toggleGradients(), "t": () => this.toggleTheme(),
-      "?": () => this.toggleHelp(), "+": () => this.zoomMiddle(1.4), "=": () => this.zoomMiddle(1.4), "-": () => this.zoomMiddle(1 / 1.4),
-      "p": () => cell !== undefined && cell !== null && this.pathFrom(cell), "w": () => cell !== undefined && cell !== null && this.why(cell),
-      Enter: () => selected && selected.group && this.enter(selected.group),
-    };
-    if (!keys[e.key] || ((e.key === "ArrowUp" || e.key === "ArrowDown") && !onCanvas)) return;
-    keys[e.key]();
+    if (target.tagName === "CANVAS" && this.walks[e.key]) this.walk(...this.walks[e.key]);
+    else if (this.keys[e.key]) this.keys[e.key]();
+    else return;
     e.preventDefault();
   }
 
+  chosenCell() { return this.view.selected ? this.view.selected.cell : undefined; }
+
   enter(group) {
-    if (this.view.open[group]) this.view.toggle(group, false);
+    if (this.view.open[group]) this.view.toggle(group);
     else this.view.openGroup(group);
     this.choose({ group });
   }
@@ -391,7 +374,7 @@ class Page {
   /** Chooses the nearest item in a direction: along an edge where there is one. */
   walk(dx, dy) {
     const { view } = this, here = view.selectedItem();
-    const items = [...view.cellBoxes, ...view.closedBoxes.map((k) => view.graph.n + k)];
+    const items = view.inSight();
     if (here === null) { if (items.length) this.chooseItem(items[0]); return; }
     const b = view.box(here), joined = new Set();
     view.a.forEach((a, e) => { if (a === here && dx > 0) joined.add(view.b[e]); if (view.b[e] === here && dx < 0) joined.add(a); });

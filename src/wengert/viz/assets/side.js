@@ -1,6 +1,5 @@
 // What stands beside the picture: the chosen node in full, the list of all nodes, the passes of an optimiser.
 // Texts from the graph are put in as texts, never as markup.
-"use strict";
 
 /** An element: make("p", {class: "soft"}, "text", child, ...). */
 function make(tag, attributes = {}, ...children) {
@@ -51,8 +50,8 @@ function cellDetails(page, i) {
 function links(page, title, pairs) {
   if (!pairs.length) return [];
   const list = make("ol");
-  for (const [i, text] of pairs.slice(0, 40)) list.append(make("li", {}, entry(page, i, text)));
-  if (pairs.length > 40) list.append(make("li", { class: "soft" }, `and ${pairs.length - 40} more`));
+  for (const [i, text] of pairs.slice(0, 16)) list.append(make("li", {}, entry(page, i, text)));
+  if (pairs.length > 16) list.append(make("li", { class: "soft" }, `and ${pairs.length - 16} more; see the list`));
   return [make("h3", {}, title), list];
 }
 
@@ -61,7 +60,7 @@ function entry(page, i, text, step = "") {
   const { graph } = page.view;
   const dot = make("span", { class: "dot", style: `background:var(--${graph.kinds[graph.kind[i]]})` });
   return make("button", { "data-cell": i, onclick: () => page.choose({ cell: i }, true) },
-    step ? make("i", {}, step) : null, dot, make("span", {}, graph.title_(i)), make("span", { class: "soft" }, text || graph.facts(i)));
+    step ? make("i", {}, step) : null, dot, make("span", {}, graph.longTitle(i)), make("span", { class: "soft" }, text || graph.facts(i)));
 }
 
 function tensorDetails(title, summaries, i) {
@@ -95,17 +94,11 @@ function rows(v) {
 
 function histogram(bins) {
   const ns = "http://www.w3.org/2000/svg", svg = document.createElementNS(ns, "svg");
-  svg.setAttribute("viewBox", `0 0 ${bins.length * 10} 100`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "histogram");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", "Histogram");
+  const set = (e, given) => { for (const [name, value] of Object.entries(given)) e.setAttribute(name, value); return e; };
+  set(svg, { viewBox: `0 0 ${bins.length * 10} 100`, preserveAspectRatio: "none", class: "histogram", role: "img", "aria-label": "Histogram" });
   bins.forEach((b, k) => {
-    const bar = document.createElementNS(ns, "rect");
-    const h = b * 100 / 255;
-    for (const [name, value] of [["x", k * 10 + 0.5], ["y", 100 - h], ["width", 9], ["height", h]]) bar.setAttribute(name, value);
-    bar.setAttribute("fill", "var(--operation)");
-    svg.append(bar);
+    const h = b * 100 / 255, bar = { x: k * 10 + 0.5, y: 100 - h, width: 9, height: h, fill: "var(--operation)" };
+    svg.append(set(document.createElementNS(ns, "rect"), bar));
   });
   return svg;
 }
@@ -113,7 +106,7 @@ function histogram(bins) {
 function groupDetails(page, k) {
   const { view } = page, { graph } = view, g = graph.g;
   const open = view.open[k];
-  const act = make("button", { id: "open-group", onclick: () => { open ? view.toggle(k, false) : view.openGroup(k); page.choose({ group: k }); } }, open ? "Close" : "Open");
+  const act = make("button", { id: "open-group", onclick: () => page.enter(k) }, open ? "Close" : "Open");
   const inside = [...graph.inGroup.from(k)].map((i) => [i, ""]);
   const groups = make("ol");
   for (const inner of graph.groupsIn.from(k)) {

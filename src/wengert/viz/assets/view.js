@@ -1,7 +1,4 @@
 // One graph on one canvas: camera, boxes, edges, what is open, what lies under the pointer.
-"use strict";
-
-const ease = (t) => 1 - (1 - t) ** 3;
 
 class View {
   constructor(graph, canvas, shared) {
@@ -13,6 +10,9 @@ class View {
     this.zoom = 1; this.dx = 0; this.dy = 0;
     this.selected = null;  // {cell} or {group}
     this.frame = 0;
+    this.shift = [0, 0];  // device pixels that the picture has moved since it was painted
+    this.drawnGroups = new Uint32Array(graph.g.count);  // the last painting that showed the inside of a group
+    this.paints = 0;
     this.shortened = new Map();
     this.listEdges();
   }
@@ -22,75 +22,77 @@ class View {
   /** The edges between what is seen: of each pair one, from representatives to representatives. */
   listEdges() {
     const { graph } = this, g = graph.g, n = graph.n;
-    const closed = this.closedAbove = new Int32Array(g.count).fill(-1);
+    const closed = new Int32Array(g.count).fill(-1), seen = this.seen = new Int32Array(n);
     for (let k = 1; k < g.count; k++) closed[k] = closed[g.parent[k]] >= 0 ? closed[g.parent[k]] : this.open[k] ? -1 : k;
-    const seen = this.seen = new Int32Array(n);
     for (let i = 0; i < n; i++) seen[i] = closed[graph.parent[i]] >= 0 ? n + closed[graph.parent[i]] : i;
-    const a = [], b = [], flows = [], known = new Set(), total = n + g.count;
-    this.pair = new Map();
+    const a = this.a = [], b = this.b = [], flows = this.edgeFlows = [], known = new Map(), total = n + g.count;
     for (let e = 0; e < graph.edges; e++) {
-      const s = seen[graph.source[e]], t = seen[graph.target[e]];
+      const s = seen[graph.source[e]], t = seen[graph.target[e]], key = s * total + t;
       if (s === t) continue;
-      const key = s * total + t;
-      if (known.has(key)) { if (graph.flows[e]) flows[this.pair.get(key)] = 1; continue; }
-      known.add(key);
-      this.pair.set(key, a.length);
-      a.push(s); b.push(t); flows.push(graph.flows[e]);
+      if (!known.has(key)) { known.set(key, a.length); a.push(s); b.push(t); flows.push(0); }
+      if (graph.flows[e]) flows[known.get(key)] = 1;
     }
-    this.a = Int32Array.from(a); this.b = Int32Array.from(b); this.edgeFlows = flows;
+    this.outer = new Int32Array(2 * a.length);
+    this.common = new Int32Array(a.length);
+    for (let e = 0; e < a.length; e++) {
+      const [A, B] = this.siblings(a[e], b[e]);
+      this.outer[2 * e] = A; this.outer[2 * e + 1] = B;
+      this.common[e] = this.up(A);
+    }
     this.draw();
   }
 
-  toggle(group, on = !this.open[group]) {
-    if (!group || this.open[group] === +on) return;
-    this.open[group] = +on;
+  up(item) { return item < this.graph.n ? this.graph.parent[item] : this.graph.g.parent[item - this.graph.n]; }
+
+  /** What holds two items where they have the same parent: themselves, or frames around them. */
+  siblings(a, b) {
+    let over = this.up(a), under = this.up(b);
+    while (over !== under) {  // groups are numbered from the outside in
+      if (over > under) { a = this.graph.n + over; over = this.up(a); } else { b = this.graph.n + under; under = this.up(b); }
+    }
+    return [a, b];
+  }
+
+  toggle(group) {
+    this.open[group] ^= 1;
     this.listEdges();
   }
 
-  openAll() {
-    this.open.fill(1);
-    this.listEdges();
+  /** Opens groups and all that they lie in. */
+  openAround(groups) {
+    let changed = false;
+    for (let k of groups) for (; k; k = this.graph.g.parent[k]) { changed ||= !this.open[k]; this.open[k] = 1; }
+    if (changed) this.listEdges();
   }
 
   /** Opens what hides a cell and brings it into sight. */
   reveal(cell) {
-    let changed = false;
-    for (let k = this.graph.parent[cell]; k; k = this.graph.g.parent[k]) {
-      changed ||= !this.open[k];
-      this.open[k] = 1;
-    }
-    if (changed) this.listEdges();
+    this.openAround([this.graph.parent[cell]]);
     this.show(this.box(cell), 0.75);
   }
 
   openGroup(group) {
-    for (let k = this.graph.g.parent[group]; k; k = this.graph.g.parent[k]) this.open[k] = 1;
-    this.open[group] = 1;
-    this.listEdges();
-    const scale = this.graph.g.is[group] * this.zoom;
-    if (scale < 0.45) this.show(this.box(this.graph.n + group), 0, true);
+    this.openAround([group]);
+    if (this.graph.g.is[group] * this.zoom < 0.45) this.show(this.box(this.graph.n + group), 0, true);
   }
 
   // ---- camera --------------------------------------------------------------------------------------------------
 
   resize() {
     const ratio = window.devicePixelRatio || 1, r = this.canvas.getBoundingClientRect();
-    this.width = r.width; this.height = r.height;
+    Object.assign(this, { ratio, width: r.width, height: r.height });
     this.canvas.width = Math.max(1, Math.round(r.width * ratio));
     this.canvas.height = Math.max(1, Math.round(r.height * ratio));
-    this.ratio = ratio;
     this.draw();
   }
 
   /** The box of an item (cells, then groups) in world coordinates. */
   box(item) {
-    const { graph } = this, { width, half, gap } = graph.size, n = graph.n;
-    if (item < n) {
-      const s = graph.g.is[graph.parent[item]];
-      const h = graph.hasGradient(item) ? 2 * half + gap : half;
+    const { graph } = this, { width, half, gap } = graph.size, g = graph.g, k = item - graph.n;
+    if (k < 0) {
+      const s = g.is[graph.parent[item]], h = graph.hasGradient(item) ? 2 * half + gap : half;
       return { x: graph.wx[item], y: graph.wy[item], w: width * s, h: h * s, s };
     }
-    const g = graph.g, k = item - n;
     return { x: g.wx[k], y: g.wy[k], w: g.w[k] * g.ws[k], h: g.h[k] * g.ws[k], s: g.ws[k] };
   }
 
@@ -108,32 +110,24 @@ class View {
     const sx = box.x * zoom + this.dx, sy = box.y * zoom + this.dy;
     if (!whole && zoom === this.zoom && sx > room && sy > room
         && sx + box.w * zoom < this.width - room && sy + box.h * zoom < this.height - room) return;
-    const dx = this.width / 2 - (box.x + box.w / 2) * zoom;
-    const dy = this.height / 2 - (box.y + box.h / 2) * zoom;
-    this.fly(zoom, dx, dy, animate);
+    this.fly(zoom, box.x + box.w / 2, box.y + box.h / 2, animate && !matchMedia("(prefers-reduced-motion: reduce)").matches);
   }
 
-  fly(zoom, dx, dy, animate) {
+  /** Brings a point into the middle, at a zoom. */
+  fly(zoom, x, y, animate) {
     cancelAnimationFrame(this.flight);
-    if (!animate || matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      Object.assign(this, { zoom, dx, dy });
-      this.draw();
-      return;
-    }
-    const from = { zoom: this.zoom, x: (this.width / 2 - this.dx) / this.zoom, y: (this.height / 2 - this.dy) / this.zoom };
-    const to = { x: (this.width / 2 - dx) / zoom, y: (this.height / 2 - dy) / zoom };
-    const begin = performance.now();
+    const z = this.zoom, x0 = (this.width / 2 - this.dx) / z, y0 = (this.height / 2 - this.dy) / z, begin = performance.now();
     const move = (now) => {
-      const t = Math.min(1, (now - begin) / 260), k = ease(t);
-      this.zoom = from.zoom * (zoom / from.zoom) ** k;
+      const t = animate ? Math.min(1, (now - begin) / 260) : 1, k = 1 - (1 - t) ** 3;
+      this.zoom = z * (zoom / z) ** k;
       // The point in the middle moves in step with the zoom, so that a flight in does not swing.
-      const part = zoom === from.zoom ? k : (1 / this.zoom - 1 / from.zoom) / (1 / zoom - 1 / from.zoom);
-      this.dx = this.width / 2 - (from.x + (to.x - from.x) * part) * this.zoom;
-      this.dy = this.height / 2 - (from.y + (to.y - from.y) * part) * this.zoom;
+      const part = zoom === z ? k : (1 / this.zoom - 1 / z) / (1 / zoom - 1 / z);
+      this.dx = this.width / 2 - (x0 + (x - x0) * part) * this.zoom;
+      this.dy = this.height / 2 - (y0 + (y - y0) * part) * this.zoom;
       this.draw();
       if (t < 1) this.flight = requestAnimationFrame(move);
     };
-    this.flight = requestAnimationFrame(move);
+    move(begin);
   }
 
   zoomAt(x, y, factor) {
@@ -145,10 +139,13 @@ class View {
     this.draw();
   }
 
+  /** Moves the picture by whole device pixels: what is there is shifted, and only what comes into sight is painted. */
   pan(dx, dy) {
     cancelAnimationFrame(this.flight);
-    this.dx += dx; this.dy += dy;
-    this.draw();
+    const x = Math.round(dx * this.ratio), y = Math.round(dy * this.ratio);
+    this.dx += x / this.ratio; this.dy += y / this.ratio;
+    this.shift[0] += x; this.shift[1] += y;
+    this.request();
   }
 
   /** What lies at a point: {cell, gradient}, {group, button}, or null. */
@@ -173,32 +170,67 @@ class View {
   // ---- drawing -------------------------------------------------------------------------------------------------
 
   draw() {
+    this.stale = true;
+    this.request();
+  }
+
+  request() {
     if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
   }
 
   paint() {
     if (!this.width) return;
-    const c = this.context, { colours } = this.shared;
-    const started = performance.now();
+    const started = performance.now(), { width: w, height: h } = this.canvas, [x, y] = this.shift;
+    if (this.stale || Math.abs(x) > w / 2 || Math.abs(y) > h / 2) this.paintPart(0, 0, w, h);
+    else {
+      this.context.setTransform(1, 0, 0, 1, 0, 0);
+      this.context.drawImage(this.canvas, x, y);
+      if (x) this.paintPart(x > 0 ? 0 : w + x, 0, Math.abs(x), h);
+      if (y) this.paintPart(0, y > 0 ? 0 : h + y, w, Math.abs(y));
+    }
+    this.stale = false;
+    this.shift = [0, 0];
+    this.drawn = performance.now() - started;
+  }
+
+  /** Paints a rectangle of the canvas, in device pixels. */
+  paintPart(x, y, w, h) {
+    const c = this.context, r = this.ratio;
+    Object.assign(this, { left: x / r, top: y / r, right: (x + w) / r, bottom: (y + h) / r });
+    c.save();
+    c.setTransform(1, 0, 0, 1, 0, 0);
+    c.beginPath(); c.rect(x, y, w, h); c.clip();
     this.font = "";
-    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    c.fillStyle = colours.paper;
-    c.fillRect(0, 0, this.width, this.height);
-    this.frames = []; this.closedBoxes = []; this.cellBoxes = [];
-    this.collect(0);
+    c.fillStyle = this.shared.colours.paper;
+    c.fillRect(x, y, w, h);
+    this.look();
     for (const k of this.frames) this.paintFrame(c, k);
     this.paintEdges(c);
     this.paintFused(c);
     this.paintCells(c);
     for (const k of this.closedBoxes) this.paintClosed(c, k);
     this.paintMarks(c);
-    this.drawn = performance.now() - started;
-    this.paints = (this.paints || 0) + 1;
+    c.restore();
   }
 
+  /** Collects what is in sight. */
+  look() {
+    this.paints++;
+    this.frames = []; this.closedBoxes = []; this.cellBoxes = [];
+    this.collect(0);
+  }
+
+  /** The items that can be seen now. */
+  inSight() {
+    Object.assign(this, { left: 0, top: 0, right: this.width, bottom: this.height });
+    this.look();
+    return [...this.cellBoxes, ...this.closedBoxes.map((k) => this.graph.n + k)];
+  }
+
+  /** Whether a box, with room for its shadow and ring, touches what is being painted. */
   onScreen(b) {
-    const x = b.x * this.zoom + this.dx, y = b.y * this.zoom + this.dy;
-    return x < this.width && y < this.height && x + b.w * this.zoom > 0 && y + b.h * this.zoom > 0;
+    const x = b.x * this.zoom + this.dx, y = b.y * this.zoom + this.dy, room = 6 + 10 * b.s * this.zoom;
+    return x - 6 < this.right && y - 6 < this.bottom && x + b.w * this.zoom + room > this.left && y + b.h * this.zoom + room > this.top;
   }
 
   /** What is in sight, group by group. */
@@ -206,10 +238,11 @@ class View {
     const { graph } = this, g = graph.g;
     const s = g.is[group] * this.zoom, { width, half, gap } = graph.size;
     const w = width * s, h = (2 * half + gap) * s;
+    this.drawnGroups[group] = this.paints;
     const ox = this.dx + g.ix[group] * this.zoom, oy = this.dy + g.iy[group] * this.zoom;
     for (const i of graph.inGroup.from(group)) {
       const x = ox + graph.x[i] * s, y = oy + graph.y[i] * s;
-      if (x < this.width && y < this.height && x + w > 0 && y + h > 0) this.cellBoxes.push(i);
+      if (x - 6 < this.right && y - 6 < this.bottom && x + w + 6 > this.left && y + h + 6 > this.top) this.cellBoxes.push(i);
     }
     for (const k of graph.groupsIn.from(group)) {
       const b = this.box(graph.n + k);
@@ -221,7 +254,7 @@ class View {
     }
   }
 
-  /** From here on one unit is `scale` of a cell's units, at the origin of a box. */
+  /** From here on coordinates are those of a box. */
   into(c, b) {
     const k = this.zoom * b.s * this.ratio;
     c.setTransform(k, 0, 0, k, (b.x * this.zoom + this.dx) * this.ratio, (b.y * this.zoom + this.dy) * this.ratio);
@@ -230,20 +263,26 @@ class View {
   paintFrame(c, k) {
     const { colours } = this.shared, g = this.graph.g, b = this.box(this.graph.n + k), px = b.s * this.zoom;
     this.into(c, b);
-    const inner = g.scale[k];  // a frame inside a closed box has a small head
+    const middle = g.scale[k] < 1 ? 13 : 19;  // of the head: where a closed box was opened there is less room
     c.fillStyle = colours.frame;
     c.strokeStyle = colours.faint;
-    c.lineWidth = Math.max(1, 1 / px) * (inner < 1 ? 0.8 : 1);
+    c.lineWidth = Math.max(1, 1 / px);
     rounded(c, 0, 0, g.w[k], g.h[k], 10);
     c.fill(); c.stroke();
     c.fillStyle = colours.soft;
-    if (px < 0.62) this.small(c, b, this.graph.groupTitle(k), 12, inner < 1 ? 13 : 19, g.w[k] - 40);
+    if (px < 0.62) this.small(c, b, this.graph.groupTitle(k), 12, middle, g.w[k] - 40);
     else {
-      this.text(c, this.graph.groupTitle(k), 14, inner < 1 ? 17 : 23, g.w[k] - 52, "600 12px");
-      c.strokeStyle = colours.soft;
-      c.lineWidth = 1.5;
-      c.beginPath(); c.moveTo(g.w[k] - 23, inner < 1 ? 13 : 19); c.lineTo(g.w[k] - 13, inner < 1 ? 13 : 19); c.stroke();
+      this.text(c, this.graph.groupTitle(k), 14, middle + 4, g.w[k] - 52, "600 12px");
+      this.sign(c, g.w[k] - 18, middle, false);
     }
+  }
+
+  /** The sign in the corner of a group: plus to open it, minus to close it. */
+  sign(c, x, y, plus) {
+    c.strokeStyle = this.shared.colours.soft; c.lineWidth = 1.5;
+    c.beginPath(); c.moveTo(x - 5, y); c.lineTo(x + 5, y);
+    if (plus) { c.moveTo(x, y - 5); c.lineTo(x, y + 5); }
+    c.stroke();
   }
 
   paintClosed(c, k) {
@@ -262,8 +301,7 @@ class View {
       this.text(c, graph.groupTitle(k), 14, 25, w - 52, "600 13px");
       c.fillStyle = colours.soft;
       this.text(c, `${g.size[k].toLocaleString("en")} nodes`, 14, 45, w - 28, "11px");
-      c.strokeStyle = colours.soft; c.lineWidth = 1.5;
-      c.beginPath(); c.moveTo(w - 23, 20); c.lineTo(w - 13, 20); c.moveTo(w - 18, 15); c.lineTo(w - 18, 25); c.stroke();
+      this.sign(c, w - 18, 20, true);
     }
     if (px > 0.16) {
       this.progress(c, 14, h - 26, w - 28, g.low[k], g.high[k], colours.operation);
@@ -280,12 +318,10 @@ class View {
 
   paintCells(c) {
     const { graph } = this, { colours, step, gradients } = this.shared, { width, half, gap } = graph.size;
-    let small = null;
     for (const i of this.cellBoxes) {
       const b = this.box(i), px = b.s * this.zoom, two = gradients && graph.hasGradient(i);
       if (px < 0.16) {  // a dot of colour
-        if (small !== true) c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-        small = true;
+        c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
         const x = b.x * this.zoom + this.dx, y = b.y * this.zoom + this.dy, w = Math.max(1, width * px);
         c.globalAlpha = step >= graph.step[i] ? 0.85 : 0.25;
         c.fillStyle = this.kindColour(i);
@@ -297,7 +333,6 @@ class View {
         }
         continue;
       }
-      small = false;
       this.into(c, b);
       const named = graph.names.has(i), op = graph.ops[graph.op[i]];
       const value = step >= graph.step[i] ? graph.values.short(i) : "";
@@ -324,8 +359,10 @@ class View {
     c.fillStyle = fill;
     c.strokeStyle = texts.strong ? colours.ink : colours.faint;
     c.lineWidth = Math.max(texts.strong ? 1.6 : 1.1, 0.7 / px);
-    rounded(c, 0, y, width, half, 7);
-    c.fill(); c.stroke();
+    if (px < 0.3) { c.fillRect(0, y, width, half); c.strokeRect(0, y, width, half); } else {
+      rounded(c, 0, y, width, half, 7);
+      c.fill(); c.stroke();
+    }
     c.fillStyle = accent;
     c.fillRect(0, y + 7, 3.5, half - 14);
     c.fillStyle = colours.ink;
@@ -430,18 +467,28 @@ class View {
       if (!batches.has(key)) batches.set(key, { style, width, alpha, dash, path: new Path2D() });
       this.trace(batches.get(key).path, line);
     };
+    const seen = new Set(), total = n + graph.g.count;
     for (let e = 0; e < this.a.length; e++) {
-      const a = this.a[e], b = this.b[e];
+      if (this.drawnGroups[this.common[e]] !== this.paints) continue;
+      let a = this.a[e], b = this.b[e];
+      const A = this.outer[2 * e], B = this.outer[2 * e + 1];
+      // What is too small to be seen inside a frame starts and ends at the frame, once for all such edges.
+      if (a !== A && this.drawnGroups[this.up(a)] !== this.paints && this.tiny(this.up(a))) a = A;
+      if (b !== B && this.drawnGroups[this.up(b)] !== this.paints && this.tiny(this.up(b))) b = B;
+      if (a !== this.a[e] || b !== this.b[e]) {
+        if (seen.has(a * total + b)) continue;
+        seen.add(a * total + b);
+      }
       const touched = chosen !== null && (a === chosen || b === chosen);
       const far = a < n && graph.step[a] === 0;
-      const line = this.line(a, b, false);
+      const line = this.line(a, b, A, B, false);
       if (line) {
         const lit = step >= when(b) && step >= when(a);
         const dash = this.edgeFlows[e] || !graph.mirrored || (a < n && graph.kind[a] === 2) ? "" : "4 4";
         put(touched ? colours.focus : colours.flow, touched ? 2 : 1.4, (far && line.far && !touched ? 0.3 : 1) * (lit ? 1 : 0.3), dash, line);
       }
       if (!gradients || !graph.mirrored || !this.edgeFlows[e]) continue;
-      const backLine = this.line(b, a, true);
+      const backLine = this.line(b, a, B, A, true);
       if (backLine) {
         const lit = step >= whenBack(b);
         put(touched ? colours.gradient : colours.back, touched ? 2 : 1.3, (far && backLine.far && !touched ? 0.3 : 1) * (lit ? 1 : 0.2), "", backLine);
@@ -457,36 +504,44 @@ class View {
     if (path) {
       c.strokeStyle = colours.mark; c.lineWidth = 3;
       for (const e of path.edges) {
-        const a = this.seen[graph.source[e]], b = this.seen[graph.target[e]], line = a !== b && this.line(a, b, false);
+        const a = this.seen[graph.source[e]], b = this.seen[graph.target[e]], line = a !== b && this.line(a, b, ...this.siblings(a, b), false);
         if (line) { const p = new Path2D(); this.trace(p, line); c.stroke(p); }
       }
     }
   }
 
-  /** The way of an edge on the screen, or null where it is out of sight or too small to see. */
-  line(a, b, back) {
-    const from = this.port(a, !back, back), to = this.port(b, back, back), z = this.zoom;
-    const s = Math.min(from.s, to.s) * z;
+  /** Whether a group is drawn as a closed box although it is open. */
+  tiny(group) { return this.graph.g.w[group] * this.graph.g.ws[group] * this.zoom <= 26; }
+
+  /** The way of an edge on the screen, or null where it is out of sight or too small to see: straight out of the frames
+   *  around a (out is the outermost) and into those around b; between them a curve, or around what stands between. */
+  line(a, b, out, into, back) {
+    const from = this.port(a, !back, back), to = this.port(b, back, back), z = this.zoom, { size } = this.graph;
     const x1 = from.x * z + this.dx, y1 = from.y * z + this.dy, x2 = to.x * z + this.dx, y2 = to.y * z + this.dy;
-    if (Math.max(x1, x2) < -60 || Math.min(x1, x2) > this.width + 60) return null;
-    if (Math.max(y1, y2) < -200 * s || Math.min(y1, y2) > this.height + 200 * s) return null;
+    const outer = out === a ? from : this.port(out, !back, back), inner = into === b ? to : this.port(into, back, back);
+    const s = Math.min(outer.s, inner.s) * z;
+    const room = 40 * s + 4;
+    if (Math.max(x1, x2) + room < this.left || Math.min(x1, x2) - room > this.right) return null;
+    if (Math.max(y1, y2, outer.bottom * z + this.dy) + room < this.top || Math.min(y1, y2, inner.top * z + this.dy) - room > this.bottom) return null;
     if (s < 0.02 && Math.abs(x1 - x2) + Math.abs(y1 - y2) < 3) return null;
-    const away = back ? -1 : 1, across = (x2 - x1) * away, { across: gap, down } = this.graph.size;
     if (s < 0.05) return { points: [x1, y1, x2, y2] };
-    if (across > 0 && across <= 2.2 * gap * s) return { curve: [x1, y1, x2, y2] };
+    const away = back ? -1 : 1, leave = outer.x * z + this.dx, enter = inner.x * z + this.dx, across = (enter - leave) * away;
+    if (across > 0 && across <= 2.2 * size.across * s) return { curve: [x1, y1, leave, enter, x2, y2], far: Math.abs(x2 - x1) > 3 * (size.width + size.across) * s };
     let lane;
-    if (across < 0) lane = Math.max(from.top, to.top) * z + this.dy + (-down / 2 + (back ? 4 : -4)) * s;
-    else lane = back ? from.bottom * z + this.dy + down / 2 * s : to.top * z + this.dy - down / 2 * s;
-    const out = x1 + away * gap * 0.35 * s, into = x2 - away * gap * 0.35 * s;
-    const far = across < 0 || across > 3 * (this.graph.size.width + gap) * s;
-    return { points: [x1, y1, out, y1, out, lane, into, lane, into, y2, x2, y2], radius: 9 * s, far };
+    if (across < 0) lane = Math.max(outer.top, inner.top) * z + this.dy + (-size.down / 2 + (back ? 4 : -4)) * s;
+    else lane = back ? outer.bottom * z + this.dy + size.down / 2 * s : inner.top * z + this.dy - size.down / 2 * s;
+    const go = leave + away * size.across * 0.35 * s, come = enter - away * size.across * 0.35 * s;
+    const far = across < 0 || across > 3 * (size.width + size.across) * s;
+    return { points: [x1, y1, go, y1, go, lane, come, lane, come, y2, x2, y2], radius: 9 * s, far };
   }
 
   trace(path, line) {
     if (line.curve) {
-      const [x1, y1, x2, y2] = line.curve, bend = (x2 - x1) / 2;
+      const [x1, y1, leave, enter, x2, y2] = line.curve, bend = (enter - leave) / 2;
       path.moveTo(x1, y1);
-      path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
+      if (leave !== x1) path.lineTo(leave, y1);
+      path.bezierCurveTo(leave + bend, y1, enter - bend, y2, enter, y2);
+      if (enter !== x2) path.lineTo(x2, y2);
       return;
     }
     const p = line.points;
@@ -526,11 +581,8 @@ class View {
     if (path) for (const i of path.cells) this.ring(c, this.seen[i], colours.mark, 2);
     const item = this.selectedItem();
     if (item !== null) this.ring(c, item, colours.focus, 2.5);
-    const now = step > 0 && step < graph.steps ? graph.order[step] : 2147483647;
-    if (now !== 2147483647) {
-      const cell = now < 0 ? ~now : now;
-      this.ring(c, this.seen[cell], colours.mark, 2.5, now < 0 ? "back" : "front");
-    }
+    const now = step < graph.steps ? graph.running(step) : null;
+    if (now) this.ring(c, this.seen[now.cell], colours.mark, 2.5, now.back ? "back" : "front");
   }
 
   /** Outlines of what an optimiser fused. */
