@@ -51,7 +51,8 @@ def test_functions_that_are_named_exist():
         assert re.search(rf"\b{name}\b", sources), name
 
 
-def test_examples_in_the_pages():
+def test_examples_in_the_pages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples may write files
     for page in DOCS:
         result = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
         assert result.failed == 0, page.name

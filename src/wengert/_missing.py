@@ -18,7 +18,7 @@ INSTEAD = {
     "quantize_per_tensor": "Integer dtypes are there, quantised ones are not",
     "jit": "There is no TorchScript; leave the decorator out",
     "hub": "Nothing is downloaded; load a file with wengert.load",
-    "tensorboard": "Write scalars to a file of your own",
+    "tensorboard": "Use wengert.viz.Live(tensorboard=folder), or tensorboardX itself",
     "onnx": "Export the state with wengert.save and load it where the model is rebuilt",
     "Variable": "It is in autograd; a Tensor with requires_grad=True is what it was",
     "FloatTensor": "Use wengert.tensor(data, dtype=wengert.float32)",
