@@ -367,6 +367,7 @@ def samples(row, seed=7):
     """The samples of a row; an empty list where nobody has written any."""
     import samples_families  # noqa: F401  (fills MAKERS; imports this file itself)
     import samples_fused  # noqa: F401  (likewise)
+    import samples_recurrent  # noqa: F401  (likewise)
 
     rng = np.random.default_rng(seed)
     if row.samples is not None:

@@ -1,10 +1,13 @@
 """The functions behind nn against PyTorch's: values, gradients, second gradients, dtypes and errors."""
 
+import math
+
 import numpy as np
 import pytest
 
 import wengert
 from wengert import _functional as F
+from wengert.testing import gradgradcheck
 
 torch = pytest.importorskip("torch")
 TF = torch.nn.functional
@@ -171,27 +174,73 @@ def test_embedding_max_norm():
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])
 @pytest.mark.parametrize("padding_idx", [None, 2])
-def test_embedding_bag(mode, padding_idx):
+@pytest.mark.parametrize("width", [1, 7, 70])
+def test_embedding_bag(mode, padding_idx, width):
     index, offsets = np.array([0, 2, 4, 2, 1, 3]), np.array([0, 2, 2, 5])
-    for args in ((index.reshape(2, 3), None), (index, offsets)):
-        check(
-            lambda w, args=args: F.embedding_bag(
-                *(a if a is None else wengert.from_numpy(a) for a in (args[0],)),
+    for shape, starts, last in (((2, 3), None, False), ((6,), offsets, False), ((6,), np.array([0, 2, 6]), True)):
+
+        def call(lib, functional, w, shape=shape, starts=starts, last=last):
+            return functional.embedding_bag(
+                lib.from_numpy(index.reshape(shape)),
                 w,
-                None if args[1] is None else wengert.from_numpy(args[1]),
+                None if starts is None else lib.from_numpy(starts),
                 mode=mode,
                 padding_idx=padding_idx,
-            ),
-            lambda w, args=args: TF.embedding_bag(
-                torch.from_numpy(args[0]),
-                w,
-                None if args[1] is None else torch.from_numpy(args[1]),
-                mode=mode,
-                padding_idx=padding_idx,
-            ),
-            real(5, 3),
-            order=1,
+                include_last_offset=last,
+            )
+
+        ours, theirs = (lambda w: call(wengert, F, w)), (lambda w: call(torch, TF, w))
+        check(ours, theirs, real(5, width), order=1)
+        w = wengert.from_numpy(real(5, width)).requires_grad_()
+        assert gradgradcheck(lambda w, ours=ours: ours(w).square(), [w])
+
+
+def test_embedding_bag_weights():
+    """per_sample_weights with gradients of both orders; scale_grad_by_freq; max_norm."""
+    index, offsets = np.array([0, 2, 4, 2, 1, 3]), np.array([0, 2, 2, 5])
+
+    def call(lib, functional, w, p):
+        return functional.embedding_bag(
+            lib.from_numpy(index), w, lib.from_numpy(offsets), mode="sum", per_sample_weights=p, padding_idx=4
         )
+
+    check(lambda w, p: call(wengert, F, w, p), lambda w, p: call(torch, TF, w, p), real(5, 3), real(6), order=1)
+    w, p = (wengert.from_numpy(v).double().requires_grad_() for v in (real(5, 3), real(6)))
+    assert gradgradcheck(lambda w, p: call(wengert, F, w, p), [w, p])
+    found = []
+    for lib, functional in ((wengert, F), (torch, TF)):
+        w = lib.from_numpy(np.ones((5, 3))).requires_grad_()
+        y = functional.embedding_bag(lib.from_numpy(index), w, lib.from_numpy(offsets), max_norm=0.5, mode="mean")
+        y.square().sum().backward()
+        found.append([v.detach().numpy() for v in (y, w, w.grad)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_embedding_bag_shares_gradients_as_embedding():
+    """scale_grad_by_freq: PyTorch's own embedding_bag divides by the count of another row here; embedding does not."""
+    w = wengert.from_numpy(real(5, 3)).requires_grad_()
+    index = wengert.tensor([[0, 2, 4], [2, 1, 3]])
+    pairs = [
+        F.embedding_bag(index, w, mode="sum", scale_grad_by_freq=True),
+        F.embedding(index, w, scale_grad_by_freq=True).sum(1),
+    ]
+    grads = [wengert.autograd.grad(y.square().sum(), w)[0].numpy() for y in pairs]
+    np.testing.assert_allclose(*grads, rtol=1e-12)
+
+
+def test_embedding_bag_edges():
+    w = wengert.ones(5, 3)
+    none = wengert.zeros(0, dtype=wengert.int64)
+    assert F.embedding_bag(none, w, wengert.tensor([0, 0]), mode="max").tolist() == [[0.0] * 3] * 2
+    assert tuple(F.embedding_bag(none, w, none).shape) == (0, 3)
+    nan = wengert.tensor([[1.0], [math.nan], [3.0]])
+    assert F.embedding_bag(wengert.tensor([[0, 1, 2]]), nan, mode="max").isnan().all().item()
+    with pytest.raises(IndexError, match="got 5"):
+        F.embedding_bag(wengert.tensor([[5]]), w)
+    for offsets in ([1, 2], [0, 3], [0, 2, 1]):
+        with pytest.raises(RuntimeError, match="expected offsets"):
+            F.embedding_bag(wengert.tensor([0, 1]), w, wengert.tensor(offsets))
 
 
 def test_one_hot():

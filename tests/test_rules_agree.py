@@ -55,11 +55,16 @@ def compare(row, arrays, attrs, rng, places):
     raw = gradients(outs[0], tensor(upstream), inputs, keep=True)
     again = gradients(outs[0], tensor(upstream), inputs, keep=True)
     recorded = gradients(outs[0], tensor(upstream), inputs, create_graph=True)
+    # Rows whose gradient goes through the forward formula again when it is recorded: as numbers, not as bits.
+    formula = TABLE.get(row.name + "_backward") is not None and TABLE[row.name + "_backward"].composed
     plain = [v.detach() if hasattr(v, "detach") else v for v in ts]
     walked = walk(row, [plain] if row.variadic else plain, attrs, [o.detach() for o in outs], tensor(upstream))
     for n, k in enumerate(places):
         assert bits(raw[n]) == bits(again[n]), f"{row.name}: a second pass over the kept graph differs"
-        assert bits(raw[n]) == bits(recorded[n]), f"{row.name}: recorded rule differs for operand {k}"
+        if formula and raw[n] is not None:
+            np.testing.assert_allclose(values(raw[n]), values(recorded[n]), rtol=1e-10, atol=1e-12)
+        else:
+            assert bits(raw[n]) == bits(recorded[n]), f"{row.name}: recorded rule differs for operand {k}"
         reached = walked[k]
         if reached is None or raw[n] is None:
             assert reached is None and raw[n] is None

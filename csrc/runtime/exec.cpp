@@ -322,6 +322,12 @@ void program_finish(Program* p) {
   }
   for (std::int16_t r : p->results)
     if (r >= 0) last[static_cast<std::size_t>(r)] = static_cast<int>(p->code.size());
+  for (std::size_t k = 0; k < p->code.size(); ++k) {
+    Instr& i = p->code[k];
+    i.wanted = 0;
+    for (int o = 0; o < i.op->nout; ++o)
+      if (last[static_cast<std::size_t>(i.out + o)] > static_cast<int>(k)) i.wanted |= 1u << o;
+  }
   p->temp_slot.assign(static_cast<std::size_t>(p->nregs), -1);
   std::vector<std::int16_t> free_slots;
   for (std::size_t k = 0; k < p->code.size(); ++k) {
@@ -389,6 +395,7 @@ int program_run(Program* p, const Array* given, const Attr* attr, Layout* shape,
     for (std::size_t j = 0; j < i.in.size(); ++j) in[j] = i.in[j] >= 0 ? regs[i.in[j]] : Array{};
     Attr* own = instr_attr(i, p->op, attr);
     OpCall call{i.op, in, static_cast<int>(i.in.size()), own, &regs[i.out], i.op->nout};
+    call.wanted = i.wanted;
     int target = -1;
     if (acc && i.op->flags & kAccumulates) {
       for (std::size_t t = 0; t < p->results.size(); ++t)

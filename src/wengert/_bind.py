@@ -27,6 +27,22 @@ def _bind():
 OPS = _bind()
 
 
+COMPOSED = {}  # name of a row with composed=True -> what computes its results from ops with rules
+
+
+def composed(name):
+    """Decorates what computes the results of a row with composed=True from ops with rules: f(operands, attributes)."""
+
+    def enter(function):
+        if not TABLE[name].composed:
+            raise ImportError(f"op table: the row {name!r} does not say composed=True")
+        COMPOSED[name] = function
+        _core.set_composed(name, function)
+        return function
+
+    return enter
+
+
 def inplace_method(name):
     """The method `name_` of a row: x.name_(*operands, *attributes)."""
     op = OPS[name]

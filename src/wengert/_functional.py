@@ -29,6 +29,7 @@ from ._functional_attention import (
     bilinear,
     scaled_dot_product_attention,
 )
+from ._functional_bag import embedding_bag
 from ._functional_conv import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -68,7 +69,6 @@ from ._functional_image import (
 from ._functional_loss import (
     cross_entropy,
     embedding,
-    embedding_bag,
     linear,
     log_softmax,
     nll_loss,
@@ -88,6 +88,8 @@ from ._functional_norm import (
     pairwise_distance,
     rms_norm,
 )
+from ._functional_recurrent import FUNCTIONS as _RECURRENT
+from ._functional_recurrent import recurrent_cell, recurrent_layers, runs_of
 from ._padding import pad
 from ._random import dropout
 
@@ -113,6 +115,7 @@ FUNCTIONS = {
     "rms_norm": rms_norm,
     "selu": selu,
     "threshold": threshold,
+    **_RECURRENT,
 }
 METHODS = {"softmax": torch_softmax, "log_softmax": torch_log_softmax, "prelu": prelu, "hardshrink": hardshrink}
 
@@ -177,11 +180,14 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
+    "recurrent_cell",
+    "recurrent_layers",
     "relu",
     "relu6",
     "relu_",
     "rms_norm",
     "rrelu",
+    "runs_of",
     "scaled_dot_product_attention",
     "selu",
     "silu",

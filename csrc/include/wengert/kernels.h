@@ -40,7 +40,8 @@ struct KernelUnit {
 // clang-format off
 #define WG_UNITS(X) \
   X(unary) X(binary) X(ternary) X(cast) X(gradient) X(activation) X(reduce) X(extreme) X(matmul) X(conv) X(pool) \
-  X(fused) X(index) X(sort) X(random) X(optim)
+  X(fused) X(index) X(sort) X(random) X(optim) X(recurrent) \
+  X(attention) X(bag)
 // clang-format on
 
 #define WG_DECLARE_UNIT(unit) extern const KernelUnit unit##_unit;

@@ -119,6 +119,8 @@ struct OpCall {
   Array* dest = nullptr;    // in-place and out=: the result is written here (shape as the op gives it)
   bool accumulate = false;  // with dest: add to it instead (ops with kAccumulates only)
   bool dry = false;         // shapes and dtypes only: results have no storage
+  // Bit i: somebody reads result i. What nobody reads may be left out, as an empty 0-d value.
+  std::uint32_t wanted = ~0u;
 
   // Prepares result i: new contents-undefined array over `layout` (steals the reference), or dest. Returns 1 when
   // the caller is to fill it, 0 when there is nothing to compute (dry run), -1 on error.
@@ -134,8 +136,11 @@ struct ForwardEntry {
   ForwardFn fn;
 };
 // Each file of csrc/ops lists its forward functions; registry.cpp joins the lists.
-#define WG_FORWARD_LISTS(X) \
-  X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan)
+#define WG_FORWARD_LISTS(X)                                                                                    \
+  X(elementwise)                                                                                               \
+  X(reduce)                                                                                                    \
+  X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan) X(recurrent) X(attention) \
+      X(bag)
 #define WG_DECLARE_LIST(name) extern const ForwardEntry name##_forwards[];
 WG_FORWARD_LISTS(WG_DECLARE_LIST)
 #undef WG_DECLARE_LIST

@@ -20,6 +20,7 @@ struct Instr {
   bool inherits = false;            // takes the node's attributes as they are
   std::vector<AttrPart> parts;      // otherwise: assembled from these when not empty
   std::vector<std::int16_t> frees;  // registers whose last reader this is
+  std::uint32_t wanted = 0;         // bit i: result i has a reader
 };
 
 // One value that the rule's node keeps for the backward pass.

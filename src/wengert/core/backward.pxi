@@ -487,18 +487,6 @@ cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
     return t
 
 
-cdef cbool is_read(Program* p, int reg) noexcept:
-    """Whether an instruction or a result of a program reads a register."""
-    for r in p.results:
-        if r == reg:
-            return True
-    for k in range(p.code.size()):
-        for r in p.code[k].inputs:
-            if r == reg:
-                return True
-    return False
-
-
 cdef list replay(int32_t i, object g):
     """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
     cdef Program* p = n_prog[i]
@@ -520,6 +508,9 @@ cdef list replay(int32_t i, object g):
         e = entry_of(ins.op)
         attr = instr_attr(ins[0], p.op, <Attr*> n_owner[i])
         operands = [regs[r] if r >= 0 else None for r in ins.inputs]
+        if e.row.composed and not wg_grad_off():
+            regs[ins.out:ins.out + ins.op.nout] = composed_call(e, operands, attr)
+            continue
         if e.row.parts:
             # Only first results have history, so each result is computed by a row of its own.
             for place, name in enumerate(e.row.parts):

@@ -32,7 +32,8 @@ cdef object slow_dispatch = None   # set by func: (row, operands, attributes) ->
 cdef object slow_detach = None     # set by func: wrapper -> wrapper without history and tangents
 
 cdef enum:
-    MAX_SMALL = 8   # operands held on the stack
+    MAX_SMALL = 8     # operands held on the stack
+    MAX_RESULTS = 8   # of any row
 
 # Elements up to which an operator runs its kernel at once; larger ones go through the block loop.
 cdef enum:
@@ -167,7 +168,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     """Runs an op on tensors and numbers (None: an absent operand). Steals `attr`."""
     cdef Array small_in[MAX_SMALL]
     cdef int32_t small_nodes[MAX_SMALL]
-    cdef Array outs[4]
+    cdef Array outs[MAX_RESULTS]
     cdef Array* ins = small_in
     cdef int32_t* nodes = small_nodes
     cdef int nin = <int> len(operands), k, status, held = 0
@@ -651,7 +652,7 @@ def apply(Entry e, operands, attrs=()):
 def infer(Entry e, operands, attrs=()):
     """Shapes and dtypes of an op's results, without computing them: a list of (shape, dtype)."""
     cdef Array ins[64]
-    cdef Array outs[4]
+    cdef Array outs[MAX_RESULTS]
     cdef int32_t node
     cdef int n = 0, k
     cdef Attr* attr = encode_attrs(e, tuple(attrs))

@@ -125,7 +125,10 @@ cdef list reserve_random(Entry e, list values, object generator):
     cdef int64_t n = 1
     cdef int dtype
     first = values[0]
-    if isinstance(first, Tensor):
+    if e.row.draws is not None:
+        n = e.row.draws(*[tuple(v.shape) for v in values[:len(e.row.inputs)] if v is not None])
+        dtype = (<Tensor?> first).c.array.dtype
+    elif isinstance(first, Tensor):
         n = (<Tensor> first).c.array.layout.numel
         dtype = (<Tensor> first).c.array.dtype
     else:
@@ -139,8 +142,9 @@ cdef list reserve_random(Entry e, list values, object generator):
 cdef int push_counter(vector[int64_t]& words, Entry e, int dtype, int64_t n, object generator) except -1:
     """Reserves the counters of a draw of n elements and appends seed and offset."""
     cdef Generator g = default_gen if generator is None else <Generator?> generator
+    cdef int kind = _draw_kinds.get(e.row.kernel, <int> kDrawBernoulli)   # rows with `draws` drop as dropout does
     words.push_back(_signed(g.key))
-    words.push_back(_signed(g.reserve(draw_blocks(_draw_kinds[e.row.kernel], dtype, n if n > 0 else 0))))
+    words.push_back(_signed(g.reserve(draw_blocks(kind, dtype, n if n > 0 else 0))))
     return 0
 
 

@@ -37,6 +37,7 @@ cdef list entries = []
 cdef dict entry_by_name = {}
 cdef PyObject* entry_array[4096]
 cdef object trace_rule = None   # set by _bind: (row, mask, attrs, shapes) -> traced rule
+cdef dict composed_results = {}   # name of a row -> its results in differentiable ops; see set_composed
 
 
 cdef inline Entry entry_of(const OpInfo* info):
@@ -62,6 +63,8 @@ def register(row):
             raise ValueError(f"op table: row {row.name!r} has the unknown flag {flag!r}")
     if not row.differentiable:
         flags |= kNoGrad
+    if len(row.outputs) > MAX_RESULTS:
+        raise ValueError(f"op table: row {row.name!r} has more than {<int> MAX_RESULTS} results")
     cdef OpInfo* info = op_register(row.name.encode(), row.forward.encode(), row.kernel.encode(),
                                     row.schema.encode(), -1 if row.variadic else len(row.inputs),
                                     len(row.outputs), flags)
@@ -87,6 +90,20 @@ def set_tracer(tracer):
     """Hands the core the function that traces a rule (the op table's, in Python)."""
     global trace_rule
     trace_rule = tracer
+
+
+def set_composed(str name, function):
+    """Hands the core what stands in for a row with composed=True where its results need a history of their own:
+    function(operands, attributes) -> list of tensors and None."""
+    composed_results[name] = function
+
+
+cdef list composed_call(Entry e, list operands, Attr* attr):
+    """The results of a row with composed=True, with a history. Steals `attr`."""
+    try:
+        return list(composed_results[e.name](operands, decode_attrs(e, attr)))
+    finally:
+        attr_decref(attr)
 
 
 # ---- attributes ---------------------------------------------------------------------------------------------
@@ -322,3 +339,15 @@ def kernel_names():
         names.add((<bytes> wg_kernel(k).name).decode())
         k += 1
     return sorted(names)
+
+
+cdef cbool is_read(Program* p, int reg) noexcept:
+    """Whether an instruction or a result of a program reads a register."""
+    for r in p.results:
+        if r == reg:
+            return True
+    for k in range(p.code.size()):
+        for r in p.code[k].inputs:
+            if r == reg:
+                return True
+    return False

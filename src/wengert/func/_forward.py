@@ -10,6 +10,7 @@ from math import prod
 from textwrap import indent
 
 from .. import _core
+from .._bind import COMPOSED
 from ..ops import TABLE, trace_rule
 from ._levels import Frame, call, entry, expand, is_tensor, payload, zeros
 
@@ -72,6 +73,8 @@ def _outputs(name):
 def _results(name, operands, attrs, wanted):
     """The wanted results of an op by their places, each with a history of its own."""
     parts = TABLE[name].parts
+    if TABLE[name].composed:
+        return [(j, v) for j, v in enumerate(COMPOSED[name](operands, attrs)) if wanted[j]]
     if parts:
         return [(j, _core.apply(entry(p), operands, attrs)) for j, p in enumerate(parts) if wanted[j]]
     out = _core.apply(entry(name), operands, attrs)

@@ -1,84 +1,17 @@
 """Recurrent layers and cells: Elman, LSTM (Hochreiter and Schmidhuber, 1997), GRU (Cho et al., 2014)."""
 
-import functools
 import math
 import warnings
 
 import wengert
+from wengert._functional import recurrent_cell, recurrent_layers, runs_of
 
-from . import functional as F
 from . import init
 from .module import Module
 from .parameter import Parameter
 from .utils.rnn import PackedSequence
 
 _GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
-
-
-def _tanh_step(x, state, w_hh, b_hh):
-    return (wengert.tanh(x + F.linear(state[0], w_hh, b_hh)),)
-
-
-def _relu_step(x, state, w_hh, b_hh):
-    return (F.relu(x + F.linear(state[0], w_hh, b_hh)),)
-
-
-def _lstm_step(x, state, w_hh, b_hh, w_hr=None):
-    h, c = state
-    i, f, g, o = (x + F.linear(h, w_hh, b_hh)).chunk(4, -1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    h = o.sigmoid() * c.tanh()
-    return (h if w_hr is None else F.linear(h, w_hr), c)
-
-
-def _gru_step(x, state, w_hh, b_hh):
-    (h,) = state
-    x_r, x_z, x_n = x.chunk(3, -1)
-    h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, -1)
-    z = (x_z + h_z).sigmoid()
-    n = (x_n + (x_r + h_r).sigmoid() * h_n).tanh()
-    return (n + z * (h - n),)
-
-
-_STEPS = {"RNN_TANH": _tanh_step, "RNN_RELU": _relu_step, "GRU": _gru_step, "LSTM": _lstm_step}
-
-
-def _rnn_loop(step, x, batch_sizes, state, reverse):
-    """Run one direction of one layer.
-
-    Args:
-        step: `step(x_t, state) -> state`, whose first entry is the output.
-        x: (sum of batch_sizes, gates), the input's part of all gates, step after step.
-        batch_sizes: how many sequences have each step; never increasing.
-        state: tuple of (N, size), the state before the first step.
-        reverse: run from the last step of each sequence to the first.
-
-    Returns:
-        The outputs (sum of batch_sizes, size) in the order of x, and the state after each sequence's last step.
-    """
-    chunks = x.split(batch_sizes)
-    outputs = []
-    if reverse:
-        initial = state
-        state = tuple(s[: batch_sizes[-1]] for s in initial)
-        for chunk, count in zip(reversed(chunks), reversed(batch_sizes), strict=True):
-            active = state[0].shape[0]
-            if count > active:
-                state = tuple(wengert.cat((s, s0[active:count])) for s, s0 in zip(state, initial, strict=True))
-            state = step(chunk, state)
-            outputs.append(state[0])
-        outputs.reverse()
-        return wengert.cat(outputs), state
-    finished = []  # states of the sequences that ended, the shortest first
-    for chunk, count in zip(chunks, batch_sizes, strict=True):
-        if count < state[0].shape[0]:
-            finished.append(tuple(s[count:] for s in state))
-            state = tuple(s[:count] for s in state)
-        state = step(chunk, state)
-        outputs.append(state[0])
-    if finished:
-        state = tuple(wengert.cat(parts) for parts in zip(state, *reversed(finished), strict=True))
-    return wengert.cat(outputs), state
 
 
 class RNNBase(Module):
@@ -119,7 +52,7 @@ class RNNBase(Module):
         self.proj_size = proj_size
         rows = _GATES[mode] * hidden_size
         out_size = proj_size or hidden_size
-        self._weight_names = []  # of each layer and direction, in the order of `_STEPS`' arguments
+        self._weight_names = []  # of each layer and direction, in the order of `_layer_weights`
         for layer in range(num_layers):
             in_size = input_size if layer == 0 else out_size * self._directions
             for suffix in ("", "_reverse")[: self._directions]:
@@ -158,48 +91,45 @@ class RNNBase(Module):
         out_size = self.proj_size or self.hidden_size
         return (out_size, self.hidden_size) if self.mode == "LSTM" else (out_size,)
 
-    def _initial_states(self, hx, batch, like):
-        """The given states checked, or zeros; each (layers * directions, N, size)."""
-        wanted = [(self.num_layers * self._directions, batch, size) for size in self._state_sizes()]
+    def _initial_states(self, hx, batch):
+        """The given states checked, each (layers * directions, N, size); None stands for zeros."""
         if hx is None:
-            return [wengert.zeros(shape, dtype=like.dtype) for shape in wanted]
+            return None
         states = list(hx) if self.mode == "LSTM" else [hx]
         names = ("hidden[0]", "hidden[1]") if self.mode == "LSTM" else ("hidden",)
-        for state, shape, name in zip(states, wanted, names, strict=True):
+        for state, size, name in zip(states, self._state_sizes(), names, strict=True):
+            shape = (self.num_layers * self._directions, batch, size)
             if tuple(state.shape) != shape:
                 raise RuntimeError(f"Expected {name} size {shape}, got {list(state.shape)}")
         return states
 
-    def _run_layers(self, x, batch_sizes, states):
-        """All layers over packed steps x (total, input_size); returns the last outputs and the stacked final
-        states.
-        """
-        step, finals = _STEPS[self.mode], []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in range(self._directions):
-                index = layer * self._directions + direction
-                w_ih, w_hh, *rest = (getattr(self, name) for name in self._weight_names[index])
-                b_ih, b_hh, *rest = rest if self.bias else (None, None, *rest)
-                run = functools.partial(step, w_hh=w_hh, b_hh=b_hh, **({"w_hr": rest[0]} if rest else {}))
-                state = tuple(s[index] for s in states)
-                output, final = _rnn_loop(run, F.linear(x, w_ih, b_ih), batch_sizes, state, direction == 1)
-                outputs.append(output)
-                finals.append(final)
-            x = outputs[0] if len(outputs) == 1 else wengert.cat(outputs, -1)
-            if self.dropout and layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, self.training)
-        return x, [wengert.stack(parts) for parts in zip(*finals, strict=True)]
+    def _layer_weights(self):
+        """(w_ih, w_hh, b_ih, b_hh, w_hr) of each layer and direction, None where there is none."""
+        out = []
+        for names in self._weight_names:
+            w_ih, w_hh, *rest = (getattr(self, name) for name in names)
+            b_ih, b_hh, *rest = rest if self.bias else (None, None, *rest)
+            out.append((w_ih, w_hh, b_ih, b_hh, rest[0] if rest else None))
+        return out
+
+    def _run_layers(self, x, runs, states):
+        """All layers over packed rows x (total, input_size); returns the last outputs and the final states."""
+        weights = self._layer_weights()
+        if x.dtype != weights[0][0].dtype:
+            raise ValueError(
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weights[0][0].dtype}). Convert one of them."
+            )
+        return recurrent_layers(self.mode, x, runs, states, weights, self.dropout, self.training, self._directions)
 
     def _packed_hx(self, states):
         return tuple(states) if self.mode == "LSTM" else states[0]
 
     def _forward_packed(self, packed, hx):
         batch_sizes = packed.batch_sizes.tolist()
-        states = self._initial_states(hx, batch_sizes[0], packed.data)
-        if packed.sorted_indices is not None and hx is not None:
+        states = self._initial_states(hx, batch_sizes[0])
+        if packed.sorted_indices is not None and states is not None:
             states = [s.index_select(1, packed.sorted_indices) for s in states]
-        output, finals = self._run_layers(packed.data, batch_sizes, states)
+        output, finals = self._run_layers(packed.data, runs_of(batch_sizes), states)
         if packed.unsorted_indices is not None:
             finals = [s.index_select(1, packed.unsorted_indices) for s in finals]
         return PackedSequence(output, *packed[1:]), self._packed_hx(finals)
@@ -227,8 +157,10 @@ class RNNBase(Module):
         elif self.batch_first:
             input = input.transpose(0, 1)
         steps, batch = input.shape[:2]
-        states = self._initial_states(hx, batch, input)
-        output, finals = self._run_layers(input.reshape(steps * batch, self.input_size), [batch] * steps, states)
+        if steps == 0:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        states = self._initial_states(hx, batch)
+        output, finals = self._run_layers(input.reshape(steps * batch, self.input_size), (steps, batch), states)
         output = output.reshape(steps, batch, output.shape[-1])
         if not is_batched:
             return output.squeeze(1), self._packed_hx([s.squeeze(1) for s in finals])
@@ -318,8 +250,7 @@ class RNNCellBase(Module):
         for state in states:
             if state.dim() not in (1, 2):
                 raise ValueError(f"{self._get_name()}: Expected hidden to be 1D or 2D, got {state.dim()}D instead")
-        x = F.linear(input, self.weight_ih, self.bias_ih)
-        return _STEPS[mode](x, states, self.weight_hh, self.bias_hh)
+        return recurrent_cell(mode, input, states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def extra_repr(self):
         text = f"{self.input_size}, {self.hidden_size}"

@@ -1,6 +1,21 @@
 """The op table: rows in a fixed order. Pure Python, standard library only."""
 
-from . import conv, elementwise, index, join, linalg, nn, norm, random, reduce, scan, shape
+from . import (
+    attention,
+    bag,
+    conv,
+    elementwise,
+    index,
+    join,
+    linalg,
+    nn,
+    norm,
+    random,
+    recurrent,
+    reduce,
+    scan,
+    shape,
+)
 from ._def import TABLE, Required, Row
 from ._trace import trace_rule
 
@@ -8,6 +23,8 @@ __all__ = [
     "TABLE",
     "Required",
     "Row",
+    "attention",
+    "bag",
     "conv",
     "elementwise",
     "index",
@@ -16,6 +33,7 @@ __all__ = [
     "nn",
     "norm",
     "random",
+    "recurrent",
     "reduce",
     "scan",
     "shape",

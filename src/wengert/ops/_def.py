@@ -39,17 +39,22 @@ class Row:
     ref, domain, kinks, samples: for the tests: a NumPy reference, the interval of good inputs, where the derivative jumps.
     parts: for a row of several results that gradient rules use: rows of one result each that take the same operands and
         attributes. They stand in where the results need a history of their own (create_graph).
+    composed: the same for a row whose results have no rows of their own: the package computes them from ops that have
+        rules (_bind.composed), by going through the forward formula again.
     linear: the op is linear in its floating operands together (with 0 for all it gives 0), so that it is its own
         forward-mode rule; batch: its batching rule.
+    draws: for a random op whose draw is not of its first operand's size: f(shapes of the operands) -> elements drawn.
     public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
     """
 
     __slots__ = (
         "args",
         "batch",
+        "composed",
         "defaults",
         "differentiable",
         "domain",
+        "draws",
         "fields",
         "flags",
         "forward",
@@ -76,7 +81,9 @@ class Row:
     def __init__(self, **given):
         values = {
             "batch": None,
+            "composed": False,
             "domain": (-2.0, 2.0),
+            "draws": None,
             "inplace": False,
             "kinks": (),
             "linear": False,
