@@ -300,6 +300,14 @@ def _as_strided(rng):
     return [Sample([uniform(rng, (12,))], ((3, 2), (4, 1), 1)), Sample([uniform(rng, (6,))], ((4, 3), (1, 1), 0))]
 
 
+@maker("as_strided_rows")
+def _as_strided_rows(rng):
+    return [
+        Sample([uniform(rng, (3, 4))], ((3, 2), (4, 1), 1)),
+        Sample([uniform(rng, (6,))], ((4, 3), (1, 1), 0)),
+    ]
+
+
 @maker("as_strided_embed")
 def _as_strided_embed(rng):
     return [

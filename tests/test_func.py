@@ -180,3 +180,25 @@ def test_wrappers_show_what_they_stand_for():
     assert seen[0] == "BatchedTensor(lvl=1, bdim=0, value=\n    tensor([[1., 2.],\n            [3., 4.]])\n)"
     assert seen[1] == "DualTensor(lvl=1, value=\n    tensor(1.),\n    tangent=tensor(2.)\n)"
     assert "lvl=2" in seen[2] and "lvl=1" in seen[2]
+
+
+@pytest.mark.parametrize("kind", ["layer_norm", "rms_norm"])
+@pytest.mark.parametrize("weights", ["none", "shared", "own"])
+def test_vmap_over_row_normalisation_is_each_alone(kind, weights, rng):
+    """The number of normalised dimensions stays what it is under vmap; gradients are each element's own."""
+
+    def run(x, *given):
+        more = given if kind == "layer_norm" else given[:1]
+        return getattr(w.nn.functional, kind)(x, (4,), *more)
+
+    x = w.tensor(rng.standard_normal((3, 5, 4))).requires_grad_()
+    shape = {"none": None, "shared": (4,), "own": (3, 4)}[weights]
+    given = [] if shape is None else [w.tensor(rng.standard_normal(shape)).requires_grad_() for _ in range(2)]
+    dims = 0 if weights == "own" else None
+    together = w.vmap(run, in_dims=(0, *[dims] * len(given)))(x, *given)
+    alone = w.stack([run(x[k], *[g[k] if weights == "own" else g for g in given]) for k in range(3)])
+    assert w.allclose(together, alone, rtol=1e-12)
+    seed = w.tensor(rng.standard_normal((3, 5, 4)))
+    used = [x, *given][: 2 if kind == "rms_norm" else 3]
+    for a, b in zip(w.autograd.grad(together, used, seed), w.autograd.grad(alone, used, seed), strict=True):
+        assert w.allclose(a, b, rtol=1e-10)

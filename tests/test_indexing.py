@@ -291,3 +291,24 @@ def test_index_of_halves_adds_in_float32():
     y = x[wg.tensor([1, 1, 2])]
     y.sum().backward()
     assert x.grad.tolist() == [0.0, 2.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 5), (7, 2), (9, 3), (3, 3, 3), (0, 0)])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_fill_diagonal(shape, wrap):
+    results = []
+    for library in (wg, torch):
+        x = library.arange(float(np.prod(shape))).reshape(shape).requires_grad_()
+        y = x * 2
+        assert y.fill_diagonal_(-1.0, wrap) is y
+        y.pow(2).sum().backward()
+        results.append((y.detach().numpy(), x.grad.numpy()))
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+def test_fill_diagonal_refuses():
+    with pytest.raises(RuntimeError, match="matrix"):
+        wg.zeros(3).fill_diagonal_(1.0)
+    with pytest.raises(RuntimeError, match="one size"):
+        wg.zeros(3, 3, 2).fill_diagonal_(1.0)

@@ -70,6 +70,31 @@ def test_first(row, sample, rng):
         assert got == pytest.approx(want, rel=1e-6, abs=1e-7), f"{row.name}: operand {place}"
 
 
+@pytest.mark.parametrize(**all_samples(lambda row: row.differentiable))
+def test_layout_of_the_incoming_gradient(row, sample, rng):
+    """What arrives may be a part of something larger, turned round: the gradients are those of a dense one."""
+    places = sample.floating(row)
+    operands = operands_of(row, sample, places)
+    out = call(row, operands, sample.attrs)[0]
+    if not out.requires_grad or out.dim() == 0:
+        return
+    weights = rng.standard_normal(tuple(out.shape))
+    larger = np.zeros([2 * n + 1 for n in reversed(out.shape)])
+    part = larger[tuple(slice(1, None, 2) for _ in out.shape)]
+    part[...] = weights.T
+    strided = tensor(larger)[tuple(slice(1, None, 2) for _ in out.shape)].permute(*reversed(range(out.dim())))
+    assert tuple(strided.shape) == tuple(out.shape)
+    wanted = [operands[k] for k in places]
+    dense_found = wengert.autograd.grad(out, wanted, tensor(weights), retain_graph=True, allow_unused=True)
+    found = wengert.autograd.grad(out, wanted, strided, retain_graph=True, allow_unused=True)
+    replayed = wengert.autograd.grad(out, wanted, strided, create_graph=True, allow_unused=True)
+    for want, *others in zip(dense_found, found, replayed, strict=True):
+        for got in others:
+            assert (got is None) == (want is None)
+            if got is not None:
+                same(got.detach().numpy(), want.numpy(), what=row.name, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize(**all_samples(lambda row: row.differentiable and row.name not in ONCE))
 def test_second(row, sample, rng):
     """The gradient of a projection of the gradients, against differences of the first gradients."""

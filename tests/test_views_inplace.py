@@ -87,3 +87,46 @@ def test_random_programs_agree_with_torch(block):
             if a is not None:
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=f"seed {seed}")
     assert ran > 10  # enough programs are legal for the comparison to mean something
+
+
+@pytest.mark.parametrize("last", ["cat", "transposed", "expanded"])
+def test_written_parts_take_gradients_of_every_layout(last):
+    """The gradient of a tensor whose part was written arrives as a view of a larger or smaller one."""
+    found = []
+    for t in (wengert, torch):
+        a = t.arange(6.0, dtype=t.float64).reshape(2, 3).requires_grad_()
+        base = a * 2
+        base[:, 1:] = a[:, :2] * 3
+        weights = t.arange(12.0, dtype=t.float64)
+        if last == "cat":
+            loss = (t.cat([t.zeros(2, 3, dtype=t.float64), base], 1) * weights.reshape(2, 6)).sum()
+        elif last == "transposed":
+            loss = (base.t() * weights[:6].reshape(3, 2)).sum()
+        else:
+            loss = (base.sum(0) * weights[:3]).sum()
+        loss.backward()
+        found.append(a.grad.numpy())
+    np.testing.assert_array_equal(*found)
+
+
+def test_padding_before_cat():
+    found = []
+    for t in (wengert, torch):
+        a = t.arange(12.0, dtype=t.float64).reshape(2, 2, 3).requires_grad_()
+        padded = t.nn.functional.pad(a * 1, (1, 0, 0, 1))
+        joined = t.cat([t.ones(2, 1, 4, dtype=t.float64), padded[:, :1], padded], 1)
+        (joined * t.arange(float(joined.numel()), dtype=t.float64).reshape(joined.shape)).sum().backward()
+        found.append(a.grad.numpy())
+    np.testing.assert_array_equal(*found)
+
+
+def test_as_strided_of_a_transposed_tensor():
+    found = []
+    for t in (wengert, torch):
+        a = t.arange(12.0, dtype=t.float64).reshape(3, 4).requires_grad_()
+        y = (a * 1).t().as_strided((2, 2), (1, 2), 1)
+        (y * t.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=t.float64)).sum().backward()
+        found.append(a.grad.numpy())
+    np.testing.assert_array_equal(*found)
+    with pytest.raises(RuntimeError, match="without gaps"):
+        wengert.ones(4, 4, requires_grad=True)[:, ::2].as_strided((2,), (1,))

@@ -419,6 +419,24 @@ int forward_unfold(OpCall& c) {
   return emit_view(c, layout_strided(n + 1, shape, strides), 0);
 }
 
+// as_strided_rows(x; shape, strides, offset): as_strided of x as it would lie row by row; a view where it does.
+int forward_as_strided_rows(OpCall& c) {
+  if (c.in[0].layout->contiguous) return forward_as_strided(c);
+  Array dense;
+  if (c.dry || c.in[0].flags & kShapeOnly) {
+    dense = c.in[0];
+    dense.flags |= kShapeOnly;
+    array_ref(dense);
+  } else if (as_contiguous(c.in[0], c.in[0].dtype, &dense) < 0) {
+    return -1;
+  }
+  OpCall view{c.op, &dense, 1, c.attr, c.out, 1};
+  view.dry = c.dry;
+  int status = forward_as_strided(view);
+  array_unref(dense);
+  return status;
+}
+
 // The gradients of select, slice, diagonal, unfold and as_strided are their embeddings: zeros of like's shape with
 // g added at the region. With `accumulate` the region of an existing gradient is added to, and nothing else moves.
 int embed_region(OpCall& c, ForwardFn region) {
@@ -491,6 +509,7 @@ extern const ForwardEntry view_forwards[] = {{"view", forward_view},
                                              {"select", forward_select},
                                              {"slice", forward_slice},
                                              {"as_strided", forward_as_strided},
+                                             {"as_strided_rows", forward_as_strided_rows},
                                              {"strided_scatter", forward_strided_scatter},
                                              {"diagonal", forward_diagonal},
                                              {"unfold", forward_unfold},

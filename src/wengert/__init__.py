@@ -67,6 +67,7 @@ _LAZY = {
     "testing": "wengert.testing",
     "utils": "wengert.utils",
     "viz": "wengert.viz",
+    "vmap": "wengert.func",
 }
 
 

@@ -535,6 +535,36 @@ def _where_method(self, condition, other):
 METHODS["where"] = _where_method
 
 
+def _fill_diagonal(self, fill_value, wrap=False):
+    """Writes a number to the main diagonal in place: the elements whose indices are all equal.
+
+    Args:
+        fill_value: a number.
+        wrap: for tall matrices, begin again below each square block, with a free row between.
+
+    Raises RuntimeError for fewer than two dimensions, or more with different sizes.
+
+    Example:
+        >>> import wengert
+        >>> wengert.zeros(2, 2).fill_diagonal_(3.0)
+        tensor([[3., 0.],
+                [0., 3.]])
+    """
+    sizes = set(self.shape[2:]) | ({self.shape[0], self.shape[1]} if self.ndim > 2 else set())
+    if self.ndim < 2 or len(sizes) > 1:
+        raise RuntimeError(
+            f"fill_diagonal_: expected a matrix, or more dimensions of one size, got shape {tuple(self.shape)}."
+        )
+    length = min(self.shape)
+    self.as_strided((length,), (sum(self.stride()),), self.storage_offset()).fill_(fill_value)
+    if wrap and self.ndim == 2 and self.shape[0] > self.shape[1] + 1:
+        _fill_diagonal(self[self.shape[1] + 1 :], fill_value, wrap=True)
+    return self
+
+
+METHODS["fill_diagonal_"] = _fill_diagonal
+
+
 def one_hot(tensor, num_classes=-1):
     """Rows of zeros with a 1 at each class index: (…,) → (…, classes), int64."""
     if tensor.dtype != _int64:

@@ -190,8 +190,18 @@ def narrow(input, dim, start, length):
 
 @publish()
 def as_strided(input, size, stride, storage_offset=None):
-    """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage."""
+    """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage.
+
+    Raises RuntimeError where a gradient is recorded and the tensor's own elements leave gaps in memory.
+    """
     own = input.storage_offset()
+    if input.requires_grad and _core.grad_enabled() and not input.is_contiguous():
+        order = sorted(range(input.ndim), key=lambda d: -input.stride(d))
+        input = input.permute(order)  # memory as it lies: gradients are laid out row by row
+        if not input.is_contiguous():
+            raise RuntimeError(
+                f"as_strided: expected a tensor without gaps in memory, got strides {input.stride()}. Use contiguous()."
+            )
     return OPS["as_strided"](
         input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own
     )

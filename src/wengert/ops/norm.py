@@ -55,10 +55,12 @@ def _weight_rule(g, u, x, standard, spread):
     return scaled * y, pullback(standard, [x], scaled * u)[0]
 
 
+# `dims` counts dimensions from the end: vmap must not take it for the name of one.
+
 # ---- rows --------------------------------------------------------------------------------------------------------
 
 
-@op("row_norm", kernel="layer_norm", public=False, outputs=3)
+@op("row_norm", kernel="layer_norm", public=False, outputs=3, batch="leading")
 def layer_norm(g, x, w, b, y, mean, rstd, *, dims: integer, eps: real):
     """Mean 0 and variance 1 over the last `dims` dimensions, then times w plus b."""
     return g.layer_norm_backward(x, w, b, mean, rstd, dims, eps)
@@ -69,51 +71,59 @@ def layer_norm(g, x, w, b, y, mean, rstd, *, dims: integer, eps: real):
     public=False,
     outputs=3,
     differentiable=False,
+    batch="loop",
     parts=("layer_norm_gx", "layer_norm_gw", "layer_norm_gb"),
 )
 def layer_norm_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, dims: integer, eps: real):
     """The gradients of layer_norm."""
 
 
-@op("row_norm_gx", kernel="layer_norm_backward", public=False, shaped=True)
+@op("row_norm_gx", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
 def layer_norm_gx(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for x."""
     gu, gx, gw = _input_rule(g, u, x, w, lambda x_: _row_standard(x_, x.shape, dims, eps, True), lambda v: v)
     return gu, gx, gw, None, None, None
 
 
-@op("row_norm_gw", kernel="layer_norm_backward", public=False, shaped=True)
+@op("row_norm_gw", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
 def layer_norm_gw(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for its weight."""
     gu, gx = _weight_rule(g, u, x, lambda x_: _row_standard(x_, x.shape, dims, eps, True), lambda v: v)
     return gu, gx, None, None, None, None
 
 
-@op("row_norm_gb", kernel="layer_norm_backward", public=False)
+@op("row_norm_gb", kernel="layer_norm_backward", public=False, batch="loop")
 def layer_norm_gb(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for its bias."""
     return g.expand_like(u), None, None, None, None, None
 
 
-@op("row_norm", kernel="rms_norm", public=False, outputs=2)
+@op("row_norm", kernel="rms_norm", public=False, outputs=2, batch="leading")
 def rms_norm(g, x, w, y, rstd, *, dims: integer, eps: real):
     """x divided by its root mean square over the last `dims` dimensions, then times w."""
     return g.rms_norm_backward(x, w, rstd, dims, eps)
 
 
-@op("row_norm_backward", public=False, outputs=2, differentiable=False, parts=("rms_norm_gx", "rms_norm_gw"))
+@op(
+    "row_norm_backward",
+    public=False,
+    outputs=2,
+    differentiable=False,
+    batch="loop",
+    parts=("rms_norm_gx", "rms_norm_gw"),
+)
 def rms_norm_backward(g, u, x, w, rstd, gx, gw, *, dims: integer, eps: real):
     """The gradients of rms_norm."""
 
 
-@op("row_norm_gx", kernel="rms_norm_backward", public=False, shaped=True)
+@op("row_norm_gx", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
 def rms_norm_gx(g, u, x, w, rstd, y, *, dims: integer, eps: real):
     """rms_norm's gradient for x."""
     gu, gx, gw = _input_rule(g, u, x, w, lambda x_: _row_standard(x_, x.shape, dims, eps, False), lambda v: v)
     return gu, gx, gw, None
 
 
-@op("row_norm_gw", kernel="rms_norm_backward", public=False, shaped=True)
+@op("row_norm_gw", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
 def rms_norm_gw(g, u, x, w, rstd, y, *, dims: integer, eps: real):
     """rms_norm's gradient for its weight."""
     gu, gx = _weight_rule(g, u, x, lambda x_: _row_standard(x_, x.shape, dims, eps, False), lambda v: v)

@@ -112,13 +112,19 @@ def as_strided(g, x, y, *, size: ints, stride: ints, offset: integer):
 @op("as_strided_embed", flags="accumulates", linear=True, public=False)
 def as_strided_embed(g, x, like, y, *, size: ints, stride: ints, offset: integer):
     """Zeros of like's shape with x added at a strided region."""
-    return g.as_strided(size, stride, offset), None
+    return g.as_strided_rows(size, stride, offset), None
+
+
+@op("as_strided_rows", flags="view", linear=True, public=False)
+def as_strided_rows(g, x, y, *, size: ints, stride: ints, offset: integer):
+    """as_strided of x as it would lie row by row, whatever its own layout: gradients come in every layout."""
+    return g.as_strided_embed(x, size, stride, offset)
 
 
 @op("strided_scatter", linear=True, public=False)
 def strided_scatter(g, x, src, y, *, size: ints, stride: ints, offset: integer):
     """x with a strided region replaced by src: an in-place write to a view, in functional form."""
-    return g.strided_scatter(src.zeros_like(), size, stride, offset), g.as_strided(size, stride, offset)
+    return g.strided_scatter(src.zeros_like(), size, stride, offset), g.as_strided_rows(size, stride, offset)
 
 
 @op("diagonal", flags="view", linear=True)

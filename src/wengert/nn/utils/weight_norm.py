@@ -103,7 +103,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
         )
     hook = _SpectralNormHook(name, n_power_iterations, default_spectral_dim(module) if dim is None else dim, eps)
     weight = getattr(module, name)
-    u, v = start_vectors(as_matrix(weight.detach(), hook.dim), eps)
+    u, v = start_vectors(as_matrix(weight.detach(), hook.dim), eps, steps=0)
     delattr(module, name)
     module.register_parameter(name + "_orig", weight)
     setattr(module, name, weight.detach())

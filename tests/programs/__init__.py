@@ -1,1 +1,0 @@
-"""Training programs written as for PyTorch, with the library as a parameter."""
