@@ -141,6 +141,17 @@ def _is_complex(value):
     return isinstance(value, wengert.Tensor) and value.is_complex()
 
 
+def options(arguments):
+    """The options of an optimizer: the arguments of its ``__init__``, as its locals() has them before any other."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
+
+
+def check_eps(eps):
+    """Raise ValueError unless ``eps`` is a number ≥ 0."""
+    if not 0.0 <= eps:
+        raise ValueError(f"Invalid epsilon value: {eps}")
+
+
 def check_lr(lr):
     """Raise ValueError unless ``lr`` is a number ≥ 0 or a one-element tensor of such a number."""
     if isinstance(lr, wengert.Tensor) and lr.numel() != 1:

@@ -5,12 +5,14 @@ from wengert.optim._update import (
     UpdateOptimizer,
     advance,
     check_betas,
+    check_eps,
     check_fused,
     check_lr,
     check_not_negative,
     decayed,
     kept,
     new_step,
+    options,
     scalar,
 )
 
@@ -60,11 +62,11 @@ class Adam(UpdateOptimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
+        defaults = options(locals())
         if isinstance(lr, wengert.Tensor) and foreach and not capturable:
             raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         check_lr(lr)
-        if not 0.0 <= eps:
-            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_eps(eps)
         check_betas(betas)
         check_not_negative(weight_decay=weight_decay)
         kinds = {isinstance(beta, wengert.Tensor) for beta in betas}
@@ -73,19 +75,7 @@ class Adam(UpdateOptimizer):
         if kinds == {True} and any(beta.numel() != 1 for beta in betas):
             raise ValueError("Tensor betas must be 1-element")
         check_fused(fused, foreach, differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": tuple(map(scalar, betas)),
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
+        defaults["betas"] = tuple(map(scalar, betas))
         super().__init__(params, defaults)
 
     def _new_state(self, p, group):

@@ -5,19 +5,20 @@ from wengert.optim._update import (
     UpdateOptimizer,
     advance,
     check_betas,
+    check_eps,
     check_lr,
     check_not_negative,
     decayed,
     kept,
     new_step,
+    options,
     scalar,
 )
 
 
 def _check(lr, betas, eps, **not_negative):
     check_lr(lr)
-    if not 0.0 <= eps:
-        raise ValueError(f"Invalid epsilon value: {eps}")
+    check_eps(eps)
     check_betas(betas)
     check_not_negative(**not_negative)
 
@@ -60,17 +61,7 @@ class Adamax(UpdateOptimizer):
         capturable=False,
     ):
         _check(lr, betas, eps, weight_decay=weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def _new_state(self, p, group):
         return {"step": new_step(), "exp_avg": wengert.zeros_like(p), "exp_inf": wengert.zeros_like(p)}
@@ -120,19 +111,7 @@ class NAdam(UpdateOptimizer):
         differentiable=False,
     ):
         _check(lr, betas, eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def _new_state(self, p, group):
         step = new_step()
@@ -191,18 +170,7 @@ class RAdam(UpdateOptimizer):
         differentiable=False,
     ):
         _check(lr, betas, eps, weight_decay=weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def _new_state(self, p, group):
         return {"step": new_step(), "exp_avg": wengert.zeros_like(p), "exp_avg_sq": wengert.zeros_like(p)}

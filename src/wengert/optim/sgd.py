@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 import wengert
-from wengert.optim._update import UpdateOptimizer, check_fused, decayed, scalar
+from wengert.optim._update import UpdateOptimizer, check_fused, decayed, options, scalar
 
 
 class SGD(UpdateOptimizer):
@@ -58,18 +58,7 @@ class SGD(UpdateOptimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         check_fused(fused, foreach, differentiable)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def _state_of(self, group, p):
         if group["momentum"] == 0:

@@ -1,7 +1,16 @@
 """Rprop and ASGD."""
 
 import wengert
-from wengert.optim._update import UpdateOptimizer, advance, check_lr, check_not_negative, decayed, new_step, scalar
+from wengert.optim._update import (
+    UpdateOptimizer,
+    advance,
+    check_lr,
+    check_not_negative,
+    decayed,
+    new_step,
+    options,
+    scalar,
+)
 
 
 class Rprop(UpdateOptimizer):
@@ -39,16 +48,7 @@ class Rprop(UpdateOptimizer):
         check_lr(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        defaults = {
-            "lr": lr,
-            "etas": etas,
-            "step_sizes": step_sizes,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options(locals()))
 
     def _new_state(self, p, group):
         lr = float(group["lr"])
