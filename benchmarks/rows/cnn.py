@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import peers
 from ..byhand import Adam, cross_entropy, uniform
 from ..harness import Row, Step
+from ..training import training_step
 
 _BATCH, _LR = 64, 1e-3
 
@@ -24,12 +24,8 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, rng.random((_BATCH, 1, 28, 28), dtype=np.float32), rng.integers(0, 10, _BATCH)
 
 
-def _tensors(name: str) -> Step:
-    module = peers.load(name)
-    nn, functional = module.nn, module.nn.functional
-    weights, *arrays = _data()
-    images, labels = (module.from_numpy(array) for array in arrays)
-    model = nn.Sequential(
+def _model(nn):
+    return nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
@@ -39,19 +35,10 @@ def _tensors(name: str) -> Step:
         nn.Flatten(),
         nn.Linear(32 * 7 * 7, 10),
     )
-    with module.no_grad():
-        for parameter, array in zip(model.parameters(), weights, strict=True):
-            parameter.copy_(module.from_numpy(array))
-    optimizer = module.optim.Adam(model.parameters(), lr=_LR)
 
-    def step():
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(model(images), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
 
-    return step
+def _tensors(name: str) -> Step:
+    return training_step(name, _model, _data(), lambda m, p: m.optim.Adam(p, lr=_LR), "cross_entropy")
 
 
 def _columns(x: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from .. import peers
 from ..byhand import Adam, cross_entropy, dense
 from ..harness import Row, Step
+from ..training import training_step
 
 _LR = 1e-3
 
@@ -17,25 +18,12 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, rng.random((128, 784), dtype=np.float32), rng.integers(0, 10, 128)
 
 
+def _model(nn):
+    return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
 def _tensors(name: str, compiled: bool = False) -> Step:
-    module = peers.load(name)
-    nn, functional = module.nn, module.nn.functional
-    weights, *arrays = _data()
-    x, labels = (module.from_numpy(array) for array in arrays)
-    model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
-    with module.no_grad():
-        for parameter, array in zip(model.parameters(), weights, strict=True):
-            parameter.copy_(module.from_numpy(array))
-    optimizer = module.optim.Adam(model.parameters(), lr=_LR)
-
-    def step():
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(model(x), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return peers.compiler(name)(step) if compiled else step
+    return training_step(name, _model, _data(), lambda m, p: m.optim.Adam(p, lr=_LR), "cross_entropy", compiled)
 
 
 def _numpy() -> Step:

@@ -7,6 +7,7 @@ import numpy as np
 from .. import peers
 from ..byhand import dense, leaves
 from ..harness import Row, Step
+from ..training import training_step
 
 _LR = 0.01
 
@@ -18,25 +19,12 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, x, target
 
 
+def _model(nn):
+    return nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
+
+
 def _tensors(name: str, compiled: bool = False) -> Step:
-    module = peers.load(name)
-    nn, functional = module.nn, module.nn.functional
-    weights, *arrays = _data()
-    x, target = (module.from_numpy(array) for array in arrays)
-    model = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
-    with module.no_grad():
-        for parameter, array in zip(model.parameters(), weights, strict=True):
-            parameter.copy_(module.from_numpy(array))
-    optimizer = module.optim.SGD(model.parameters(), lr=_LR)
-
-    def step():
-        optimizer.zero_grad()
-        loss = functional.mse_loss(model(x), target)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return peers.compiler(name)(step) if compiled else step
+    return training_step(name, _model, _data(), lambda m, p: m.optim.SGD(p, lr=_LR), "mse_loss", compiled)
 
 
 def _numpy() -> Step:
