@@ -1,14 +1,20 @@
 """`viz.formula`: expressions and gradients that say what the graph does, checked by computing what is written."""
 
+import functools
 import math
+import operator
 import re
 
+import numpy as np
 import pytest
+from optools import run
+from samples import all_samples
 
 import wengert as w
 from wengert import nn
 from wengert._bind import OPS
 from wengert.viz import formula
+from wengert.viz._formula import _Derivation
 
 
 class Functions(dict):
@@ -241,6 +247,9 @@ def test_numbers_are_known_inside_a_recording():
     with w.record():
         g = (x + 1.5) * 3
     assert str(formula(g)).splitlines() == ["g     = (x + 1.5) * 3", "dg/dx = 3"]
+    with w.record(values="all"):
+        g = x * w.tensor(0.5) + 1.5
+    assert formula(g).definitions == {"g": "x * 0.5 + 1.5"}
     with w.record():
         h = 1 / x + 1e-7 * x
     assert check(h, {"x": x}).definitions["f" if "f" in formula(h, names={"x": x}).definitions else "h"]
@@ -323,3 +332,74 @@ def test_bad_input():
     with pytest.raises(ValueError, match="custom function Own"):
         formula(Own.apply(x) * 3)
     assert formula(Own.apply(x) * 3, gradients=False).definitions["f"] == "Own(x) * 3"
+
+
+# ---- every row: the derived expressions are computed and compared with the tape ---------------------------------------
+
+
+def value_of(e, known):
+    """The value of an expression; known: values of names."""
+    if e in known:
+        return known[e]
+    args = [None if a is None else value_of(a, known) for a in e.args]
+    if e.op == "number":
+        value = e.attrs if e.shape == () else w.full(e.shape, e.attrs, dtype=w.float64)
+    elif e.op == "+":
+        value = sum(c * a for c, a in zip(e.attrs, args, strict=True))
+    elif e.op == "*":
+        value = functools.reduce(
+            operator.mul, (a if n == 1 else a**n for a, n in zip(args, e.attrs[1], strict=True))
+        )
+        value = value if e.attrs[0] == 1 else e.attrs[0] * value
+    elif e.op == "sum_to_size":
+        value = summed(args[0], e.shape)
+    elif e.op in ("matmul", "outer"):
+        value = getattr(w, e.op)(*args)
+    else:
+        attrs = dict(e.attrs)
+        which = attrs.pop("result", 0)
+        args = [w.tensor(a, dtype=w.float64) if k == 0 and isinstance(a, float) else a for k, a in enumerate(args)]
+        value = w._core.apply(OPS[e.op].entry, args, tuple(attrs.values()))
+        value = value[which] if isinstance(value, tuple) else value
+    known[e] = value
+    return value
+
+
+@pytest.mark.parametrize(**all_samples(lambda row: row.differentiable and "random" not in row.flags))
+def test_every_row(row, sample):
+    """A graph of one op, and of the op times 2 plus 1: its gradients by formula are those of the tape."""
+    arrays = sample.operands[0] if row.variadic else sample.operands
+    floats = sample.floating(row)
+    given = [
+        w.tensor(v.astype(np.float64) if k in floats else v) if isinstance(v, np.ndarray) else v
+        for k, v in enumerate(arrays)
+    ]
+    given = [v.requires_grad_() if k in floats else v for k, v in enumerate(given)]
+    with w.record():
+        y = run(row, [given] if row.variadic else given, sample.attrs)[0]
+        if not y.requires_grad or y.dtype != w.float64:
+            pytest.skip("no gradient for this sample")
+        f = (y * 2 + 1).sum()
+    inputs = [given[k] for k in floats]
+    expected = w.autograd.grad(f, inputs, allow_unused=True, retain_graph=True)
+    derivation = _Derivation(w._core.graph_nodes([f]), {})
+    derivation.forward()
+    gradients = derivation.backward()
+    place = max(k for k, (node, _) in enumerate(derivation.pairs) if node.op == row.name)
+    known = {}
+    for e, v in zip(derivation.operands[place], given, strict=True):
+        if e is not None and e.op == "name":
+            known[e] = v.detach()
+    for t, gradient in zip(inputs, expected, strict=True):
+        leaf = next(
+            k for k in derivation.leaves if derivation.pairs[k][0].variable is t
+        ) if gradient is not None else None  # fmt: skip
+        if leaf is None or gradients.get(leaf) is None:
+            assert gradient is None or not gradient.abs().max()
+            continue
+        found = value_of(gradients[leaf], known)
+        found = found if isinstance(found, w.Tensor) else w.tensor(found, dtype=w.float64)
+        assert gradients[leaf].shape == tuple(t.shape)
+        assert np.allclose(found.expand(t.shape).numpy(), gradient.numpy(), rtol=1e-6, atol=1e-6, equal_nan=True)
+    with w.no_grad():
+        assert balanced(str(formula(f, names={}).latex))

@@ -70,7 +70,7 @@ class Algebra:
         self._known = {}
 
     def _intern(self, op, args, attrs, shape, dtype):
-        key = (op, tuple(map(id, args)), attrs, shape)
+        key = (op, tuple(map(id, args)), attrs, shape, dtype)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Expr(op, tuple(args), attrs, tuple(shape), dtype)
@@ -118,8 +118,10 @@ class Algebra:
         for a in args:
             if a is None:
                 operands.append(None)
-            elif a.op == "number" and a.shape == () and len(args) > 1:
+            elif a.op == "number" and a.shape == () and len(args) > 1 and a.dtype.is_floating_point:
                 operands.append(a.attrs)
+            elif op == "as_strided":  # looks at the storage: an expanded zero is too small
+                operands.append(_core.full(a.shape, 0, a.dtype))
             else:
                 operands.append(zeros(a.shape, a.dtype))
         if operands and not any(isinstance(v, _core.Tensor) for v in operands):
@@ -317,7 +319,7 @@ class Algebra:
         if e.op == "expand" and e.args[0].shape == shape:
             return self.product(math.prod(e.shape) / max(math.prod(shape), 1), [(e.args[0], 1)], e.dtype)
         if shape == ():
-            return self._intern("sum", (e,), (), (), e.dtype)
+            return self._intern("sum", (e,), (("dim", None), ("keepdim", False)), (), e.dtype)
         return self._intern("sum_to_size", (e,), (("size", shape),), shape, e.dtype)
 
 

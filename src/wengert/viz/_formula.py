@@ -7,6 +7,7 @@ from ..ops import TABLE, trace_rule
 from ._algebra import FLOAT, Algebra
 from ._build import caller_names
 from ._notation import Latex, Text, latex_name
+from ._summary import Summary
 
 LEAF = "leaf"
 LIMIT = 200  # nodes of a graph that is shown as a formula
@@ -199,11 +200,13 @@ class _Derivation:
         notes = node.notes
         known = (notes.operands or {}).get(place) if notes is not None else None
         value = node.saved_numbers.get(place) if known is None else known.value
+        if isinstance(value, _core.Tensor):
+            value = Summary.of(value)
         if isinstance(value, (bool, int, float)):
             return self.algebra.number(value)
         whole = getattr(value, "whole", None)
-        if isinstance(whole, (bool, int, float)):
-            return self.algebra.number(whole)
+        if isinstance(whole, (bool, int, float)) and row.elementwise:
+            return self.algebra.number(whole, (), DTYPES.get(value.dtype, FLOAT))
         recorded = notes is not None and notes.recording is not None
         if known is None and (recorded or not row.variadic and row.args[place] in row.optional):
             return None
