@@ -190,16 +190,20 @@ def test_sources_of_the_wheel():
 
 
 def test_import_is_quick():
-    """At most 25 ms above NumPy's own import; the best of several, because machines are busy."""
-    code = "import time, numpy; a = time.perf_counter(); import wengert; print(time.perf_counter() - a)"
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    best = min(
-        float(
-            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout
-        )
-        for _ in range(7)
+    """At most 25 ms above NumPy's own import, or a quarter of that where the machine is slow or busy: processor time,
+    the best of several."""
+    code = (
+        "from time import process_time as now; a = now(); import numpy; b = now(); import wengert; "
+        "print(b - a, now() - b)"
     )
-    assert best <= 0.025, f"{best * 1e3:.1f} ms"
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    pairs = []
+    for _ in range(7):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        pairs.append([float(v) for v in done.stdout.split()])
+    best = min(ours for _, ours in pairs)
+    least = min(theirs for theirs, _ in pairs)
+    assert best <= max(0.025, least / 4), f"{best * 1e3:.1f} ms; NumPy {least * 1e3:.1f} ms"
 
 
 def test_import_loads_no_heavy_modules():

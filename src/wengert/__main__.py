@@ -1,4 +1,4 @@
-"""Command line: ``python -m wengert run | check | demo | info | bench``."""
+"""Command line: ``python -m wengert run | check | demo | view | info | bench``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="list the names of torch that programs need and that are missing here"
     )
     check.add_argument("scripts", nargs="+", help="the programs' files")
+    view = commands.add_parser("view", help="show a saved graph: as text, as a picture, or in the browser")
+    view.add_argument("file", help="a file that wengert.graph.load reads")
+    view.add_argument("--out", metavar="PICTURE", help="write this picture: .html, .svg, .dot, .mmd or .txt")
+    view.add_argument("--open", action="store_true", help="open the interactive page in the web browser")
+    view.add_argument("--limit", type=_positive, help="print at most so many lines of nodes and groups")
+    view.add_argument("--backward", action="store_true", help="print the nodes of the backward pass too")
     commands.add_parser("info", help="versions, instruction set, threads, memory, build flags")
     bench = commands.add_parser("bench", help="a few measurements against NumPy and pure Python (about 10 s)")
     bench.add_argument("--quick", action="store_true", help="shorter and noisier (about 2 s)")
@@ -64,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not agree:
             print("demo: the two models disagree; please report this", file=sys.stderr)
         return 0 if agree else 1
+    if options.command == "view":
+        from wengert.viz import _view
+
+        return _view.run(
+            options.file, options.out, limit=options.limit, backward=options.backward, browser=options.open
+        )
     if options.command == "info":
         from wengert.demo import info
 

@@ -2,7 +2,8 @@
 # distutils: language=c++
 """The compiled core: storage, node arrays, dispatch, the backward pass. One module out of small parts.
 
-Reading order: externs (the C++ side), tensor, dispatch, table, nodes, order, backward, inplace, hooks.
+Reading order: externs (the C++ side), tensor, dispatch, ops, table, nodes, order, slots, backward, replay,
+inplace, hooks.
 """
 cimport cython
 
@@ -13,9 +14,12 @@ include "core/nodes.pxi"
 include "core/table.pxi"
 include "core/tensor.pxi"
 include "core/dispatch.pxi"
+include "core/ops.pxi"
 include "core/inplace.pxi"
 include "core/order.pxi"
+include "core/slots.pxi"
 include "core/backward.pxi"
+include "core/replay.pxi"
 include "core/hooks.pxi"
 include "core/packed.pxi"
 include "core/functions.pxi"

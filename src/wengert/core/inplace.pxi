@@ -32,7 +32,7 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
     """x.op_(...): the op's result is written to x. operands[0] is x. Steals `attr`."""
     cdef Array ins[MAX_SMALL]
     cdef int32_t nodes[MAX_SMALL]
-    cdef Array outs[4]
+    cdef Array outs[MAX_RESULTS]
     cdef Array kept
     cdef int nin = <int> len(operands), k, status
     cdef int32_t node = -1
