@@ -136,11 +136,11 @@ struct ForwardEntry {
   ForwardFn fn;
 };
 // Each file of csrc/ops lists its forward functions; registry.cpp joins the lists.
-#define WG_FORWARD_LISTS(X)                                                                                    \
-  X(elementwise)                                                                                               \
-  X(reduce)                                                                                                    \
-  X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan) X(recurrent) X(attention) \
-      X(bag)
+// clang-format off
+#define WG_FORWARD_LISTS(X) \
+  X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan) \
+  X(recurrent) X(attention) X(bag)
+// clang-format on
 #define WG_DECLARE_LIST(name) extern const ForwardEntry name##_forwards[];
 WG_FORWARD_LISTS(WG_DECLARE_LIST)
 #undef WG_DECLARE_LIST
