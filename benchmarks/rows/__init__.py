@@ -19,6 +19,8 @@ _FILES = (
     "mlp_small",
     "mlp_mnist",
     "lstm",
+    "recurrent",
+    "attention",
     "cnn",
     "gpt",
     "logistic",
