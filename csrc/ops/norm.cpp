@@ -1,8 +1,10 @@
 // Normalisation of rows (layer_norm, rms_norm) and of channels (batch_norm, group_norm), and their gradients.
+#include <cmath>
 #include <cstring>
 
 #include "wengert/fused.h"
 #include "wengert/kernels.h"
+#include "wengert/optim.h"
 #include "wengert/parallel.h"
 #include "wengert/staged.h"
 
@@ -282,6 +284,43 @@ int forward_channel_backward(OpCall& c) {
   return channel_norm_backward(c, part);
 }
 
+// total_norm(tensors): the 2-norm of all elements. Sums of squares by tensor in its dtype, their sum in float64.
+int forward_total_norm(OpCall& c) {
+  int dtype = c.in[0].dtype;
+  for (int i = 0; i < c.nin; ++i) {
+    if (expect_floating(c, c.in[i]) < 0) return -1;
+    if (c.in[i].dtype != dtype || is_half(dtype))
+      return fail(kRuntimeError, "%s: expected tensors of one dtype, float32 or float64, got %s and %s.",
+                  c.op->name, kDTypeName[dtype], kDTypeName[c.in[i].dtype]);
+  }
+  int go = c.emit(0, dtype, layout_contiguous(0, nullptr));
+  if (go <= 0) return go;
+  auto kernel = kernel_fn<SumSqManyFn>("sumsq_many", dtype);
+  double total = 0;
+  for (int i = 0; i < c.nin; ++i) {
+    Operand x;
+    if (x.take(c.in[i], dtype) < 0) return -1;
+    const void* data = x.data();
+    index_t count = c.in[i].numel();
+    double sum = 0;
+    {
+      Unlocked unlocked(count * itemsize(dtype) >= kUnlockBytes);
+      kernel(&data, &count, 1, &sum);
+    }
+    float narrow;
+    std::memcpy(&narrow, &sum, 4);
+    total += dtype == kFloat32 ? static_cast<double>(narrow) : sum;
+  }
+  double norm = std::sqrt(total);
+  if (dtype == kFloat32) {
+    float narrow = static_cast<float>(norm);
+    std::memcpy(c.out[0].data(), &narrow, 4);
+  } else {
+    std::memcpy(c.out[0].data(), &norm, 8);
+  }
+  return 0;
+}
+
 }  // namespace
 
 extern const ForwardEntry norm_forwards[] = {{"row_norm", forward_row_norm},
@@ -296,6 +335,7 @@ extern const ForwardEntry norm_forwards[] = {{"row_norm", forward_row_norm},
                                              {"channel_norm_gx", forward_channel_backward<kInput>},
                                              {"channel_norm_gw", forward_channel_backward<kWeight>},
                                              {"channel_norm_gb", forward_channel_backward<kBias>},
+                                             {"total_norm", forward_total_norm},
                                              {nullptr, nullptr}};
 
 }  // namespace wg

@@ -53,18 +53,19 @@ OpInfo* op_register(const char* name, const char* forward, const char* kernel, c
 }
 
 int OpCall::emit(int i, int dtype, Layout* layout) {
-  if (dest && i == 0) {
-    bool same = same_shape(layout, dest->layout);
+  if (dest && (i == 0 || all_dests)) {
+    const Array& to = dest[i];
+    bool same = same_shape(layout, to.layout);
     if (!same) {
       fail(kRuntimeError,
            "%s: expected an output of shape %s, got one of shape %s. In-place results do not broadcast.", op->name,
-           shape_text(layout), shape_text(dest->layout));
+           shape_text(layout), shape_text(to.layout));
       layout_decref(layout);
       return -1;
     }
     layout_decref(layout);
-    out[0] = *dest;
-    array_ref(out[0]);
+    out[i] = to;
+    array_ref(out[i]);
     return 1;
   }
   if (dry) {

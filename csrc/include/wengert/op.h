@@ -117,6 +117,7 @@ struct OpCall {
   Array* out;  // nout results, undefined before the call; each new reference belongs to the caller
   int nout;
   Array* dest = nullptr;    // in-place and out=: the result is written here (shape as the op gives it)
+  bool all_dests = false;   // dest points to one array for each result, in memory that no operand shares
   bool accumulate = false;  // with dest: add to it instead (ops with kAccumulates only)
   bool dry = false;         // shapes and dtypes only: results have no storage
   // Bit i: somebody reads result i. What nobody reads may be left out, as an empty 0-d value.

@@ -329,9 +329,11 @@ cdef int set_grad_off(int off) noexcept:
     return 0
 
 
-cdef int add_to_grad(Tensor t, Tensor g) except -1:
-    """t.grad += g for a tensor that is not a leaf (inputs= with accumulation)."""
-    set_grad(t, g if t.c.grad == NULL else (<object> t.c.grad) + g)
+cdef int add_to_grad(Tensor t, object g) except -1:
+    """t.grad += g by operations; a recorded pass adds in place, as a plain one does."""
+    if t.c.grad == NULL or not wg_grad_off() or not recorder_traces():
+        return set_grad(t, g if t.c.grad == NULL else (<object> t.c.grad) + g)
+    (<object> t.c.grad).add_(g)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 cdef Tensor new_tensor(int dtype, int ndim, const int64_t* shape, str op):
     cdef Array a
+    cdef Tensor t
     cdef int d
     cdef int64_t n = 1
     if ndim > kMaxDims:
@@ -15,7 +16,10 @@ cdef Tensor new_tensor(int dtype, int ndim, const int64_t* shape, str op):
         n *= shape[d]
     if not array_new(&a, dtype, layout_contiguous(ndim, shape)):
         raise MemoryError(f"{op}: expected memory for {n * itemsize(dtype)} bytes, got none. Use a smaller shape.")
-    return tensor_from(&a)
+    t = tensor_from(&a)
+    if recorder_traces():
+        (<object> active_recorder).made(t)
+    return t
 
 
 cdef int read_shape(object size, int64_t* shape, str op) except -1:

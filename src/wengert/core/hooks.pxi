@@ -180,7 +180,7 @@ cdef object run_hooks(int32_t i, object g):
     kept = node_hooks[i].retains
     if kept != NULL:
         t = <Tensor> <object> kept
-        set_grad(t, g if (<Tensor> t).c.grad == NULL else (<object> (<Tensor> t).c.grad) + g)
+        add_to_grad(<Tensor> t, g)
     return g
 
 

@@ -6,7 +6,6 @@
 # other than one of float32 and float64. The caller then updates by tensor operations. A pass records nothing and raises
 # the versions of what it writes.
 from cpython.dict cimport PyDict_Check, PyDict_GetItem
-from libc.math cimport sqrt
 
 cdef extern from "wengert/optim.h" namespace "wg" nogil:
     cppclass ParamList:
@@ -36,9 +35,9 @@ cdef extern from *:
     #include "wengert/optim.h"
     #include "wengert/parallel.h"
     // Kernels of the update passes, found once: [pass][float64].
-    enum { WG_SGD, WG_ADAM, WG_RMSPROP, WG_ADAGRAD, WG_SUMSQ, WG_SCALE, WG_PASSES };
+    enum { WG_SGD, WG_ADAM, WG_RMSPROP, WG_ADAGRAD, WG_SCALE, WG_PASSES };
     static void* wg_pass_kernel(int pass, int dtype) {
-      static const char* const names[WG_PASSES] = {"sgd", "adam", "rmsprop", "adagrad", "sumsq_many", "scale_many"};
+      static const char* const names[WG_PASSES] = {"sgd", "adam", "rmsprop", "adagrad", "scale_many"};
       static void* found[WG_PASSES][2];
       void*& fn = found[pass][dtype == wg::kFloat64];
       if (!fn) fn = wg::find_kernel(names[pass], dtype)->fn;
@@ -49,10 +48,6 @@ cdef extern from *:
       wg::Unlocked unlocked(large);
       reinterpret_cast<void (*)(const wg::ParamList&, const Options&)>(fn)(list, options);
     }
-    static inline void wg_sumsq(void* fn, void* const* data, const int64_t* count, int64_t n, void* sums, bool large) {
-      wg::Unlocked unlocked(large);
-      reinterpret_cast<wg::SumSqManyFn>(fn)(data, count, n, sums);
-    }
     static inline void wg_scale(void* fn, void* const* data, const int64_t* count, int64_t n, double f, bool large) {
       wg::Unlocked unlocked(large);
       reinterpret_cast<wg::ScaleManyFn>(fn)(data, count, n, f);
@@ -62,11 +57,9 @@ cdef extern from *:
     enum: WG_ADAM
     enum: WG_RMSPROP
     enum: WG_ADAGRAD
-    enum: WG_SUMSQ
     enum: WG_SCALE
     void* wg_pass_kernel(int, int)
     void wg_update[T](void*, const ParamList&, const T&, cbool)
-    void wg_sumsq(void*, void**, const int64_t*, int64_t, void*, cbool)
     void wg_scale(void*, void**, const int64_t*, int64_t, double, cbool)
     enum: kUnlockBytes "wg::kUnlockBytes"
 
@@ -125,7 +118,7 @@ cdef cbool pass_fill(Pass* s, object group, object state, tuple keys, cbool coun
     cdef PyObject* item
     cdef object params
     cdef int i = 0, c
-    if recorder_traces() or not PyDict_Check(group) or not PyDict_Check(state):
+    if not PyDict_Check(group) or not PyDict_Check(state):
         return False
     item = PyDict_GetItem(group, "params")
     if item == NULL or not isinstance(<object> item, list) or option_flag(group, "differentiable"):
@@ -262,6 +255,8 @@ def sgd_step(group, state):
     cdef Sgd o
     cdef ParamList work
     cdef tuple keys = None
+    if recorder_traces():
+        return (<object> active_recorder).run_update(sgd_step, group, state)
     if not (option(group, "lr", &o.lr) and option(group, "momentum", &o.momentum)
             and option(group, "dampening", &o.dampening) and option(group, "weight_decay", &o.weight_decay)):
         return False
@@ -289,6 +284,8 @@ def adam_step(group, state):
     cdef ParamList work
     cdef tuple keys = ADAM_KEYS
     cdef PyObject* betas
+    if recorder_traces():
+        return (<object> active_recorder).run_update(adam_step, group, state)
     if not (option(group, "lr", &o.lr) and option(group, "eps", &o.eps)
             and option(group, "weight_decay", &o.weight_decay)):
         return False
@@ -324,6 +321,8 @@ def rmsprop_step(group, state):
     cdef RmsProp o
     cdef ParamList work
     cdef tuple keys
+    if recorder_traces():
+        return (<object> active_recorder).run_update(rmsprop_step, group, state)
     if not (option(group, "lr", &o.lr) and option(group, "alpha", &o.alpha) and option(group, "eps", &o.eps)
             and option(group, "weight_decay", &o.weight_decay) and option(group, "momentum", &o.momentum)):
         return False
@@ -351,6 +350,8 @@ def adagrad_step(group, state):
     cdef Pass s
     cdef Adagrad o
     cdef ParamList work
+    if recorder_traces():
+        return (<object> active_recorder).run_update(adagrad_step, group, state)
     if not (option(group, "lr", &o.lr) and option(group, "lr_decay", &o.lr_decay) and option(group, "eps", &o.eps)
             and option(group, "weight_decay", &o.weight_decay)):
         return False
@@ -415,31 +416,20 @@ cdef void many_hold(Pass* s, cbool on) noexcept:
 
 
 def grad_norm(list tensors):
-    """The 2-norm of all tensors, taken as one vector: a 0-d tensor; None where the kernel cannot take them."""
-    cdef Pass s
-    cdef Array a
-    cdef double total = 0
-    cdef int i
-    s.block = NULL
-    try:
-        if not many_fill(&s, tensors, False):
+    """The 2-norm of all tensors, taken as one vector: a 0-d tensor; None where gradients must flow through it, or for
+    dtypes other than one of float32 and float64."""
+    cdef Tensor t
+    cdef int dtype = -1
+    for value in tensors:
+        t = <Tensor?> value
+        if dtype < 0:
+            dtype = t.c.array.dtype
+        if (t.c.array.dtype != dtype or dtype != kFloat32 and dtype != kFloat64
+                or t.c.node >= 0 and not wg_grad_off()):
             return None
-        many_hold(&s, True)
-        wg_sumsq(wg_pass_kernel(WG_SUMSQ, s.dtype), s.data[PARAM], s.count, s.n, s.data[GRAD],
-                 s.bytes >= kUnlockBytes)
-        many_hold(&s, False)
-        for i in range(s.n):
-            total += (<float*> s.data[GRAD])[i] if s.dtype == kFloat32 else (<double*> s.data[GRAD])[i]
-        layout_incref(layout_scalar())
-        if not array_new(&a, s.dtype, layout_scalar()):
-            raise_memory("grad_norm")
-        if s.dtype == kFloat32:
-            (<float*> a.data())[0] = <float> sqrt(total)
-        else:
-            (<double*> a.data())[0] = sqrt(total)
-        return tensor_from(&a)
-    finally:
-        free(s.block)
+    if dtype < 0:
+        return None
+    return apply_op(<Entry> entry_by_name["total_norm"], tensors, NULL)
 
 
 def scale_many(list tensors, factor):

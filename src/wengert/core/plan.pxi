@@ -1,143 +1,345 @@
-# What transforms and recorders need: wrappers, running an op below them, and the first plan.
-#
-# Note [Wrappers]. A wrapper is a tensor with the flag T_SLOW whose real content is a Python object, its payload. It has
-# a shape and a dtype like any tensor, so code that only asks for those works; its memory is one zero seen through
-# strides of 0, so that nothing that forgets to ask for the flag can read or write out of bounds.
+# Static plans: the core's side of a compiled graph (csrc/include/wengert/plan.h).
 
-cdef Storage* wrapper_memory = NULL
+cdef extern from "wengert/plan.h" namespace "wg":
+    enum class Place "wg::Place" (uint8_t):
+        kArena "wg::Place::kArena"
+        kRegister "wg::Place::kRegister"
+        kOutside "wg::Place::kOutside"
+    enum class StepKind "wg::StepKind" (uint8_t):
+        kCall "wg::StepKind::kCall"
+        kGroup "wg::StepKind::kGroup"
+        kScalars "wg::StepKind::kScalars"
+        kCopy "wg::StepKind::kCopy"
+        kHost "wg::StepKind::kHost"
+    cppclass PlanValue:
+        Layout* layout
+        uint8_t dtype
+        Place place
+        int32_t owner
+        int32_t slot
+        int32_t first
+        int32_t last
+        int64_t delta
+        int64_t offset
+    cppclass PlanCall:
+        const OpInfo* op
+        Attr* attr
+        int32_t out
+    cppclass BlockGroup:
+        int64_t numel
+    cppclass PlanStep:
+        StepKind kind
+        int32_t index
+        int32_t source "from"
+        int32_t to
+        vector[int32_t] calls
+    cppclass CPlan "wg::Plan":
+        int outside(int, Layout*)
+        int measure(int, Layout*)
+        int number(const Array&)
+        int call(const OpInfo*, const int32_t*, int, Attr*)
+        void host(const int32_t*, int)
+        int result(int32_t)
+        void write(int32_t, int32_t)
+        int finish(cbool)
+        void bind(int, char*)
+        int run(int (*)(void*, int) noexcept, int (*)() noexcept, void*)
+        vector[PlanValue] values
+        vector[PlanCall] calls
+        vector[PlanStep] steps
+        vector[BlockGroup] groups
+        vector[int32_t] slots
+        size_t arena_bytes
+        cbool running
 
 
-def make_wrapper(shape, dtype, payload):
-    """A tensor of the given shape and dtype that stands for `payload`; every op on it goes to slow dispatch."""
-    global wrapper_memory
-    cdef int64_t sizes[kMaxDims]
-    cdef int64_t strides[kMaxDims]
-    cdef Tensor t
-    cdef Array a
-    cdef int n = read_shape(tuple(shape), sizes, "transform")
-    if wrapper_memory == NULL:
-        wrapper_memory = storage_new(64)
-        if wrapper_memory == NULL:
-            raise_memory("transform")
-        memset(wrapper_memory.data, 0, 64)
-        wrapper_memory.readonly = 1
-    memset(strides, 0, sizeof(strides))
-    memset(&a, 0, sizeof(a))
-    a.layout = layout_strided(n, sizes, strides)
-    a.storage = wrapper_memory
-    storage_incref(wrapper_memory)
-    a.dtype = <uint8_t> dtype_code(dtype, "transform")
-    t = tensor_from(&a)
-    t.c.flags |= T_SLOW
-    fields = {"_payload": payload}
-    Py_INCREF(fields)
-    t.c.dict = <PyObject*> fields
-    wg_track(t)
-    return t
-
-
-def payload(t):
-    """What a wrapper stands for; None for anything else."""
-    if not isinstance(t, Tensor) or not (<Tensor> t).c.flags & T_SLOW or (<Tensor> t).c.dict == NULL:
-        return None
-    return (<dict> <object> (<Tensor> t).c.dict).get("_payload")
-
-
-def run(Entry e, operands, attrs=()):
-    """Runs an op that no recorder sees (wrappers among the operands still go to their transform)."""
-    global active_recorder
-    cdef PyObject* recorder = active_recorder
-    active_recorder = NULL
+cdef int plan_host(void* arg, int i) noexcept:
     try:
-        return apply_op(e, list(operands), encode_attrs(e, tuple(attrs)))
-    finally:
-        active_recorder = recorder
+        (<StaticPlan> arg).hosts[i]()
+    except BaseException as error:
+        (<StaticPlan> arg).failure = error
+        return -1
+    return 0
 
 
-def run_inplace(Entry e, Tensor x, operands, attrs=()):
-    """The in-place form of run(): operands without x."""
-    global active_recorder
-    cdef PyObject* recorder = active_recorder
-    active_recorder = NULL
-    try:
-        return apply_inplace(e, x, [x] + list(operands), encode_attrs(e, tuple(attrs)))
-    finally:
-        active_recorder = recorder
+cdef int plan_interrupt() noexcept:
+    return PyErr_CheckSignals()
 
 
-def reserve_range(Entry e, operands, attrs):
-    """The attributes of a random op with a fresh range of the default generator instead of the recorded one."""
-    values = list(operands) + list(attrs)
-    return tuple(attrs[:len(attrs) - 2]) + tuple(reserve_random(e, values[:len(values) - 2], None))
+cdef struct PlanDraw:
+    int32_t call
+    int32_t same      # an earlier draw whose numbers these are again (a gradient rule repeats them); -1: none
+    int64_t offset
+    int kind
+    int dtype
+    int64_t n
 
 
-# ---- plans -------------------------------------------------------------------------------------------------------
+cdef class StaticPlan:
+    """A graph with its memory laid out: built call by call, finished once, run any number of times."""
+    cdef CPlan p
+    cdef readonly list hosts
+    cdef object failure
+    cdef vector[int32_t] results      # slots of fresh results, in the order they were asked for
+    cdef vector[int32_t] given        # slots of outside values, in the order they were declared
+    cdef vector[char] written         # of each given one
+    cdef vector[PlanDraw] draws
+    cdef dict drawn                   # (seed, offset) as recorded -> place among the draws
+    cdef cbool finished
+    cdef int inputs                   # the first given ones: arguments, which nobody promises not to share memory
 
-cdef class Plan:
-    """A program over tensors: runs without Python for each instruction and records nothing."""
-    cdef Program* p
-    cdef readonly int inputs
+    def __cinit__(self):
+        self.hosts = []
+        self.drawn = {}
+        self.failure = None
 
-    def __dealloc__(self):
-        if self.p != NULL:
-            program_decref(self.p)
+    def outside(self, shape, dtype, strides=None):
+        """Declares a value that each run is given as a tensor of this shape, dtype and strides; returns its number."""
+        cdef int64_t sizes[kMaxDims]
+        cdef int64_t steps[kMaxDims]
+        cdef int k, n = read_shape(tuple(shape), sizes, "plan")
+        cdef Layout* layout
+        if strides is None:
+            layout = layout_contiguous(n, sizes)
+        else:
+            for k in range(n):
+                steps[k] = strides[k]
+            layout = layout_strided(n, sizes, steps)
+        v = self.p.outside(dtype_code(dtype, "plan"), layout)
+        self.given.push_back(self.p.values[v].slot)
+        self.written.push_back(0)
+        return v
 
+    def number(self, value):
+        """The number of a value that is a Python number."""
+        cdef Array a
+        weak_array(value, &a)
+        v = self.p.number(a)
+        array_unref(a)
+        return v
 
-def plan_new(traced):
-    """A Plan of a traced program: registers 0 … given-1 are the operands of a run, in order."""
-    cdef Plan plan = Plan.__new__(Plan)
-    if traced.nregs > 32767:
-        raise RuntimeError(f"plan: expected at most 32767 values, got {traced.nregs}. Record a smaller function.")
-    plan.p = build_program(traced, NULL)
-    plan.inputs = traced.given
-    return plan
+    def call(self, Entry e, operands, attrs):
+        """Appends an op on values (None: absent); returns the number of its first result.
 
+        Raises whatever the op raises for operands of such shapes and dtypes."""
+        cdef vector[int32_t] ins
+        cdef Attr* attr
+        cdef PlanDraw draw
+        cdef int out
+        for v in operands:
+            ins.push_back(-1 if v is None else <int32_t> v)
+        attr = encode_attrs(e, attrs)
+        out = self.p.call(e.info, ins.data(), <int> ins.size(), attr)
+        if out < 0:
+            raise_last()
+        if e.info.flags & kRandom:
+            draw.call = <int32_t> self.p.calls.size() - 1
+            draw.kind = _draw_kinds[e.row.kernel]
+            # The draw is as long as the tensor drawn for: the operand, or else the result.
+            like = ins[0] if ins.size() and ins[0] >= 0 else out
+            draw.dtype = self.p.values[like].dtype
+            draw.n = self.p.values[like].layout.numel
+            draw.same = self.drawn.setdefault(tuple(attrs[len(attrs) - 2:]), self.draws.size())
+            if draw.same == <int32_t> self.draws.size():
+                draw.same = -1
+            self.draws.push_back(draw)
+        return out
 
-def plan_run(Plan plan, tensors):
-    """Runs a plan on a list of tensors; returns the list of its results."""
-    cdef vector[Array] given
-    cdef vector[Array] results
-    cdef Tensor t
-    cdef size_t k
-    cdef int bad
-    if len(tensors) != plan.inputs:
-        raise ValueError(f"plan: expected {plan.inputs} tensors, got {len(tensors)}.")
-    for v in tensors:
-        t = <Tensor?> v
-        if t.c.flags & T_SLOW:
-            raise RuntimeError("plan: expected plain tensors, got one inside a transform. Call the function instead.")
-        if t.c.array.storage == NULL and not array_promote(&t.c.array):
-            raise_memory("plan")
-        given.push_back(t.c.array)
-        given[given.size() - 1].flags = 0
-    results.resize(plan.p.results.size())
-    # Another thread may drop the tensors while a large kernel runs without the lock.
-    for k in range(given.size()):
-        array_ref(given[k])
-    bad = program_run(plan.p, given.data(), NULL, NULL, results.data(), NULL, NULL)
-    for k in range(given.size()):
-        array_unref(given[k])
-    if bad < 0:
-        for k in range(results.size()):
-            array_unref(results[k])
-        raise_last()
-    out = []
-    for k in range(results.size()):
-        out.append(tensor_from(&results[k]) if results[k].layout != NULL else None)
-    return out
+    def shape_only(self, shape, dtype):
+        """The number of a value that is only measured: it has no elements."""
+        cdef int64_t sizes[kMaxDims]
+        cdef int n = read_shape(tuple(shape), sizes, "plan")
+        return self.p.measure(dtype_code(dtype, "plan"), layout_contiguous(n, sizes))
 
+    def owner(self, int v):
+        """The value whose memory v looks at: itself, or what it is a view of."""
+        return self.p.values[v].owner
 
-def plan_set_attributes(Plan plan, int k, attrs):
-    """Gives instruction k other attributes (the range of a random op)."""
-    cdef Attr* fresh
-    if k < 0 or k >= <int> plan.p.code.size():
-        raise IndexError(f"plan: expected an instruction below {plan.p.code.size()}, got {k}.")
-    fresh = encode_attrs(entry_of(plan.p.code[k].op), tuple(attrs))
-    attr_decref(plan.p.code[k].attr)
-    plan.p.code[k].attr = fresh
+    def result(self, int v):
+        """Asks for a value in new memory after each run: the next tensor of what run() returns."""
+        self.results.push_back(self.p.result(v))
+        return self.results.size() - 1
 
+    def result_value(self, int k):
+        """The number of result k as a value, for host steps that read it."""
+        return self.p.slots[self.results[k]]
 
-def infer_specs(Entry e, operands, attrs=()):
-    """(shape, dtype) of each result of an op, for operands that are (shape, dtype), numbers or None."""
-    values = [make_wrapper(v[0], v[1], None) if isinstance(v, tuple) else v for v in operands]
-    return infer(e, values, attrs)
+    def write(self, int target, int v):
+        """The tensor given for `target` is to hold value v after each run."""
+        cdef size_t k
+        self.p.write(target, v)
+        self.mark_written(target)
+
+    cdef int mark_written(self, int target) except -1:
+        cdef size_t k
+        for k in range(self.given.size()):
+            if self.given[k] == self.p.values[target].slot:
+                self.written[k] = 1
+        return 0
+
+    def host(self, function, uses):
+        """A step that calls function(): it may read and write the tensors given for the outside values in `uses`."""
+        cdef vector[int32_t] values = uses
+        self.p.host(values.data(), <int> values.size())
+        self.hosts.append(function)
+
+    def finish(self, int inputs=0, fuse=True):
+        """Groups, places and prepares. The first `inputs` outside values are arguments."""
+        self.inputs = inputs
+        if self.p.finish(fuse) < 0:
+            raise_last()
+        self.finished = True
+
+    def make_results(self):
+        """New tensors for the results of a run."""
+        cdef size_t k
+        cdef Array a
+        cdef PlanValue* v
+        cdef list out = []
+        for k in range(self.results.size()):
+            v = &self.p.values[self.p.slots[self.results[k]]]
+            layout_incref(v.layout)
+            if not array_new(&a, v.dtype, v.layout):
+                raise_memory("plan")
+            out.append(tensor_from(&a))
+        return out
+
+    def run(self, list given, list results):
+        """Runs once: `given` are the tensors of the outside values in order, `results` those of make_results().
+
+        Raises:
+            RuntimeError: a tensor of another shape, dtype or layout; the plan is running already.
+        """
+        cdef Tensor t
+        cdef size_t k
+        cdef int bad
+        cdef list kept = None
+        if not self.finished:
+            raise RuntimeError("plan: expected a finished plan. Call finish() first.")
+        if self.p.running:
+            raise RuntimeError("plan: expected one run at a time, got a second one from another thread or from inside "
+                               "the first. Make a plan for each thread.")
+        if len(given) != <Py_ssize_t> self.given.size():
+            raise ValueError(f"plan: expected {self.given.size()} tensors, got {len(given)}.")
+        for k in range(self.given.size()):
+            t = <Tensor?> given[k]
+            if not self.fits(t, &self.p.values[self.p.slots[self.given[k]]]):
+                self.misfit(t, k)
+            if self.written[k]:
+                if t.c.array.storage != NULL:
+                    if t.c.array.storage.readonly:
+                        raise RuntimeError("plan: expected memory that can be written, got a tensor over read-only memory.")
+                    t.c.array.storage.version += 1
+            elif <int> k < self.inputs and t.c.array.storage != NULL and self.shares(given, k):
+                t = <Tensor> apply_op(<Entry> entry_by_name["clone"], [t], NULL)
+                if kept is None:
+                    kept = []
+                kept.append(t)
+            self.p.bind(self.given[k], t.c.array.data())
+        for k in range(self.results.size()):
+            self.p.bind(self.results[k], (<Tensor> results[k]).c.array.data())
+        self.draw_ranges()
+        self.p.running = True
+        try:
+            bad = self.p.run(plan_host, plan_interrupt, <void*> self)
+        finally:
+            self.p.running = False
+        if bad < 0:
+            if self.failure is not None:
+                error = self.failure
+                self.failure = None
+                raise error
+            if PyErr_Occurred() != NULL:
+                raise
+            raise_last()
+
+    cdef cbool fits(self, Tensor t, PlanValue* v) except? False:
+        cdef int d
+        cdef Layout* a = t.c.array.layout
+        if t.c.flags & (T_SLOW | T_VIEW):
+            if t.c.flags & T_SLOW:
+                return False
+            refresh_view(t)
+            a = t.c.array.layout
+        if t.c.array.dtype != v.dtype or not same_shape(a, v.layout):
+            return False
+        if a == v.layout or a.contiguous and v.layout.contiguous:
+            return True
+        for d in range(a.ndim):
+            if a.shape()[d] != 1 and a.strides()[d] != v.layout.strides()[d]:
+                return False
+        return True
+
+    cdef int misfit(self, Tensor t, size_t k) except -1:
+        cdef PlanValue* v = &self.p.values[self.p.slots[self.given[k]]]
+        raise RuntimeError(
+            f"plan: expected a plain tensor of shape {shape_tuple(v.layout)} and {dtypes[v.dtype].name} for value {k}, "
+            f"got shape {shape_tuple(t.c.array.layout)} and {dtypes[t.c.array.dtype].name}. Make a plan for it.")
+
+    cdef cbool shares(self, list given, size_t k) noexcept:
+        """Whether argument k looks at memory that the run writes."""
+        cdef size_t j
+        cdef Storage* s = (<Tensor> given[k]).c.array.storage
+        for j in range(self.given.size()):
+            if self.written[j] and (<Tensor> given[j]).c.array.storage == s:
+                return True
+        return False
+
+    cdef int draw_ranges(self) except -1:
+        """Gives every random op its range of counters, in the order of the graph."""
+        cdef size_t k
+        cdef PlanDraw* d
+        cdef Attr* attr
+        for k in range(self.draws.size()):
+            d = &self.draws[k]
+            attr = self.p.calls[d.call].attr
+            attr.words[attr.count - 2] = _signed(default_gen.key)
+            if d.same >= 0:
+                d.offset = self.draws[d.same].offset
+            else:
+                d.offset = _signed(default_gen.reserve(draw_blocks(d.kind, d.dtype, d.n if d.n > 0 else 0)))
+            attr.words[attr.count - 1] = d.offset
+        return 0
+
+    # ---- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def arena_bytes(self):
+        """Bytes of the arena: what a run uses beside its arguments and results."""
+        return self.p.arena_bytes
+
+    def layout(self):
+        """Of each value that owns memory in the arena: (number, offset, bytes, first moment, last moment)."""
+        cdef size_t k
+        cdef PlanValue* v
+        out = []
+        for k in range(self.p.values.size()):
+            v = &self.p.values[k]
+            if v.owner == <int32_t> k and v.place == Place.kArena and v.first >= 0:
+                out.append((k, v.offset, v.layout.numel * itemsize(v.dtype), v.first, v.last))
+        return out
+
+    def steps(self):
+        """The steps in order: (kind, names of ops, elements)."""
+        cdef size_t k
+        cdef PlanStep* s
+        out = []
+        for k in range(self.p.steps.size()):
+            s = &self.p.steps[k]
+            if s.kind == StepKind.kCall:
+                out.append(("call", [self.op_name(s.index)], self.call_numel(s.index)))
+            elif s.kind == StepKind.kGroup or s.kind == StepKind.kScalars:
+                names = [self.op_name(c) for c in s.calls]
+                out.append(("group" if s.kind == StepKind.kGroup else "scalars", names, self.call_numel(s.calls[0])))
+            elif s.kind == StepKind.kCopy:
+                out.append(("copy", [], self.p.values[s.to].layout.numel))
+            else:
+                out.append(("host", [getattr(self.hosts[s.index], "__name__", "host")], 0))
+        return out
+
+    cdef str op_name(self, int32_t c):
+        return (<bytes> self.p.calls[c].op.name).decode()
+
+    cdef int64_t call_numel(self, int32_t c) noexcept:
+        cdef Layout* l = self.p.values[self.p.calls[c].out].layout
+        return l.numel if l != NULL else 0

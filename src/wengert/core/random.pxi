@@ -111,6 +111,11 @@ def default_generator():
     return default_gen
 
 
+def default_seed():
+    """The seed of the default generator as ops record it."""
+    return _signed(default_gen.key)
+
+
 cdef dict _draw_kinds = {"uniform": <int> kDrawUniform, "normal": <int> kDrawNormal,
                          "exponential": <int> kDrawExponential, "randint": <int> kDrawRandint,
                          "bernoulli": <int> kDrawBernoulli, "dropout": <int> kDrawBernoulli,

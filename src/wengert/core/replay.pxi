@@ -104,7 +104,7 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
     if n_flags[i] & N_LEAF:
         if n_owner[i] != NULL and (wanted is None or accumulate and i in wanted):
             leaf = <Tensor> <object> <PyObject*> n_owner[i]
-            set_grad(<Tensor> leaf, g if (<Tensor> leaf).c.grad == NULL else (<object> (<Tensor> leaf).c.grad) + g)
+            add_to_grad(<Tensor> leaf, g)
             run_post_hooks(<Tensor> leaf)
         return 0
     if n_flags[i] & N_PICK:

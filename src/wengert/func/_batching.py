@@ -9,7 +9,7 @@ from textwrap import indent
 
 from .. import _core
 from ..ops._def import DIM_FIELDS
-from ._levels import Frame, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
+from ._levels import Frame, Watcher, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
 
 
 class Batched:
@@ -366,7 +366,7 @@ RULES = {
 }
 
 
-class RandomWatch:
+class RandomWatch(Watcher):
     """Sees the ops inside a vmap that no batched operand brings to its frame: random draws from a shape."""
 
     def __init__(self, frame):
@@ -397,6 +397,3 @@ class RandomWatch:
         with paused():
             outer = current_recorder()
             return _core.run(entry, operands, attrs) if outer is None else outer.run(entry, operands, attrs)
-
-    def mark_value_read(self, op):
-        """A value was read: nothing to do, plain tensors have one."""

@@ -111,10 +111,34 @@ def current_recorder():
     return None
 
 
+class Watcher:
+    """What a recorder answers when the core tells it something that it has no interest in: it tells the next one."""
+
+    def made(self, t):
+        """A tensor is made from numbers, sizes or nothing."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.made(t)
+
+    def mark_value_read(self, op):
+        """Python reads the value of a tensor."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.mark_value_read(op)
+
+    def run_update(self, step, group, state):
+        """An optimizer updates a group of parameters in one pass of the core: step(group, state)."""
+        with paused():
+            outer = current_recorder()
+            return step(group, state) if outer is None else outer.run_update(step, group, state)
+
+
 class recording:
     """Sends every op of this thread to `recorder.run` and `recorder.run_inplace` while the block runs.
 
-    Reading a value (item, numpy, ...) is announced by `recorder.mark_value_read(op)`.
+    The recorder is a Watcher: what else happens is announced by the methods that this class has.
     """
 
     def __init__(self, recorder):

@@ -36,6 +36,11 @@ class Node:
         return [v for v in self.inputs if type(v) is int]
 
     @property
+    def effect(self):
+        """Whether it must run even if nothing reads its results."""
+        return self.op == "update"
+
+    @property
     def random(self):
         """Whether it draws random numbers."""
         row = TABLE.get(self.op)
@@ -84,7 +89,8 @@ class Graph:
         states: the State behind a value, by number.
         outputs: pairs (name, number of a value); names may repeat or be "".
         writes: pairs (number of a state or input, number of the value that it holds after a run), by the first.
-        grads: pairs (number of a state, number of the value that is its gradient after a run), by the first.
+        grads: pairs (number of a state, number of the value that is its gradient after a run; None: it has none), by
+            the first.
         structure: how a run puts the outputs together (func/_trees.py), with `fixed`, the parts that are no tensors
             (place -> value); None: a list, or the one output.
     """
@@ -129,6 +135,10 @@ class Graph:
             self.names[v] = name
         return v
 
+    def add_shape(self, shape, dtype):
+        """The number of a value that has a shape and a dtype, but no elements: an operand that is only measured."""
+        return self.add_node("shape", (), (("size", tuple(shape)), ("dtype", dtype)), [(shape, dtype)]).results[0]
+
     def add_node(self, op, inputs, attrs, specs, scope=(), line=None, payload=None):
         """Appends an operation whose results have the given (shape, dtype); returns the node."""
         results = tuple([self.new_value(shape, dtype) for shape, dtype in specs])
@@ -156,7 +166,8 @@ class Graph:
 
     def roots(self):
         """The values that must be there after a run: outputs, writes and gradients."""
-        return [v for _, v in self.outputs] + list(self.writes.values()) + list(self.grads.values())
+        grads = [v for v in self.grads.values() if v is not None]
+        return [v for _, v in self.outputs] + list(self.writes.values()) + grads
 
     def run(self, *inputs):
         """The outputs for other inputs of the same shapes and dtypes; nothing is recorded for gradients.
@@ -188,7 +199,8 @@ class Graph:
         lines = align([(a, b, c, str(d).rpartition(".")[2], e) for a, b, c, d, e in rows])
         lines.append("outputs: " + ", ".join(self.label(v) for _, v in self.outputs))
         lines.extend(f"writes: {self.label(a)} = {self.label(b)}" for a, b in self.writes.items())
-        lines.extend(f"gradients: {self.label(a)}.grad = {self.label(b)}" for a, b in self.grads.items())
+        for a, b in self.grads.items():
+            lines.append(f"gradients: {self.label(a)}.grad = {None if b is None else self.label(b)}")
         return "\n".join(lines)
 
     def __repr__(self):

@@ -1,67 +1,122 @@
-"""The recorder: sees every op of a function and numbers the values.
+"""The recorder: sees every op of a function and writes it down as a graph.
 
 Writes in place are recorded in functional form: the tensor has a new value from then on, and so have the tensor
 that it is a view of (strided_scatter) and the other views of that one (as_strided, made when they are next used).
 """
 
 from .. import _core
-from ..func._levels import is_tensor, paused, recording
+from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
 from ._graph import Graph
+from ._lines import user_line
 
 
 class _Known:
     """A tensor that the recorder has met: its value, and of a view the epoch of its base for which that holds."""
 
-    __slots__ = ("base", "epoch", "tensor", "value")
+    __slots__ = ("base", "epoch", "tensor", "value", "whole")
 
     def __init__(self, tensor, value, base=None, epoch=0):
         self.tensor = tensor
         self.value = value
         self.base = base
         self.epoch = epoch
+        self.whole = base is not None and _same_region(tensor, base.tensor)
 
 
-class Recorder:
+def _same_region(a, b):
+    return (
+        a.dtype == b.dtype
+        and tuple(a.shape) == tuple(b.shape)
+        and tuple(a.stride()) == tuple(b.stride())
+        and a.storage_offset() == b.storage_offset()
+    )
+
+
+class Recorder(Watcher):
     """Runs ops and appends them to a graph."""
 
     def __init__(self, graph):
         self.graph = graph
-        self.written = {}  # value number of an input or constant -> _Known
+        self.written = {}  # value number of an input or state -> _Known
+        self.made_here = {}  # value number of a constant that the function made -> its tensor
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
         self._versions = {}  # value number of a state -> version of its storage
         self._outside = {}  # id of an input or state -> its value number
+        self._fresh = {}  # id of a tensor that was made while recording (kept alive here) -> it
+        self._leaf_of = {}  # id of a gradient that was there at the start -> its leaf
+
+    # ---- what is there at the start --------------------------------------------------------------------------
 
     def add_input(self, t):
         """Numbers an input."""
         value = self._outside[id(t)] = self.graph.add_input(t.shape, t.dtype)
         return self._remember(t, value).value
 
+    def add_leaf(self, leaf):
+        """Notes a tensor whose gradient the function may use: that gradient is read anew in each run."""
+        if leaf.grad is not None:
+            self._leaf_of.setdefault(id(leaf.grad), leaf)
+
+    def made(self, t):
+        """The core announces a tensor that is made now: nothing outside knows it."""
+        self._fresh[id(t)] = t
+
+    # ---- values ----------------------------------------------------------------------------------------------
+
     def _remember(self, t, value, base=None, epoch=0):
         known = self._known[id(t)] = _Known(t, value, base, epoch)
-        if t.numel():
+        if t.numel() and not _core.is_shape_only(t):
             self._memory.setdefault(_core.storage_address(t)[0], known)
         return known
 
+    def _owner(self, t):
+        """The known tensor whose memory t looks at, or None."""
+        if not t.numel() or _core.is_shape_only(t):
+            return None
+        found = self._memory.get(_core.storage_address(t)[0])
+        return None if found is None else found.base or found
+
     def _append(self, op, operands, attrs, shape, dtype):
-        return self.graph.add_node(op, operands, attrs, [(shape, dtype)]).results[0]
+        return self.graph.add_node(op, operands, attrs, [(shape, dtype)], line=user_line()).results[0]
 
     def known(self, t):
-        """What is known of a tensor; one from outside becomes a constant, one that shares memory a view."""
+        """What is known of a tensor; one from outside becomes a state, one that shares memory a view."""
         found = self._known.get(id(t))
         if found is None:
-            owner = self._memory.get(_core.storage_address(t)[0]) if t.numel() else None
+            owner = self._owner(t)
             if owner is None:
-                found = self._remember(t, self.graph.add_state(t))
-                self._outside[id(t)] = found.value
-                self._versions[found.value] = t._version
-                return found
-            found = self._known[id(t)] = _Known(t, -1, owner.base or owner, -1)
+                return self._meet(t)
+            found = self._known[id(t)] = _Known(t, -1, owner, -1)
         base = found.base
         if base is not None and found.epoch != base.epoch:
-            found.value = self._append("as_strided", [base.value], self._region(t, base), t.shape, t.dtype)
+            if found.whole:
+                found.value = base.value
+            else:
+                region = self._region(t, base)
+                found.value = self._append("as_strided", [base.value], region, t.shape, t.dtype)
             found.epoch = base.epoch
+        return found
+
+    def _meet(self, t):
+        """A tensor that no recorded op has made."""
+        if _core.is_shape_only(t):
+            return self._remember(t, self.graph.add_shape(t.shape, t.dtype))
+        if id(t) in self._fresh:
+            with paused():
+                value = self.graph.add_state(t.detach().clone())
+            self.made_here[value] = self.graph.states[value].tensor
+            return self._remember(t, value)
+        leaf = self._leaf_of.get(id(t))
+        if leaf is not None:
+            value = self.graph.add_state(leaf, kind="grad")
+        else:
+            value = self.graph.add_state(t, kind="parameter" if _core.is_parameter(t) else "constant")
+        found = self._remember(t, value)
+        self._outside[id(t)] = value
+        self._versions[value] = t._version
+        self.add_leaf(t)
         return found
 
     @staticmethod
@@ -78,22 +133,33 @@ class Recorder:
             return self.known(v).value
         return None if v is None else (v,)
 
+    # ---- ops -------------------------------------------------------------------------------------------------
+
     def run(self, op, operands, attrs):
+        if "random" in op.row.flags:
+            self._check_draw(op, attrs)
         numbers = [self._operand(v) for v in operands]
         with paused():
             out = _core.apply(op, operands, attrs)
         results = out if isinstance(out, tuple) else (out,)
-        node = self.graph.add_node(op.name, numbers, attrs, [(t.shape, t.dtype) for t in results])
+        specs = [(t.shape, t.dtype) for t in results]
+        node = self.graph.add_node(op.name, numbers, attrs, specs, line=user_line())
         for t, value in zip(results, node.results, strict=True):
-            owner = None
-            if t is results[0] and "view" in op.row.flags and is_tensor(operands[0]):
-                source = self._known[id(operands[0])]
-                if _core.same_storage(t, operands[0]):
-                    owner = source.base or source
+            owner = self._owner(t)
             self._remember(t, value, owner, owner.epoch if owner else 0)
         return out
 
+    @staticmethod
+    def _check_draw(op, attrs):
+        if attrs[-2] != _core.default_seed():
+            raise RuntimeError(
+                f"record: expected random numbers of the default generator, got {op.name} with one of its own. Draw "
+                "outside and pass the tensor."
+            )
+
     def run_inplace(self, op, x, operands, attrs):
+        if "random" in op.row.flags:
+            self._check_draw(op, attrs)
         numbers = [self._operand(v) for v in operands]
         found = self.known(x)
         with paused():
@@ -104,13 +170,17 @@ class Recorder:
             value = self._append("cast", [value], (x.dtype,), x.shape, x.dtype)
         if tuple(shape) != tuple(x.shape):
             value = self._append("expand", [value], (tuple(x.shape),), x.shape, x.dtype)
-        base = found.base
-        if base is None:
-            base = found
-            new = value
-        else:
+        self._set(found, value)
+        return x
+
+    def _set(self, found, value):
+        """A known tensor has a new value from now on."""
+        base = found.base or found
+        new = value
+        if found.base is not None and not found.whole:
             b = base.tensor
-            new = self._append("strided_scatter", [base.value, value], self._region(x, base), b.shape, b.dtype)
+            region = self._region(found.tensor, base)
+            new = self._append("strided_scatter", [base.value, value], region, b.shape, b.dtype)
         outside = self._outside.get(id(base.tensor))
         if outside is not None:
             self.written[outside] = base
@@ -119,7 +189,41 @@ class Recorder:
         base.epoch += 1
         if found is not base:
             found.value, found.epoch = value, base.epoch
-        return x
+
+    def run_update(self, step, group, state):
+        """An optimizer's compiled pass: one node that reads and writes parameters and their state."""
+        params = [p for p in group["params"] if p.grad is not None]
+        tensors = [t for p in params for t in [p, *[s for s in state.get(p, {}).values() if is_tensor(s)]]]
+        inputs = [self.known(t).value for t in tensors]
+        grads = [self.known(p.grad).value for p in params]
+        with paused():
+            done = step(group, state)
+        if not done or not params:
+            return done
+        update = Update(step, group, state, params, [self._state_under(t) for t in tensors])
+        specs = [(t.shape, t.dtype) for t in tensors]
+        node = self.graph.add_node("update", [*inputs, *grads], (), specs, line=user_line(), payload=update)
+        for t, state_value, value in zip(tensors, update.states, node.results, strict=True):
+            base = self.known(t).base or self.known(t)
+            base.value = value
+            base.epoch += 1
+            # The update writes the memory itself; what was written before must be there by then.
+            self.written.pop(state_value, None)
+            self._versions.pop(state_value, None)
+        return done
+
+    def _state_under(self, t):
+        """The number of the state whose memory t is."""
+        known = self.known(t)
+        base = known if known.base is None else known.base
+        if id(base.tensor) not in self._outside or (known is not base and not known.whole):
+            raise RuntimeError(
+                "record: expected an optimizer of tensors from outside the function, got one whose parameters or "
+                "state are made or viewed inside. Make the optimizer before."
+            )
+        return self._outside[id(base.tensor)]
+
+    # ---- limits ----------------------------------------------------------------------------------------------
 
     def mark_value_read(self, op):
         """A recorded function may not depend on a value that Python reads."""
@@ -131,11 +235,45 @@ class Recorder:
     def check_states(self):
         """States may change only by ops that the recorder has seen."""
         for value, state in self.graph.states.items():
-            if value in self._versions and state.tensor._version != self._versions[value]:
+            if value in self._versions and state.read()._version != self._versions[value]:
                 raise RuntimeError(
                     "record: expected tensors from outside to be changed by tensor operations only, got one that "
                     "was changed by other means during the recording."
                 )
+
+    def finish(self, out):
+        """Completes the graph with what the function returned and left behind."""
+        graph = self.graph
+        leaves, graph.structure = flatten(out)
+        graph.fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
+        graph.outputs = [("", self.known(v).value) for v in leaves if is_tensor(v)]
+        for value, state in list(graph.states.items()):
+            if state.kind == "grad" or value in self.made_here:
+                continue
+            grad = state.tensor.grad
+            if grad is not None and id(grad) not in self._leaf_of:
+                graph.grads[value] = self.known(grad).value
+        for leaf in self._leaf_of.values():
+            if leaf.grad is None:
+                self.known(leaf)
+                graph.grads[self._outside[id(leaf)]] = None
+        self.check_states()
+        graph.writes = {target: known.value for target, known in self.written.items()}
+        return graph
+
+
+class Update:
+    """What an "update" node carries: the core's pass with its arguments, the parameters that had a gradient, and for
+    each operand but the gradients the number of the state that it is."""
+
+    __slots__ = ("group", "params", "state", "states", "step")
+
+    def __init__(self, step, group, state, params, states):
+        self.step = step
+        self.group = group
+        self.state = state
+        self.params = params
+        self.states = states
 
 
 def record(fn, *example_inputs):
@@ -164,9 +302,5 @@ def record(fn, *example_inputs):
     for t in example_inputs:
         recorder.add_input(t)
     with recording(recorder):
-        leaves, graph.structure = flatten(fn(*example_inputs))
-        graph.fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
-        graph.outputs = [("", recorder.known(v).value) for v in leaves if is_tensor(v)]
-    recorder.check_states()
-    graph.writes = {target: known.value for target, known in recorder.written.items()}
-    return graph
+        out = fn(*example_inputs)
+        return recorder.finish(out)

@@ -255,3 +255,8 @@ def group_norm_gw(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real
 def group_norm_gb(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real):
     """group_norm's gradient for its bias."""
     return _channel(g, x.shape).expand_like(u), None, None, None, None, None
+
+
+@op("total_norm", variadic=True, public=False, differentiable=False)
+def total_norm(g, tensors, y):
+    """The 2-norm of all elements of tensors of one dtype, float32 or float64, taken as one vector."""

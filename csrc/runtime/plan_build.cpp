@@ -1,0 +1,238 @@
+// Building plans: values and calls.
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "wengert/kernels.h"
+#include "wengert/plan.h"
+
+namespace wg {
+
+namespace {
+
+constexpr int kMaxLoadDims = 8;  // merged dimensions of a strided operand
+
+// Memory for operands that only lend their layout: never read for its content, so it costs address space alone.
+Storage* phantom(std::size_t bytes) {
+  static Storage s;
+  if (bytes < 4096) bytes = 4096;
+  if (s.bytes < bytes) {
+    char* fresh = static_cast<char*>(std::calloc(bytes, 1));
+    if (!fresh) return nullptr;
+    std::free(s.data);
+    s.data = fresh;
+    s.bytes = bytes;
+  }
+  s.refs = 1 << 30;
+  return &s;
+}
+
+index_t span_bytes(const Layout* l, int dtype) {
+  index_t last = 0;
+  for (int d = 0; d < l->ndim; ++d)
+    if (l->shape()[d] > 1 && l->strides()[d] > 0) last += (l->shape()[d] - 1) * l->strides()[d];
+  return (last + 1) * itemsize(dtype);
+}
+
+bool is_where(const OpInfo* op) { return op->nin == 3 && op->kernel[0] == 'w'; }
+
+}  // namespace
+
+Plan::~Plan() {
+  for (PlanValue& v : values) {
+    if (v.layout) layout_decref(v.layout);
+    array_unref(v.number);
+  }
+  for (PlanCall& c : calls) attr_decref(c.attr);
+  if (arena_) storage_decref(arena_);
+}
+
+// ---- values and calls -------------------------------------------------------------------------------------
+
+int Plan::outside(int dtype, Layout* layout) {
+  PlanValue v;
+  v.layout = layout;
+  v.dtype = static_cast<std::uint8_t>(dtype);
+  v.place = Place::kOutside;
+  v.owner = static_cast<std::int32_t>(values.size());
+  v.slot = static_cast<std::int32_t>(slots.size());
+  slots.push_back(v.owner);
+  values.push_back(v);
+  return v.owner;
+}
+
+int Plan::measure(int dtype, Layout* layout) {
+  PlanValue v;
+  v.layout = layout;
+  v.dtype = static_cast<std::uint8_t>(dtype);
+  v.place = Place::kMeasured;
+  v.owner = static_cast<std::int32_t>(values.size());
+  values.push_back(v);
+  return v.owner;
+}
+
+int Plan::number(const Array& weak) {
+  PlanValue v;
+  v.layout = layout_scalar();
+  layout_incref(v.layout);
+  v.dtype = weak.dtype;
+  v.place = Place::kNumber;
+  v.owner = static_cast<std::int32_t>(values.size());
+  v.number = weak;
+  array_ref(v.number);
+  values.push_back(v);
+  return v.owner;
+}
+
+namespace {
+
+// The type in which an elementwise call computes, where the plan's own groups can run it; -1 otherwise.
+int groupable(const OpInfo* op, const Array* in, int nin) {
+  if (!(op->flags & kElementwise) || nin != op->nin) return -1;
+  int first = is_where(op) ? 1 : 0;
+  for (int i = 0; i < nin; ++i)
+    if (!in[i].defined() || in[i].ndim() > kMaxLoadDims) return -1;
+  int dtype = result_dtype(in + first, nin - first);
+  if (op->flags & kFloatResult && !is_float(dtype)) return -1;
+  if (dtype != kFloat32 && dtype != kFloat64 && dtype != kBool && dtype != kInt64) return -1;
+  if (!op->fn[dtype] || itemsize(op->out_dtype[dtype]) > 8) return -1;
+  for (int i = 0; i < nin; ++i) {
+    bool mask = first && i == 0;
+    if (in[i].flags & kWeak) {
+      if (mask || (!is_float(dtype) && in[i].dtype != dtype)) return -1;
+    } else if (in[i].dtype != (mask ? static_cast<int>(kBool) : dtype)) {
+      return -1;
+    }
+  }
+  return dtype;
+}
+
+// The bytes of a Python number in a computing dtype.
+void convert_number(const Array& a, int dtype, char* to) {
+  double v = a.dtype == kInt64 ? static_cast<double>(a.u.i64) : a.dtype == kBool ? a.u.raw[0] : a.u.f64;
+  if (dtype == kFloat32) {
+    float f = static_cast<float>(v);
+    std::memcpy(to, &f, 4);
+  } else if (dtype == kFloat64) {
+    std::memcpy(to, &v, 8);
+  } else {
+    std::memcpy(to, a.u.raw, static_cast<std::size_t>(itemsize(dtype)));
+  }
+}
+
+}  // namespace
+
+int Plan::call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr) {
+  Array few[8];
+  std::vector<Array> many;
+  Array* arrays = few;
+  if (nin > 8) {
+    many.resize(static_cast<std::size_t>(nin));
+    arrays = many.data();
+  }
+  index_t span = 0;
+  for (int i = 0; i < nin; ++i)
+    if (in[i] >= 0) span = std::max(span, span_bytes(values[in[i]].layout, values[in[i]].dtype));
+  Storage* memory = phantom(static_cast<std::size_t>(span));
+  if (!memory) {
+    attr_decref(attr);
+    return fail_memory(op->name, span);
+  }
+  for (int i = 0; i < nin; ++i) {
+    arrays[i] = Array{};
+    if (in[i] < 0) continue;
+    const PlanValue& v = values[static_cast<std::size_t>(in[i])];
+    if (v.place == Place::kNumber) {
+      arrays[i] = v.number;
+      continue;
+    }
+    arrays[i].layout = v.layout;
+    arrays[i].dtype = v.dtype;
+    if (v.place == Place::kMeasured) {
+      arrays[i].flags = kShapeOnly;
+    } else {
+      arrays[i].storage = memory;
+    }
+  }
+  Array outs[4] = {};
+  OpCall c{op, arrays, nin, attr, outs, op->nout};
+  c.dry = !(op->flags & kView);
+  if (op->forward(c) < 0) {
+    attr_decref(attr);
+    return -1;
+  }
+  const std::int32_t number = static_cast<std::int32_t>(calls.size());
+  if (!c.dry && outs[0].storage == memory) {  // a view
+    PlanValue v;
+    const PlanValue& from = values[static_cast<std::size_t>(in[0])];
+    v.layout = outs[0].layout;
+    v.dtype = outs[0].dtype;
+    v.owner = from.owner;
+    v.delta = from.delta + outs[0].u.offset;
+    storage_decref(memory);
+    attr_decref(attr);
+    values.push_back(v);
+    return static_cast<int>(values.size()) - 1;
+  }
+  PlanCall made;
+  made.op = op;
+  made.attr = attr;
+  made.nin = nin;
+  made.first_in = static_cast<std::int32_t>(operands.size());
+  made.dtype = c.dry ? groupable(op, arrays, nin) : -1;
+  for (int i = 0; i < nin; ++i)
+    operands.push_back(made.dtype >= 0 && arrays[i].flags & kWeak ? constant(arrays[i], made.dtype) : in[i]);
+  // Constants have taken numbers before the results.
+  made.out = static_cast<std::int32_t>(values.size());
+  for (int k = 0; k < op->nout; ++k) {
+    PlanValue v;
+    // A layout of the plan's own: eager code counts references of its layouts under the interpreter lock.
+    v.layout = outs[k].layout ? layout_contiguous(outs[k].ndim(), outs[k].shape()) : nullptr;
+    v.dtype = outs[k].dtype;
+    v.place = v.layout ? Place::kArena : Place::kNone;
+    v.owner = made.out + k;
+    v.call = number;
+    array_unref(outs[k]);
+    values.push_back(v);
+  }
+  calls.push_back(made);
+  PlanStep s;
+  s.kind = StepKind::kCall;
+  s.index = number;
+  steps.push_back(s);
+  return made.out;
+}
+
+// A Python number as elements of one type.
+int Plan::constant(const Array& weak, int dtype) {
+  std::int64_t bits = 0;
+  convert_number(weak, dtype, reinterpret_cast<char*>(&bits));
+  auto place = constants_.emplace(std::make_pair(dtype, bits), static_cast<std::int32_t>(values.size()));
+  if (place.second) {
+    Array a{};
+    a.layout = layout_scalar();
+    a.dtype = static_cast<std::uint8_t>(dtype);
+    std::memcpy(a.u.raw, &bits, 8);
+    number(a);
+  }
+  return place.first->second;
+}
+
+void Plan::host(const std::int32_t* uses, int n) {
+  PlanStep s;
+  s.kind = StepKind::kHost;
+  s.index = host_steps_++;
+  s.reads.assign(uses, uses + n);
+  steps.push_back(s);
+}
+
+int Plan::result(std::int32_t v) {
+  const PlanValue& from = values[static_cast<std::size_t>(v)];
+  int made = outside(from.dtype, layout_contiguous(from.layout->ndim, from.layout->shape()));
+  writes_.push_back({made, v, host_steps_, true});
+  return values[static_cast<std::size_t>(made)].slot;
+}
+
+void Plan::write(std::int32_t target, std::int32_t v) { writes_.push_back({target, v, host_steps_, false}); }
+
+}  // namespace wg

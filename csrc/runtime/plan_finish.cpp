@@ -1,0 +1,405 @@
+// Finishing plans: grouping elementwise calls, and a place in memory for every value.
+#include <algorithm>
+#include <climits>
+#include <map>
+#include <set>
+
+#include "arena.h"
+#include "plan_parts.h"
+
+namespace wg {
+
+namespace {
+
+constexpr std::size_t kMaxGroupCalls = 64;  // more registers than a group of these needs leave the cache anyway
+
+bool same_layout(const Layout* a, const Layout* b) {
+  if (!same_shape(a, b)) return false;
+  if (a->contiguous && b->contiguous) return true;
+  for (int d = 0; d < a->ndim; ++d)
+    if (a->shape()[d] != 1 && a->strides()[d] != b->strides()[d]) return false;
+  return true;
+}
+
+}  // namespace
+
+struct PlanBuilder {
+  PlanBuilder(Plan& plan, bool fused) : p(plan), fuse(fused) {}
+
+  Plan& p;
+  bool fuse;
+  std::vector<PlanStep> out;
+  std::vector<std::int32_t> call_step;  // of each call: its step
+  std::vector<std::int32_t> call_moment;
+  std::vector<char> in_memory;          // of each value: somebody but its own group reads it
+  std::vector<std::int32_t> last_read;  // of each owner's memory: the moment
+  std::vector<char> read_oddly;         // at that moment, in a way that cannot share a block
+  std::vector<char> bound;              // of each value: made where a write wants it
+  std::vector<StepKind> kinds;          // of each step before copies are added
+  std::int32_t moments = 0;
+
+  PlanValue& value(std::int32_t v) { return p.values[static_cast<std::size_t>(v)]; }
+  std::int32_t operand(const PlanCall& c, int i) const {
+    return p.operands[static_cast<std::size_t>(c.first_in + i)];
+  }
+  PlanCall& call(std::int32_t c) { return p.calls[static_cast<std::size_t>(c)]; }
+
+  // The step whose end a value has to wait for; -1: it is there from the start.
+  std::int32_t ready(std::int32_t v) {
+    std::int32_t c = value(value(v).owner).call;
+    return c < 0 ? -1 : call_step[static_cast<std::size_t>(c)];
+  }
+
+  bool joins(const PlanCall& c, std::int32_t step, const Layout* shape) {
+    for (int i = 0; i < c.nin; ++i) {
+      std::int32_t v = operand(c, i);
+      std::int32_t from = ready(v);
+      if (from < step) continue;
+      if (from > step || value(v).owner != v || !same_shape(value(v).layout, shape)) return false;
+    }
+    return true;
+  }
+
+  // Elementwise calls of one shape form groups; of one element, runs of scalars.
+  void group() {
+    std::map<std::vector<index_t>, std::int32_t> latest;  // by shape: the step of the newest group
+    std::int32_t scalar_step = -1;
+    call_step.assign(p.calls.size(), -1);
+    for (PlanStep& s : p.steps) {
+      if (s.kind != StepKind::kCall || call(s.index).dtype < 0 || value(call(s.index).out).layout->numel == 0) {
+        if (s.kind == StepKind::kCall)
+          call_step[static_cast<std::size_t>(s.index)] = static_cast<std::int32_t>(out.size());
+        // A host step changes memory of the outside: nothing may move across it.
+        if (s.kind == StepKind::kHost) {
+          latest.clear();
+          scalar_step = -1;
+        }
+        out.push_back(std::move(s));
+        continue;
+      }
+      const PlanCall& c = call(s.index);
+      const Layout* shape = value(c.out).layout;
+      std::int32_t* place = &scalar_step;
+      if (shape->numel != 1) {
+        std::vector<index_t> key(shape->shape(), shape->shape() + shape->ndim);
+        place = &latest.emplace(std::move(key), -1).first->second;
+      }
+      bool join = *place >= 0;
+      if (join && shape->numel != 1)
+        join =
+            fuse && joins(c, *place, shape) && out[static_cast<std::size_t>(*place)].calls.size() < kMaxGroupCalls;
+      if (join && shape->numel == 1)
+        for (int i = 0; i < c.nin; ++i) join = join && ready(operand(c, i)) <= *place;
+      if (!join) {
+        PlanStep fresh;
+        fresh.kind = shape->numel == 1 ? StepKind::kScalars : StepKind::kGroup;
+        *place = static_cast<std::int32_t>(out.size());
+        out.push_back(fresh);
+      }
+      out[static_cast<std::size_t>(*place)].calls.push_back(s.index);
+      call_step[static_cast<std::size_t>(s.index)] = *place;
+    }
+    p.steps = std::move(out);
+  }
+
+  // Values that a run must leave somewhere: made there directly where possible, otherwise copied, before the host
+  // step that follows or at the end.
+  void place_writes() {
+    count_moments();
+    last_read.assign(p.values.size(), -1);
+    read_oddly.assign(p.values.size(), 0);
+    bound.assign(p.values.size(), 0);
+    std::int32_t last_fallible = -1;
+    for (const PlanStep& s : p.steps)
+      if (s.kind == StepKind::kCall && fallible(call(s.index))) last_fallible = s.moment;
+    std::vector<PlanStep> steps = std::move(p.steps);
+    std::size_t next = 0;
+    for (PlanStep& s : steps) kinds.push_back(s.kind);
+    for (PlanStep& s : steps) {
+      if (s.kind == StepKind::kHost) place_segment(&next, s.index, last_fallible);
+      note_reads(s);
+      p.steps.push_back(std::move(s));
+    }
+    place_segment(&next, INT_MAX, last_fallible);
+    // Copies have moved the steps behind them.
+    for (std::size_t k = 0; k < p.steps.size(); ++k) {
+      const PlanStep& s = p.steps[k];
+      if (s.kind == StepKind::kCall) call_step[static_cast<std::size_t>(s.index)] = static_cast<std::int32_t>(k);
+      for (std::int32_t c : s.calls) call_step[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(k);
+    }
+  }
+
+  // The writes that host step number `host` waits for.
+  void place_segment(std::size_t* next, std::int32_t host, std::int32_t last_fallible) {
+    std::size_t begin = *next, end = begin;
+    while (end < p.writes_.size() && p.writes_[end].host <= host) ++end;
+    *next = end;
+    std::set<std::int32_t> targets;
+    for (std::size_t k = begin; k < end; ++k) {
+      const Plan::Write& w = p.writes_[k];
+      targets.insert(w.target);
+      std::int32_t o = value(w.value).owner;
+      if (value(o).place == Place::kOutside) last_read[static_cast<std::size_t>(o)] = INT_MAX;  // by a copy
+    }
+    std::vector<Plan::Write> copies;
+    for (std::size_t k = begin; k < end; ++k) {
+      const Plan::Write& w = p.writes_[k];
+      if (w.value == w.target) continue;
+      PlanValue& v = value(w.value);
+      if (is_direct(w, last_fallible)) {
+        v.place = Place::kOutside;
+        v.slot = value(w.target).slot;
+        bound[static_cast<std::size_t>(w.value)] = 1;
+      } else {
+        copies.push_back(w);
+      }
+    }
+    // Sources that another copy overwrites go through memory of their own.
+    for (Plan::Write& w : copies) {
+      std::int32_t o = value(w.value).owner;
+      if (o == w.target || !targets.count(o)) continue;
+      PlanValue held;
+      held.layout = layout_contiguous(value(w.value).layout->ndim, value(w.value).layout->shape());
+      held.dtype = value(w.value).dtype;
+      held.place = Place::kArena;
+      held.owner = static_cast<std::int32_t>(p.values.size());
+      add_copy(w.value, held.owner);
+      p.values.push_back(held);
+      w.value = held.owner;
+    }
+    for (const Plan::Write& w : copies) add_copy(w.value, w.target);
+  }
+
+  // Whether the step that makes a value may make it in the memory where it is to be in the end.
+  bool is_direct(const Plan::Write& w, std::int32_t last_fallible) {
+    const PlanValue& v = value(w.value);
+    const PlanValue& t = value(w.target);
+    if (v.owner != w.value || v.place != Place::kArena || v.call < 0 || bound[static_cast<std::size_t>(w.value)] ||
+        v.dtype != t.dtype || t.owner != w.target || v.layout->numel == 0 || !same_layout(v.layout, t.layout))
+      return false;
+    std::int32_t at = call_moment[static_cast<std::size_t>(v.call)];
+    // An error must leave states as they were.
+    if (!w.fresh && at <= last_fallible) return false;
+    std::int32_t read = last_read[static_cast<std::size_t>(w.target)];
+    if (read < at) return true;
+    return read == at &&
+           kinds[static_cast<std::size_t>(call_step[static_cast<std::size_t>(v.call)])] != StepKind::kCall &&
+           !read_oddly[static_cast<std::size_t>(w.target)];
+  }
+
+  void add_copy(std::int32_t from, std::int32_t to) {
+    PlanStep s;
+    s.kind = StepKind::kCopy;
+    s.from = from;
+    s.to = to;
+    p.steps.push_back(s);
+  }
+
+  // Whether a call may fail on the values of its operands: it takes integers, which may be indices.
+  bool fallible(const PlanCall& c) {
+    for (int i = 0; i < c.nin; ++i)
+      if (operand(c, i) >= 0 && value(operand(c, i)).place != Place::kNumber && is_int(value(operand(c, i)).dtype))
+        return true;
+    return false;
+  }
+
+  void count_moments() {
+    moments = 0;
+    call_moment.assign(p.calls.size(), -1);
+    for (PlanStep& s : p.steps) {
+      s.moment = moments;
+      if (s.kind == StepKind::kCall) {
+        call_moment[static_cast<std::size_t>(s.index)] = moments++;
+      } else if (s.kind == StepKind::kGroup) {
+        for (std::int32_t c : s.calls) call_moment[static_cast<std::size_t>(c)] = moments;
+        ++moments;
+      } else if (s.kind == StepKind::kScalars) {
+        for (std::int32_t c : s.calls) call_moment[static_cast<std::size_t>(c)] = moments++;
+      } else {
+        ++moments;
+      }
+    }
+  }
+
+  // Notes when and how a step reads the memory of owners.
+  void note_reads(const PlanStep& s) {
+    auto note = [&](std::int32_t v, std::int32_t at, bool odd) {
+      auto o = static_cast<std::size_t>(value(v).owner);
+      if (at > last_read[o]) read_oddly[o] = 0;
+      last_read[o] = at;
+      if (odd) read_oddly[o] = 1;
+    };
+    auto of_call = [&](std::int32_t k, const Layout* shape) {
+      const PlanCall& c = call(k);
+      for (int i = 0; i < c.nin; ++i) {
+        std::int32_t v = operand(c, i);
+        if (v < 0) continue;
+        bool plain =
+            shape && value(v).delta == 0 && value(v).layout->contiguous && same_shape(value(v).layout, shape);
+        note(v, call_moment[static_cast<std::size_t>(k)], !plain);
+      }
+    };
+    if (s.kind == StepKind::kCall) of_call(s.index, nullptr);
+    for (std::int32_t k : s.calls) of_call(k, value(call(k).out).layout);
+    for (std::int32_t v : s.reads) note(v, s.moment, true);
+  }
+
+  // The moments between which each value needs its memory, and which values live in registers alone.
+  void live() {
+    count_moments();
+    in_memory.assign(p.values.size(), 0);
+    auto read = [&](std::int32_t v, std::int32_t at, std::int32_t step) {
+      std::int32_t o = value(v).owner;
+      PlanValue& owner = value(o);
+      owner.last = std::max(owner.last, at);
+      if (owner.call < 0 || o != v || call_step[static_cast<std::size_t>(owner.call)] != step)
+        in_memory[static_cast<std::size_t>(o)] = 1;
+    };
+    for (std::size_t k = 0; k < p.steps.size(); ++k) {
+      PlanStep& s = p.steps[k];
+      auto step = static_cast<std::int32_t>(k);
+      auto of_call = [&](std::int32_t number) {
+        const PlanCall& c = call(number);
+        std::int32_t at = call_moment[static_cast<std::size_t>(number)];
+        for (int i = 0; i < c.nin; ++i)
+          if (operand(c, i) >= 0) read(operand(c, i), at, step);
+        for (int r = 0; r < c.op->nout; ++r) {
+          PlanValue& v = value(c.out + r);
+          v.first = at;
+          v.last = std::max(v.last, at);
+          if (s.kind != StepKind::kGroup || v.place == Place::kOutside)
+            in_memory[static_cast<std::size_t>(c.out + r)] = 1;
+        }
+      };
+      if (s.kind == StepKind::kCall) of_call(s.index);
+      for (std::int32_t c : s.calls) of_call(c);
+      if (s.kind == StepKind::kCopy) {
+        read(s.from, s.moment, -2);
+        PlanValue& t = value(s.to);
+        if (t.place == Place::kArena && t.first < 0) t.first = t.last = s.moment;
+      }
+      for (std::int32_t v : s.reads) read(v, s.moment, -2);
+    }
+    for (std::size_t v = 0; v < p.values.size(); ++v)
+      if (p.values[v].owner == static_cast<std::int32_t>(v) && p.values[v].place == Place::kArena &&
+          !in_memory[v] && p.values[v].call >= 0)
+        p.values[v].place = Place::kRegister;
+  }
+
+  static index_t bytes(const PlanValue& v) { return v.layout->numel * itemsize(v.dtype); }
+  static bool is_small(const PlanValue& v) { return bytes(v) <= Arena::kSmall; }
+
+  void allocate() {
+    Arena arena;
+    // Counting sort of births and deaths by moment.
+    std::vector<std::int32_t> births_at(static_cast<std::size_t>(moments) + 2, 0), deaths_at(births_at);
+    std::vector<std::int32_t> owners;
+    for (std::size_t k = 0; k < p.values.size(); ++k) {
+      const PlanValue& v = p.values[k];
+      if (v.place != Place::kArena || v.owner != static_cast<std::int32_t>(k) || v.first < 0) continue;
+      owners.push_back(static_cast<std::int32_t>(k));
+      ++births_at[static_cast<std::size_t>(v.first) + 1];
+      ++deaths_at[static_cast<std::size_t>(v.last) + 1];
+    }
+    for (std::size_t t = 1; t < births_at.size(); ++t) {
+      births_at[t] += births_at[t - 1];
+      deaths_at[t] += deaths_at[t - 1];
+    }
+    std::vector<std::int32_t> births(owners.size()), deaths(owners.size()), b = births_at, d = deaths_at;
+    for (std::int32_t o : owners) {
+      births[static_cast<std::size_t>(b[static_cast<std::size_t>(value(o).first)]++)] = o;
+      deaths[static_cast<std::size_t>(d[static_cast<std::size_t>(value(o).last)]++)] = o;
+    }
+    std::vector<char> taken(p.values.size(), 0);  // its memory went over to another value
+    for (std::int32_t t = 0; t < moments; ++t) {
+      auto at = static_cast<std::size_t>(t);
+      for (std::int32_t k = births_at[at]; k < births_at[at + 1]; ++k) {
+        PlanValue& v = value(births[static_cast<std::size_t>(k)]);
+        std::int32_t old = reusable(births[static_cast<std::size_t>(k)], taken);
+        if (old >= 0) {
+          taken[static_cast<std::size_t>(old)] = 1;
+          v.offset = value(old).offset;
+        } else {
+          v.offset = arena.take(bytes(v));
+        }
+      }
+      for (std::int32_t k = deaths_at[at]; k < deaths_at[at + 1]; ++k) {
+        std::int32_t o = deaths[static_cast<std::size_t>(k)];
+        if (taken[static_cast<std::size_t>(o)]) continue;
+        arena.give(value(o).offset, bytes(value(o)));
+      }
+    }
+    for (std::int32_t o : owners)
+      if (!is_small(value(o))) value(o).offset += arena.small_bytes();
+    p.arena_bytes = static_cast<std::size_t>(arena.bytes());
+  }
+
+  // A value of the same size that dies in the group that makes v, read there element by element alone; -1: none.
+  std::int32_t reusable(std::int32_t number, const std::vector<char>& taken) {
+    const PlanValue& v = value(number);
+    if (v.call < 0 || is_small(v)) return -1;
+    const PlanStep& s = p.steps[static_cast<std::size_t>(call_step[static_cast<std::size_t>(v.call)])];
+    if (s.kind != StepKind::kGroup) return -1;
+    std::int32_t found = -1;
+    for (std::int32_t k : s.calls) {
+      const PlanCall& c = call(k);
+      for (int i = 0; i < c.nin; ++i) {
+        std::int32_t u = operand(c, i), o = value(u).owner;
+        const PlanValue& owner = value(o);
+        if (owner.place != Place::kArena || owner.last != s.moment || owner.first >= s.moment ||
+            taken[static_cast<std::size_t>(o)])
+          continue;
+        if (is_small(owner) || Arena::rounded(bytes(owner)) != Arena::rounded(bytes(v)) ||
+            itemsize(owner.dtype) != itemsize(v.dtype))
+          continue;
+        found = o;
+      }
+      if (found >= 0) break;
+    }
+    if (found < 0) return -1;
+    for (std::int32_t k : s.calls) {
+      const PlanCall& c = call(k);
+      for (int i = 0; i < c.nin; ++i) {
+        std::int32_t u = operand(c, i);
+        if (value(u).owner == found &&
+            (value(u).delta != 0 || !value(u).layout->contiguous || !same_shape(value(u).layout, v.layout)))
+          return -1;
+      }
+    }
+    return found;
+  }
+};
+
+int Plan::finish(bool fuse) {
+  PlanBuilder b(*this, fuse);
+  b.group();
+  b.place_writes();
+  b.live();
+  b.allocate();
+  prepare_steps(*this, b.call_step);
+  bound_.assign(slots.size(), nullptr);
+  if (arena_bytes) {
+    arena_ = storage_new(arena_bytes);
+    if (!arena_) return fail_memory("plan", static_cast<index_t>(arena_bytes));
+  }
+  place_pointers();
+  return 0;
+}
+
+// Pointers that no run changes, and the list of those that each run sets.
+void Plan::place_pointers() {
+  data_.assign(values.size(), nullptr);
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const PlanValue& v = values[k];
+    const PlanValue& o = values[static_cast<std::size_t>(v.owner)];
+    if (o.place == Place::kArena && arena_) {
+      data_[k] = arena_->data + o.offset + v.delta;
+    } else if (o.place == Place::kOutside) {
+      outer_.push_back(static_cast<std::int32_t>(k));
+    } else if (o.place == Place::kNumber) {
+      data_[k] = values[k].number.u.raw;
+    }
+  }
+}
+
+}  // namespace wg

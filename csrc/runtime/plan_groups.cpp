@@ -1,0 +1,179 @@
+// Groups in the form that runs: operands, instructions on registers, results.
+#include <unordered_map>
+
+#include "plan_parts.h"
+
+namespace wg {
+
+namespace {
+
+bool all_strides_zero(const Layout* l) {
+  for (int d = 0; d < l->ndim; ++d)
+    if (l->shape()[d] != 1 && l->strides()[d] != 0) return false;
+  return true;
+}
+
+struct GroupBuilder {
+  Plan& p;
+  const std::vector<std::int32_t>& call_step;
+
+  PlanValue& value(std::int32_t v) { return p.values[static_cast<std::size_t>(v)]; }
+  const PlanCall& call(std::int32_t c) const { return p.calls[static_cast<std::size_t>(c)]; }
+  std::int32_t operand(const PlanCall& c, int i) const {
+    return p.operands[static_cast<std::size_t>(c.first_in + i)];
+  }
+
+  void prepare() {
+    for (std::size_t k = 0; k < p.steps.size(); ++k) {
+      PlanStep& s = p.steps[k];
+      if (s.kind == StepKind::kGroup) {
+        s.index = static_cast<std::int32_t>(p.groups.size());
+        p.groups.emplace_back();
+        prepare_group(s, static_cast<std::int32_t>(k), &p.groups.back());
+      } else if (s.kind == StepKind::kScalars) {
+        s.index = static_cast<std::int32_t>(p.scalars.size());
+        p.scalars.emplace_back();
+        for (std::int32_t n : s.calls) {
+          const PlanCall& c = call(n);
+          ScalarOp op{c.op->fn[c.dtype], {0, 0, 0}, c.out, c.nin};
+          for (int i = 0; i < c.nin; ++i) op.in[i] = operand(c, i);
+          p.scalars.back().push_back(op);
+        }
+      }
+    }
+  }
+
+  void prepare_group(const PlanStep& s, std::int32_t step, BlockGroup* g) {
+    g->shape = value(call(s.calls[0]).out).layout;
+    g->numel = g->shape->numel;
+    std::unordered_map<std::int32_t, std::int16_t> reg;  // of each value
+    std::vector<char> unary_reads;
+    for (std::int32_t n : s.calls) {
+      const PlanCall& c = call(n);
+      for (int i = 0; i < c.nin; ++i) {
+        std::int32_t v = operand(c, i);
+        if (value(v).call >= 0 && value(v).owner == v && call_step[static_cast<std::size_t>(value(v).call)] == step)
+          continue;
+        auto place = reg.emplace(v, static_cast<std::int16_t>(g->loads.size()));
+        if (place.second) {
+          BlockLoad l{};
+          l.value = v;
+          l.reg = place.first->second;
+          l.item = static_cast<std::uint8_t>(itemsize(value(v).dtype));
+          g->loads.push_back(l);
+          unary_reads.push_back(0);
+        }
+        if (c.nin == 1) unary_reads[static_cast<std::size_t>(place.first->second)] = 1;
+      }
+    }
+    for (std::size_t k = 0; k < g->loads.size(); ++k) plan_load(&g->loads[k], g->shape, unary_reads[k] != 0);
+    std::int16_t next = static_cast<std::int16_t>(g->loads.size());
+    for (std::int32_t n : s.calls) {
+      const PlanCall& c = call(n);
+      BlockOp op{};
+      op.fn = c.op->fn[c.dtype];
+      op.nin = static_cast<std::int16_t>(c.nin);
+      for (int i = 0; i < c.nin; ++i) {
+        op.in[i] = reg[operand(c, i)];
+        if (static_cast<std::size_t>(op.in[i]) < g->loads.size() &&
+            g->loads[static_cast<std::size_t>(op.in[i])].uniform)
+          op.scalars |= static_cast<std::uint8_t>(1 << i);
+      }
+      op.out = next++;
+      op.out_item = static_cast<std::uint8_t>(itemsize(c.op->out_dtype[c.dtype]));
+      reg[c.out] = op.out;
+      g->code.push_back(op);
+      const PlanValue& v = value(c.out);
+      if (v.place == Place::kArena || v.place == Place::kOutside)
+        g->stores.push_back({c.out, op.out, op.out_item, is_late(*g, v)});
+    }
+    g->registers = next;
+    assign_temporaries(g);
+  }
+
+  // Whether the memory of a result is also read by the group.
+  bool is_late(const BlockGroup& g, const PlanValue& v) {
+    for (const BlockLoad& l : g.loads) {
+      const PlanValue& o = value(value(l.value).owner);
+      if (v.place == Place::kArena && o.place == Place::kArena && o.offset == v.offset) return true;
+      if (v.place == Place::kOutside && o.place == Place::kOutside && o.slot == v.slot) return true;
+    }
+    return false;
+  }
+
+  void plan_load(BlockLoad* l, const Layout* shape, bool unary) {
+    const PlanValue& v = value(l->value);
+    l->dense = v.layout->contiguous && same_shape(v.layout, shape);
+    l->uniform = !unary && (v.layout->numel == 1 || all_strides_zero(v.layout));
+    if (l->dense || l->uniform) return;
+    int n = 0;
+    for (int d = 0; d < shape->ndim; ++d) {
+      index_t size = shape->shape()[d];
+      if (size == 1) continue;
+      int own = d - (shape->ndim - v.layout->ndim);
+      index_t stride = own < 0 || v.layout->shape()[own] == 1 ? 0 : v.layout->strides()[own] * l->item;
+      if (n > 0 && l->stride[n - 1] == stride * size) {
+        l->shape[n - 1] *= size;
+        l->stride[n - 1] = stride;
+      } else {
+        l->shape[n] = size;
+        l->stride[n] = stride;
+        ++n;
+      }
+    }
+    l->ndim = n;
+  }
+
+  // Gathered operands and results that go nowhere directly need a temporary; it is free again after the last
+  // reader.
+  void assign_temporaries(BlockGroup* g) {
+    std::vector<int> last(static_cast<std::size_t>(g->registers), -1);
+    std::vector<char> own(static_cast<std::size_t>(g->registers), 0);
+    for (const BlockLoad& l : g->loads) own[static_cast<std::size_t>(l.reg)] = !l.dense && !l.uniform;
+    int n = static_cast<int>(g->code.size());
+    for (int k = 0; k < n; ++k) {
+      const BlockOp& op = g->code[static_cast<std::size_t>(k)];
+      own[static_cast<std::size_t>(op.out)] = 1;
+      last[static_cast<std::size_t>(op.out)] = k;
+      for (int i = 0; i < op.nin; ++i) last[static_cast<std::size_t>(op.in[i])] = k;
+    }
+    for (const BlockStore& s : g->stores) {
+      if (s.late) last[static_cast<std::size_t>(s.reg)] = n;
+      own[static_cast<std::size_t>(s.reg)] = s.late;
+    }
+    g->pool.assign(static_cast<std::size_t>(g->registers), -1);
+    std::vector<std::int16_t> free;
+    auto claim = [&](std::int16_t r) {
+      if (!own[static_cast<std::size_t>(r)]) return;
+      if (free.empty()) {
+        g->pool[static_cast<std::size_t>(r)] = static_cast<std::int16_t>(g->temporaries++);
+      } else {
+        g->pool[static_cast<std::size_t>(r)] = free.back();
+        free.pop_back();
+      }
+    };
+    for (const BlockLoad& l : g->loads) claim(l.reg);
+    for (int k = 0; k < n; ++k) {
+      const BlockOp& op = g->code[static_cast<std::size_t>(k)];
+      claim(op.out);
+      std::int16_t done[4];
+      int count = 0;
+      for (int i = 0; i < op.nin; ++i) done[count++] = op.in[i];
+      done[count++] = op.out;
+      for (int i = 0; i < count; ++i) {
+        auto r = static_cast<std::size_t>(done[i]);
+        if (last[r] != k || g->pool[r] < 0) continue;
+        free.push_back(g->pool[r]);
+        last[r] = -2;  // once
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void prepare_steps(Plan& plan, const std::vector<std::int32_t>& call_step) {
+  GroupBuilder{plan, call_step}.prepare();
+}
+
+}  // namespace wg

@@ -1,0 +1,191 @@
+"""Plans: a recorded training step gives the same bits as the step, and memory is laid out without overlap."""
+
+import itertools
+
+import pytest
+
+import wengert as w
+from wengert import nn
+from wengert.graph import Plan, record
+
+OPTIMIZERS = {
+    "SGD": lambda p: w.optim.SGD(p, lr=0.1),
+    "SGD with momentum": lambda p: w.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "Adam": lambda p: w.optim.Adam(p, lr=0.01, amsgrad=True),
+    "AdamW": lambda p: w.optim.AdamW(p, lr=0.01),
+    "RMSprop": lambda p: w.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
+    "Adagrad": lambda p: w.optim.Adagrad(p, lr=0.01),
+}
+
+
+def make_step(optimizer, clip):
+    w.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Dropout(0.25), nn.Linear(16, 2))
+    opt = optimizer(model.parameters())
+
+    def step(x, y):
+        opt.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        opt.step()
+        return loss
+
+    return model, opt, step
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_step(name, clip):
+    model, opt, step = make_step(OPTIMIZERS[name], clip)
+    reference, ref_opt, ref_step = make_step(OPTIMIZERS[name], clip)
+    w.manual_seed(1)
+    data = [(w.randn(8, 4), w.randn(8, 2)) for _ in range(12)]
+    plan, losses, expected = None, [], []
+    w.manual_seed(2)
+    for k, (x, y) in enumerate(data):
+        if k < 2:
+            losses.append(step(x, y).item())
+        elif k == 2:
+            plan = Plan(record(lambda x, y: losses.append(step(x, y).detach()), x, y))
+            losses[-1] = losses[-1].item()
+        else:
+            if k == 6:  # a changed learning rate takes effect
+                opt.param_groups[0]["lr"] = 0.003
+            plan(x, y)
+            losses.append(0.0)
+    w.manual_seed(2)
+    for k, (x, y) in enumerate(data):
+        if k == 6:
+            ref_opt.param_groups[0]["lr"] = 0.003
+        expected.append(ref_step(x, y).item())
+    assert losses[:3] == expected[:3]
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        assert w.equal(p, q) and w.equal(p.grad, q.grad)
+
+
+def overlaps(rows):
+    """Pairs of values that are alive at the same moment in overlapping memory: an independent check."""
+    found = []
+    for (a, at, size, first, last), (b, bt, size_b, first_b, last_b) in itertools.combinations(rows, 2):
+        in_space = at < bt + size_b and bt < at + size
+        in_time = first < last_b and first_b < last
+        if in_space and in_time:
+            found.append((a, b))
+    return found
+
+
+def test_memory_does_not_overlap():
+    _, _, step = make_step(OPTIMIZERS["Adam"], True)
+    x, y = w.randn(8, 4), w.randn(8, 2)
+    step(x, y)
+    plan = Plan(record(step, x, y))
+    rows = plan._core.layout()
+    assert len(rows) > 10 and overlaps(rows) == []
+    assert all(at + size <= plan.memory()["arena"] for _, at, size, _, _ in rows)
+    assert plan.memory()["arena"] < plan.memory()["without_reuse"]
+
+
+def test_memory_of_a_chain_is_constant():
+    def chain(x):
+        for k in range(50):
+            x = (x + k).cumsum(0)
+        return x
+
+    plan = Plan(record(chain, w.ones(1000)))
+    assert plan.memory()["arena"] <= 3 * 4032
+
+
+def test_writes_into_states():
+    a, b = w.arange(3.0), w.ones(3)
+
+    def swap(x):
+        old = a.clone()
+        a.copy_(b * x)
+        b.copy_(old)
+        return a.sum() + b.sum()
+
+    plan = Plan(record(swap, w.ones(3)))
+    a.copy_(w.arange(3.0))
+    b.fill_(1.0)
+    plan(w.full((3,), 2.0))
+    assert a.tolist() == [2.0, 2.0, 2.0] and b.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_an_argument_may_share_memory_with_a_state():
+    p = w.arange(4.0)
+    plan = Plan(record(lambda x: p.mul_(2) + x, w.ones(4)))
+    p.copy_(w.arange(4.0))
+    expected = (p.clone() * 2) + p
+    assert plan(p.detach()).tolist() == expected.tolist()
+
+
+def test_an_error_inside_leaves_states_as_they_were():
+    table, counter = w.randn(5, 3), w.zeros(1)
+
+    def look_up(index):
+        counter.add_(1)
+        return table[index]
+
+    plan = Plan(record(look_up, w.tensor([1, 2])))
+    before = counter.clone()
+    with pytest.raises(IndexError):
+        plan(w.tensor([1, 7]))
+    assert w.equal(counter, before)
+    assert w.equal(plan(w.tensor([0, 4])), table[w.tensor([0, 4])])
+    assert w.equal(counter, before + 1)
+
+
+def test_broadcast_and_strided_operands_in_groups():
+    def f(x, row, column, other):
+        y = (x + row) * column.tanh() - other.T
+        return y.exp() * (x > row).to(x.dtype), w.where(x > other.T, y, row)
+
+    args = w.randn(33, 70), w.randn(70), w.randn(33, 1), w.randn(70, 33)
+    plan = Plan(record(f, *args))
+    args = w.randn(33, 70), w.randn(70), w.randn(33, 1), w.randn(70, 33)
+    for a, b in zip(plan(*args), f(*args), strict=True):
+        assert w.equal(a, b)
+
+
+def test_large_groups_are_the_same_for_any_number_of_threads():
+    x = w.randn(100_001)
+    plan = Plan(record(lambda x: (x * 2 + 1).tanh() * x, x))
+    before = w.get_num_threads()
+    try:
+        results = []
+        for n in (1, 2, 3):
+            w.set_num_threads(n)
+            results.append(plan(x))
+    finally:
+        w.set_num_threads(before)
+    assert w.equal(results[0], results[1]) and w.equal(results[0], results[2])
+
+
+def test_calls_with_other_arguments_are_refused():
+    plan = Plan(record(lambda x: x * 2, w.ones(3)))
+    with pytest.raises(RuntimeError, match="shape"):
+        plan(w.ones(4))
+    with pytest.raises(RuntimeError, match="float64"):
+        plan(w.ones(3, dtype=w.float64))
+    with pytest.raises(ValueError, match="inputs"):
+        plan()
+    with pytest.raises(TypeError, match="tensors"):
+        plan(1.0)
+    assert plan(w.ones(6)[::2]).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_old_values_after_an_update_are_refused():
+    model, opt, _ = make_step(OPTIMIZERS["SGD"], False)
+    x = w.randn(8, 4)
+
+    def step(x):
+        weight = model[0].weight
+        old = weight.detach()[0]
+        opt.zero_grad()
+        model(x).sum().backward()
+        opt.step()
+        return old * 1.0
+
+    Plan(record(step, x))  # what looks at the parameter reads its new value, as it does when run plainly
