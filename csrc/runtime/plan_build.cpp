@@ -154,7 +154,7 @@ int Plan::call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr) {
       arrays[i].storage = memory;
     }
   }
-  Array outs[4] = {};
+  Array outs[kMaxResults] = {};
   OpCall c{op, arrays, nin, attr, outs, op->nout};
   c.dry = !(op->flags & kView);
   if (op->forward(c) < 0) {

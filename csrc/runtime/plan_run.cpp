@@ -159,7 +159,7 @@ Array Plan::array(std::int32_t v, Storage* storage) const {
 }
 
 int Plan::run_call(const PlanCall& c) {
-  Array few[8], out[4] = {}, dest[4] = {};
+  Array few[8], out[kMaxResults] = {}, dest[kMaxResults] = {};
   std::vector<Array> many;
   Array* in = few;
   if (c.nin > 8) {

@@ -16,6 +16,8 @@
 
 namespace wg {
 
+constexpr int kMaxResults = 8;  // of any row
+
 enum class Place : std::uint8_t { kNone, kArena, kOutside, kNumber, kRegister, kMeasured };
 
 struct PlanValue {
