@@ -9,6 +9,7 @@ Rows of the op table give theirs with types; functions written by hand give thei
 import inspect
 import re
 import sys
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,9 +85,8 @@ def untyped(function, method):
             if p.kind is p.KEYWORD_ONLY and not starred:
                 out.append("*")
                 starred = True
-            name = "self" if method and k == 0 else p.name
             kind = "" if method and k == 0 else ": Any"
-            out.append(f"{name}{kind}" + ("" if p.default is p.empty else " = ..."))
+            out.append(f"{p.name}{kind}" + ("" if p.default is p.empty else " = ..."))
     return ", ".join(out) if out or not method else "self"
 
 
@@ -96,18 +96,19 @@ def render_function(name, value, required, method):
     row = getattr(value, "row", None)
     if row is not None:
         given = parameters(row, required)
-        given = ["self", *given[1:]] if method else given
+        given = [row.args[0], *given[1:]] if method else given
         if not method:
             given += ["*", "out: Tensor | None = None"]
         return f"{indent}def {name}({', '.join(given)}) -> {result(row)}: ..."
-    if isinstance(value, property):
+    if isinstance(value, (property, types.GetSetDescriptorType)):
         return f"{indent}@property\n{indent}def {name}(self) -> Any: ..."
     return f"{indent}def {name}({untyped(value, method)}) -> Any: ..."
 
 
 def render(wengert, required):
     """The text of the file: what is published, beside what _core.pyi says by hand."""
-    by_hand = set(re.findall(r"def (\w+)\(", CORE.read_text(encoding="utf-8")))
+    by_hand = set(re.findall(r"def (\w+)\(|^    (\w+):", CORE.read_text(encoding="utf-8"), re.MULTILINE))
+    by_hand = {name for pair in by_hand for name in pair}
     tensor = vars(wengert.Tensor)
     names = [n for n in sorted(tensor) if not n.startswith("_") and n not in by_hand and hasattr(wengert.Tensor, n)]
     methods = [render_function(n, tensor[n], required, True) for n in names if n not in ("mro",)]
