@@ -471,7 +471,7 @@ int forward_embedding_backward(OpCall& c) {
                 shape_text(like.layout));
   for (int d = 0; d < index.ndim(); ++d) shape[ndim++] = index.shape()[d];
   for (int d = 1; d < like.ndim(); ++d) shape[ndim++] = like.shape()[d];
-  if (expect_shape(c, 0, ndim, shape) < 0) return -1;
+  if (expect_shape(c, 0, ndim, shape) < 0 || expect_floating(c, u) < 0) return -1;
   const index_t n = like.shape()[0];
   Operand where;
   if (take_indices(c, index, n, &where) < 0) return -1;
