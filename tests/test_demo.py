@@ -101,14 +101,23 @@ def test_pure_network_has_the_same_numbers():
         np.testing.assert_allclose(layer.bias.detach().numpy(), bias, rtol=0, atol=1e-6)
 
 
-def test_demo_learns_and_agrees_with_pure_python(capsys):
-    result = demo.run(epochs=12, pure_seconds=0.5)
+def test_demo_learns_and_agrees_with_pure_python(capsys, tmp_path):
+    page = tmp_path / "step.html"
+    result = demo.run(epochs=12, pure_seconds=0.5, page=str(page))
     assert result["accuracy"] >= 0.95
     assert result["difference"] < 1e-5
     assert result["speedup"] > 1
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("epoch") for line in lines) == 12
-    assert re.search(r"wengert is [\d,]+ times faster than the same model in pure Python", lines[-1])
+    assert re.search(r"wengert is [\d,]+ times faster than the same model in pure Python", lines[-2])
+    assert lines[-1].startswith(f"graph     {page} shows a training step")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>") and all(f'"{name}"' in text for name in ("labels", "loss", "linear"))
+
+
+def test_demo_goes_on_where_its_page_cannot_be_written(capsys, tmp_path):
+    demo.run(epochs=1, pure_seconds=0.0, page=str(tmp_path / "missing" / "step.html"))
+    assert "graph     not saved: " in capsys.readouterr().out
 
 
 def test_demo_refuses_no_epochs():
@@ -116,10 +125,10 @@ def test_demo_refuses_no_epochs():
         demo.run(epochs=0)
 
 
-def test_command_line_demo_reports_at_once():
+def test_command_line_demo_reports_at_once(tmp_path):
     """The first line arrives before the training, and the whole run keeps to its 30 seconds."""
     started = time.perf_counter()
-    command = [sys.executable, "-u", "-m", "wengert", "demo"]
+    command = [sys.executable, "-u", "-m", "wengert", "demo", "--page", str(tmp_path / "demo.html")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         first = process.stdout.readline()
         rest = process.stdout.read()

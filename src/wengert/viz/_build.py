@@ -105,6 +105,8 @@ class _Tape:
         self.named = named
         self.inputs = {memory_of(t): f"input {k}" if len(inputs) > 1 else "input" for k, t in enumerate(inputs)}
         self.inputs.pop(None, None)
+        self.data_names = {memory_of(t): name for name, _, t in named.values() if not t.requires_grad}
+        self.data_names.pop(None, None)
         self.kept = kept
         self.known = {}  # memory and value of a tensor outside the tape -> node
         self.records = 0
@@ -213,7 +215,7 @@ class _Tape:
         key = (operand.memory or id(operand), value.short())
         if key in self.known:
             return self.known[key]
-        name, where = operand.name, self.model.scopes[scope]
+        name, where = self.data_names.get(operand.memory, operand.name), self.model.scopes[scope]
         kind = CONSTANT
         if operand.memory in self.inputs:
             kind, name, where = INPUT, self.inputs[operand.memory], ()

@@ -21,7 +21,7 @@ from ._style import FONT, sheet
 from ._summary import BINS
 from ._texts import facts_text, settings_text, size_text
 
-SCRIPTS = ("data.js", "view.js", "side.js", "page.js")
+SCRIPTS = ("data.js", "paint.js", "view.js", "side.js", "page.js")
 WHOLE_AT_MOST = 400_000  # elements of small tensors that a page holds in all
 
 

@@ -144,7 +144,7 @@ class _Drawing:
         room = WIDTH - 36 - 7.2 * len(title)
         right = fitted(printable(right), room, 11) if room > 30 else ""
         room = WIDTH - 34 - 6.3 * len(value)
-        side = "" if not value else facts if 6.3 * len(facts) < room else fitted(facts.partition(" ")[0], room, 11)
+        sides = [text for text in (facts, facts.partition(" ")[0]) if value and 6.3 * len(text) < room]
         below = value or facts
         dash = " o" if output else ""
         self.parts.append(
@@ -154,7 +154,11 @@ class _Drawing:
             + (f'<text x="{x + WIDTH - 11:g}" y="{y + 21:g}" class="s e">{escape(right)}</text>' if right else "")
             + f'<text x="{x + 14:g}" y="{y + 40:g}" class="{"v" if value else "s"}">'
             f"{escape(fitted(below, WIDTH - 24, 12))}</text>"
-            + (f'<text x="{x + WIDTH - 11:g}" y="{y + 40:g}" class="s e">{escape(side)}</text>' if side else "")
+            + (
+                f'<text x="{x + WIDTH - 11:g}" y="{y + 40:g}" class="s e">{escape(sides[0])}</text>'
+                if sides
+                else ""
+            )
             + "</g>"
         )
 

@@ -125,7 +125,7 @@ function graphDetails(page) {
   const { graph } = page.view;
   const outputs = [...graph.outputs].map((i) => [i, ""]);
   const given = [];
-  for (let i = 0; i < graph.n && given.length < 60; i++) if (!graph.step[i]) given.push([i, graph.hasGradient(i) ? "" : "no gradient"]);
+  for (let i = 0; i < graph.n && given.length < 60; i++) if (!graph.step[i] && graph.names.has(i)) given.push([i, graph.hasGradient(i) ? "" : "no gradient"]);
   return [
     make("h2", {}, graph.title), make("p", { class: "soft" }, page.counts()),
     ...graph.notes.map((note) => make("p", { class: "note" }, note)),

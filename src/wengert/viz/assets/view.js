@@ -1,7 +1,8 @@
 // One graph on one canvas: camera, boxes, edges, what is open, what lies under the pointer.
 
-class View {
+class View extends Painter {
   constructor(graph, canvas, shared) {
+    super();
     this.graph = graph;
     this.canvas = canvas;
     this.shared = shared;  // step, gradients, selected, found, path, colours: what all views have in common
@@ -13,7 +14,6 @@ class View {
     this.shift = [0, 0];  // device pixels that the picture has moved since it was painted
     this.drawnGroups = new Uint32Array(graph.g.count);  // the last painting that showed the inside of a group
     this.paints = 0;
-    this.shortened = new Map();
     this.listEdges();
   }
 
@@ -73,7 +73,8 @@ class View {
 
   openGroup(group) {
     this.openAround([group]);
-    if (this.graph.g.is[group] * this.zoom < 0.45) this.show(this.box(this.graph.n + group), 0, true);
+    const s = this.graph.g.is[group];
+    if (s * this.zoom < 0.45) this.show({ ...this.box(this.graph.n + group), s }, 0, true);
   }
 
   // ---- camera --------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ class View {
       const next = graph.groupsIn.from(inside).find((k) => within(this.box(graph.n + k)));
       if (next === undefined) return inside ? { group: inside } : null;
       const b = this.box(graph.n + next);
-      const button = (b.x + b.w - wx) / b.s < 32 && (wy - b.y) / b.s < 32;
+      const corner = 32 * this.headScale(next, b.s * this.zoom) / this.zoom, button = b.x + b.w - wx < corner && wy - b.y < corner;
       if (button || !this.open[next]) return { group: next, button };
       inside = next;
     }
@@ -264,56 +265,33 @@ class View {
     const { colours } = this.shared, g = this.graph.g, b = this.box(this.graph.n + k), px = b.s * this.zoom;
     this.into(c, b);
     const middle = g.scale[k] < 1 ? 13 : 19;  // of the head: where a closed box was opened there is less room
-    c.fillStyle = colours.frame;
-    c.strokeStyle = colours.faint;
-    c.lineWidth = Math.max(1, 1 / px);
-    rounded(c, 0, 0, g.w[k], g.h[k], 10);
-    c.fill(); c.stroke();
-    c.fillStyle = colours.soft;
-    if (px < 0.62) this.small(c, b, this.graph.groupTitle(k), 12, middle, g.w[k] - 40);
-    else {
-      this.text(c, this.graph.groupTitle(k), 14, middle + 4, g.w[k] - 52, "600 12px");
-      this.sign(c, g.w[k] - 18, middle, false);
-    }
+    this.plate(c, 0, 0, g.w[k], g.h[k], 10 * this.headScale(k, px) / px, colours.frame, colours.faint, 1.1 / px);
+    if (px < 0.62) { this.small(c, b, colours.soft, this.graph.groupTitle(k), 12, middle, g.w[k] - 40); return; }
+    const scale = this.headScale(k, px), w = g.w[k] * px / scale;
+    this.into(c, { ...b, s: scale / this.zoom });
+    this.text(c, colours.soft, this.graph.groupTitle(k), 14, middle + 4, w - 52, "600 12px");
+    this.sign(c, colours.soft, w - 18, middle, false);
   }
 
-  /** The sign in the corner of a group: plus to open it, minus to close it. */
-  sign(c, x, y, plus) {
-    c.strokeStyle = this.shared.colours.soft; c.lineWidth = 1.5;
-    c.beginPath(); c.moveTo(x - 5, y); c.lineTo(x + 5, y);
-    if (plus) { c.moveTo(x, y - 5); c.lineTo(x, y + 5); }
-    c.stroke();
-  }
+  /** How large the head of a group is drawn: that of an open one does not grow for ever as one looks closer. */
+  headScale(k, px) { return this.open[k] ? Math.min(px, 1.3) : px; }
 
   paintClosed(c, k) {
     const { colours, step } = this.shared, { graph } = this, g = graph.g, b = this.box(graph.n + k), px = b.s * this.zoom;
     const w = g.w[k], h = g.h[k];
     this.into(c, b);
     c.globalAlpha = step >= g.low[k] ? 1 : 0.4;
-    c.fillStyle = colours.card;
-    c.strokeStyle = colours.faint;
-    c.lineWidth = Math.max(1.2, 0.8 / px);
-    if (px > 0.12) for (const d of [8, 4]) { rounded(c, d, d, w, h, 8); c.fill(); c.stroke(); }
-    rounded(c, 0, 0, w, h, 8); c.fill(); c.stroke();
-    c.fillStyle = colours.ink;
-    if (px < 0.62) this.small(c, b, graph.groupTitle(k), 8, h * 0.36, w - 14);
+    for (const d of px > 0.12 ? [8, 4, 0] : [0]) this.plate(c, d, d, w, h, 8, colours.card, colours.faint, Math.max(1.2, 0.8 / px));
+    if (px < 0.62) this.small(c, b, colours.ink, graph.groupTitle(k), 8, h * 0.36, w - 14);
     else {
-      this.text(c, graph.groupTitle(k), 14, 25, w - 52, "600 13px");
-      c.fillStyle = colours.soft;
-      this.text(c, `${g.size[k].toLocaleString("en")} nodes`, 14, 45, w - 28, "11px");
-      this.sign(c, w - 18, 20, true);
+      this.text(c, colours.ink, graph.groupTitle(k), 14, 25, w - 52, "600 13px");
+      this.text(c, colours.soft, `${g.size[k].toLocaleString("en")} nodes`, 14, 45, w - 28, "11px");
+      this.sign(c, colours.soft, w - 18, 20, true);
     }
-    if (px > 0.16) {
-      this.progress(c, 14, h - 26, w - 28, g.low[k], g.high[k], colours.operation);
-      if (g.backHigh[k]) this.progress(c, 14, h - 16, w - 28, g.backLow[k], g.backHigh[k], colours.gradient);
-    }
+    const bar = (y, colour, low, high) => this.bar(c, 14, y, w - 28, colours.faint, colour, (step - low + 1) / (high - low + 1));
+    if (px > 0.16) bar(h - 26, colours.operation, g.low[k], g.high[k]);
+    if (px > 0.16 && g.backHigh[k]) bar(h - 16, colours.gradient, g.backLow[k], g.backHigh[k]);
     c.globalAlpha = 1;
-  }
-
-  progress(c, x, y, w, low, high, colour) {
-    const part = Math.max(0, Math.min(1, (this.shared.step - low + 1) / (high - low + 1)));
-    c.fillStyle = this.shared.colours.faint; c.fillRect(x, y, w, 3);
-    c.fillStyle = colour; c.fillRect(x, y, w * part, 3);
   }
 
   paintCells(c) {
@@ -341,7 +319,7 @@ class View {
         right: graph.kind[i] === OPERATION ? (named ? op : graph.attrTexts[graph.attrs[i]]) : "",
       });
       if (two) {
-        const [now, all] = px > 0.35 ? graph.arrived(i, step) : [0, 0], lit = step >= graph.back[i];
+        const [now, all] = graph.arrived(i, step), lit = step >= graph.back[i] || (now > 0 && now === all);
         this.card(c, b, px, half + gap, lit || now > 0, colours.gradient, colours["gradient-card"], {
           title: graph.gradientTitle(i), value: lit ? graph.gradients.short(i) : now ? `${now} of ${all} arrived` : "",
           facts: graph.ops[graph.backOp[i]], right: "", pips: all > 1 ? [now, all] : null,
@@ -356,94 +334,23 @@ class View {
   card(c, b, px, y, lit, accent, fill, texts) {
     const { width, half } = this.graph.size, { colours } = this.shared;
     c.globalAlpha = lit ? 1 : 0.38;
-    c.fillStyle = fill;
-    c.strokeStyle = texts.strong ? colours.ink : colours.faint;
-    c.lineWidth = Math.max(texts.strong ? 1.6 : 1.1, 0.7 / px);
-    if (px < 0.3) { c.fillRect(0, y, width, half); c.strokeRect(0, y, width, half); } else {
-      rounded(c, 0, y, width, half, 7);
-      c.fill(); c.stroke();
-    }
+    const line = Math.max(texts.strong ? 1.6 : 1.1, 0.7 / px);
+    this.plate(c, 0, y, width, half, px < 0.3 ? 0 : 7, fill, texts.strong ? colours.ink : colours.faint, line);
     c.fillStyle = accent;
     c.fillRect(0, y + 7, 3.5, half - 14);
-    c.fillStyle = colours.ink;
-    if (px < 0.62) { this.small(c, b, texts.title, 8, y + half / 2, width - 14); return; }
-    const used = this.text(c, texts.title, 14, y + 21, width - 26, "600 13px");
-    c.fillStyle = texts.value ? colours.ink : colours.soft;
-    const below = this.text(c, texts.value || texts.facts, 14, y + 40, width - 26, texts.value ? "12px" : "11px");
-    c.fillStyle = colours.soft;
+    if (px < 0.62) { this.small(c, b, colours.ink, texts.title, 8, y + half / 2, width - 14); return; }
+    const used = this.text(c, colours.ink, texts.title, 14, y + 21, width - 26, "600 13px");
+    const [colour, font] = texts.value ? [colours.ink, "12px"] : [colours.soft, "11px"];
+    const below = this.text(c, colour, texts.value || texts.facts, 14, y + 40, width - 26, font);
     c.textAlign = "right";
-    if (texts.right && width - 44 - used > 24) this.text(c, texts.right, width - 11, y + 21, width - 36 - used, "11px");
+    if (texts.right && width - 44 - used > 24) this.text(c, colours.soft, texts.right, width - 11, y + 21, width - 36 - used, "11px");
     if (texts.value && texts.facts) {
-      const room = width - 34 - below, short = texts.facts.split(" ")[0];
-      const side = this.width_(c, texts.facts, "11px") < room ? texts.facts : short;
-      if (this.width_(c, side, "11px") < room) this.text(c, side, width - 11, y + 40, room, "11px");
+      const room = width - 34 - below, side = this.measure(c, texts.facts, "11px") < room ? texts.facts : texts.facts.split(" ")[0];
+      if (this.measure(c, side, "11px") < room) this.text(c, colours.soft, side, width - 11, y + 40, room, "11px");
     }
     c.textAlign = "left";
-    if (texts.pips) this.pips(c, width - 12, y + 16, ...texts.pips);
+    if (texts.pips) this.pips(c, colours.gradient, width - 12, y + 16, ...texts.pips);
     c.globalAlpha = 1;
-  }
-
-  /** A title that stays legible where its box is small: as large as the box lets it, in the middle of a line at y. */
-  small(c, b, title, x, y, room) {
-    const px = b.s * this.zoom;
-    if (room * px > 22) {
-      const size = 20 * px > 9 ? 10 : 9;
-      c.setTransform(this.ratio, 0, 0, this.ratio, (b.x * this.zoom + this.dx) * this.ratio, (b.y * this.zoom + this.dy) * this.ratio);
-      if (title.length * 5.6 > room * px) title = title.replace("iterations ", "");
-      this.text(c, title, x * px, y * px + size * 0.36, room * px, `600 ${size}px`);
-      this.into(c, b);
-    }
-    c.globalAlpha = 1;
-  }
-
-  /** A gradient that several paths add to: one dot for each, filled when it has arrived. */
-  pips(c, x, y, now, all) {
-    const { colours } = this.shared;
-    if (all > 6) {
-      c.fillStyle = colours.gradient; c.textAlign = "right";
-      this.text(c, `Σ ${now}/${all}`, x + 1, y + 5, 90, "600 11px");
-      c.textAlign = "left";
-      return;
-    }
-    for (let k = 0; k < all; k++) {
-      c.beginPath();
-      c.arc(x - (all - 1 - k) * 10, y, 3.2, 0, 7);
-      c.strokeStyle = c.fillStyle = colours.gradient; c.lineWidth = 1.2;
-      c.stroke();
-      if (k < now) c.fill();
-    }
-  }
-
-  setFont(c, font) {
-    if (this.font === font) return;
-    this.font = font;
-    c.font = `${font} ${this.shared.font}`;
-  }
-
-  width_(c, text, font) {
-    const key = font + text;
-    let w = this.shortened.get(key);
-    if (w === undefined) {
-      this.setFont(c, font);
-      w = c.measureText(text).width;
-      if (this.shortened.size > 20000) this.shortened.clear();
-      this.shortened.set(key, w);
-    }
-    return w;
-  }
-
-  /** Writes a text, shortened to `room`; returns its width. */
-  text(c, text, x, y, room, font) {
-    let w = this.width_(c, text, font);
-    if (w > room) {
-      let keep = Math.max(1, Math.floor(text.length * room / w) - 1);
-      while (keep > 1 && this.width_(c, `${text.slice(0, keep)}…`, font) > room) keep--;
-      text = `${text.slice(0, keep)}…`;
-      w = this.width_(c, text, font);
-    }
-    this.setFont(c, font);
-    c.fillText(text, x, y);
-    return w;
   }
 
   // ---- edges ---------------------------------------------------------------------------------------------------
@@ -570,9 +477,7 @@ class View {
     }
     const x = b.x * z + this.dx, y = b.y * z + this.dy;
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    c.strokeStyle = colour; c.lineWidth = width;
-    rounded(c, x - 3, y - 3, b.w * z + 6, b.h * z + 6, 7 * b.s * z + 3);
-    c.stroke();
+    this.plate(c, x - 3, y - 3, b.w * z + 6, b.h * z + 6, 7 * b.s * z + 3, null, colour, width);
   }
 
   paintMarks(c) {
@@ -594,19 +499,11 @@ class View {
       const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
       const right = Math.max(...boxes.map((b) => b.x + b.w)), bottom = Math.max(...boxes.map((b) => b.y + b.h));
       const z = this.zoom, pad = 9 * boxes[0].s * z;
-      c.strokeStyle = colours.state; c.lineWidth = 1.5; c.setLineDash([6, 4]);
-      rounded(c, x * z + this.dx - pad, y * z + this.dy - pad, (right - x) * z + 2 * pad, (bottom - y) * z + 2 * pad, pad);
-      c.stroke();
+      const [left, top] = [x * z + this.dx - pad, y * z + this.dy - pad];
+      c.setLineDash([6, 4]);
+      this.plate(c, left, top, (right - x) * z + 2 * pad, (bottom - y) * z + 2 * pad, pad, null, colours.state, 1.5);
       c.setLineDash([]);
-      if (boxes[0].s * z > 0.4) {
-        c.fillStyle = colours.state;
-        this.text(c, name, x * z + this.dx, y * z + this.dy - pad - 4, 400, "600 11px");
-      }
+      if (boxes[0].s * z > 0.4) this.text(c, colours.state, name, left + pad, top - 4, 400, "600 11px");
     }
   }
-}
-
-function rounded(c, x, y, w, h, r) {
-  c.beginPath();
-  c.roundRect(x, y, w, h, Math.min(r, w / 2, h / 2));
 }
