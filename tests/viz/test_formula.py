@@ -230,6 +230,27 @@ def test_ops_of_several_results_and_absent_operands():
     assert "cross_entropy" in str(formula(bare, names=leaves, gradients=False))
 
 
+def test_static_graphs():
+    graph = w.graph.record(lambda x, y: (x + 1.5).tanh() * y, w.zeros(()), w.zeros(()))
+    assert str(formula(graph)).splitlines() == [
+        "t1     = tanh(x1 + 1.5)",
+        "f      = t1 * x2",
+        "df/dx1 = x2 * (1 - t1**2)",
+        "df/dx2 = t1",
+    ]
+    model = nn.Linear(3, 2)
+    graph = w.graph.record(lambda x: model(x).relu().sum(), w.ones(3))
+    found = formula(graph)
+    assert found.gradients == {"x1": "t2 @ weight", "weight": "outer(t2, x1)", "bias": "t2"}
+    assert found.definitions["t1"] == "relu(x1 @ weight.T + bias)" and balanced(found.latex)
+    two = w.graph.record(lambda x: (x, x * 2), w.zeros(3))
+    with pytest.raises(ValueError, match="one output, got 2"):
+        formula(two)
+    several = w.graph.record(lambda x: x.sort().indices * 2, w.zeros(3))
+    with pytest.raises(ValueError, match="first results"):
+        formula(several)
+
+
 def test_variables_name_inner_values():
     x, y = (w.tensor(v, requires_grad=True) for v in (2.0, 3.0))
     q = x + y
@@ -325,7 +346,7 @@ def test_bad_input():
             return g * 2
 
     x = w.tensor(2.0, requires_grad=True)
-    with pytest.raises(TypeError, match="expected a Tensor, got float"):
+    with pytest.raises(TypeError, match="expected a Tensor or a Graph, got float"):
         formula(2.0)
     with pytest.raises(RuntimeError, match="tensor with history"):
         formula(w.tensor(2.0))

@@ -3,13 +3,14 @@
 from .. import _core
 from .._dtypes import DTYPES
 from ..func._levels import entry, zeros
+from ..graph._graph import Graph
 from ..ops import TABLE, trace_rule
 from ._algebra import FLOAT, Algebra
 from ._build import caller_names
+from ._formula_graph import LEAF, pairs_of
 from ._notation import Latex, Text, latex_name
 from ._summary import Summary
 
-LEAF = "leaf"
 LIMIT = 200  # nodes of a graph that is shown as a formula
 NAMED_FROM = 4  # expressions of this size that are used more than once get a name
 LONGEST = 30  # and so do larger ones, wherever they are used
@@ -70,7 +71,8 @@ def formula(x, *, names=None, gradients=True):
     inside `with wengert.record():` only; otherwise they are c1, c2, ...
 
     Args:
-        x: a tensor with history. Where it has several elements, the gradients are those of their sum.
+        x: a tensor with history, or a Graph with one output. Where it has several elements, the gradients are those of
+            their sum.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
         gradients: False leaves the gradients out.
 
@@ -78,9 +80,9 @@ def formula(x, *, names=None, gradients=True):
         A Formula: `print(f)`, `f.text`, `f.latex`, `f.gradients`.
 
     Raises:
-        TypeError: x is no tensor.
+        TypeError: x is something else.
         RuntimeError: x has no history.
-        ValueError: the graph has more than 200 nodes. `viz.text` shows those.
+        ValueError: the graph has more than 200 nodes (`viz.text` shows those), or a Graph has not one output.
 
     Example:
         >>> import wengert
@@ -96,9 +98,13 @@ def formula(x, *, names=None, gradients=True):
         f &= \\left(x + y\\right) \\cdot z
         \\end{aligned}
     """
-    if not isinstance(x, _core.Tensor):
-        raise TypeError(f"formula: expected a Tensor, got {type(x).__name__}.")
-    pairs = _core.graph_nodes([x])
+    known = _names(caller_names() if names is None else names)
+    if isinstance(x, Graph):
+        pairs, known = pairs_of(x, {v: known.get(_key(state.tensor)) for v, state in x.states.items()})
+    elif isinstance(x, _core.Tensor):
+        pairs = _core.graph_nodes([x])
+    else:
+        raise TypeError(f"formula: expected a Tensor or a Graph, got {type(x).__name__}.")
     if not pairs:
         raise RuntimeError(
             "formula: expected a tensor with history, got one that does not require grad. Compute it from tensors "
@@ -112,7 +118,7 @@ def formula(x, *, names=None, gradients=True):
             f"formula: expected ops of the op table, got the custom function {custom[0]}, whose gradient is code. Pass "
             "gradients=False."
         )
-    derivation = _Derivation(pairs, _names(caller_names() if names is None else names))
+    derivation = _Derivation(pairs, known)
     derivation.forward()
     try:
         results = derivation.backward() if gradients else {}
@@ -132,9 +138,13 @@ def _names(names):
     for name, value in names.items():
         named = [(name, value)] if isinstance(value, _core.Tensor) else list(value.named_parameters())
         for own, t in named:
-            node = _core.node_of(t)
-            found.setdefault(id(t) if node is None else node.sequence, own)
+            found.setdefault(_key(t), own)
     return found
+
+
+def _key(t):
+    node = _core.node_of(t)
+    return id(t) if node is None else node.sequence
 
 
 class _Derivation:
