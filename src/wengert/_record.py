@@ -166,15 +166,25 @@ class record:
             raise ValueError(f"record: expected values to be one of {VALUES}, got {values!r}.")
         self.values = values
         self.count = 0  # nodes noted so far
+        self.cuts = None  # what it knows of tensors without history
+        self.operands = None  # of the op that runs now
         self._frames = []  # open with-blocks: the recording can be entered again
+        self._watching = []
         self._stack = []  # _Place of each scope around the last op, outermost first
         self._top = {}
         self._results = weakref.WeakValueDictionary()  # address -> notes of the node whose value lay there last
 
     def __enter__(self):
         global _open_count
+        from ._record_cuts import Cuts, OpWatcher
+        from .func._levels import recording
+
+        if self.cuts is None:
+            self.cuts = Cuts()
         self._frames.append(_opening_frame())
         _recordings().append(self)
+        self._watching.append(recording(OpWatcher(self)))
+        self._watching[-1].__enter__()
         with _lock:
             _open_count += 1
             _core.set_node_watcher(_watch)
@@ -187,6 +197,7 @@ class record:
             if recordings[k] is self:
                 del recordings[k]
                 break
+        self._watching.pop().__exit__(kind, value, trace)
         self._frames.pop()
         self._stack = []
         with _lock:
@@ -224,7 +235,8 @@ class record:
             memory = memory_of(value)
             if memory is not None:
                 self._results[memory[0]] = notes
-        given = {k: self._operand(v, frames) for k, v in enumerate(operands) if v is not None}
+        own = self.operands if self.operands is not None and len(self.operands) == len(operands) else operands
+        given = {k: self._operand(v, own[k], frames) for k, v in enumerate(operands) if v is not None}
         if given:
             notes.operands = given
         for source, _ in node.next_functions:
@@ -234,21 +246,23 @@ class record:
     def note_gradient(self, notes, gradient):
         """Keeps the gradient of a node's result (called by every backward pass that reaches it)."""
         if _core.payload(gradient) is None:
-            notes.gradient = self._keep(gradient.detach())
+            notes.gradient = self._keep(gradient)
 
-    def _operand(self, value, frames):
+    def _operand(self, value, own, frames):
+        """What an operand without a node is. own: the very tensor that the op was called with, where it is known."""
         memory = memory_of(value)
         operand = Operand(self._keep(value), memory)
-        if memory is None:
+        if not isinstance(value, _core.Tensor):
             return operand
-        source = self._results.get(memory[0])
-        if source is not None and _same_value(source.value, operand.value):
+        cut = self.cuts.source(own)
+        if cut is not None and cut[1] is not None:
+            operand.source, operand.how = cut
+        source = self._results.get(memory[0]) if memory is not None else None
+        if operand.how is None and source is not None and _same_value(source.value, operand.value):
             operand.source, operand.how = source.sequence, "detach"
-        for frame in frames.frames:
-            for name, t in _variables(frame).items():
-                if isinstance(t, _core.Tensor) and not t.requires_grad and memory_of(t) == memory:
-                    operand.name = name
-                    return operand
+        operand.name = next(
+            (n for n in (_name_in(_variables(f), own) for f in frames.frames) if n is not None), None
+        )
         return operand
 
     def _note_leaf(self, node, frames):
@@ -263,18 +277,20 @@ class record:
         notes.recording = self
         if notes.name is None:
             notes.name, notes.scope = self._leaf_name(leaf, frames)
-        notes.value = self._keep(leaf.detach())
+        notes.value = self._keep(leaf)
 
     def _keep(self, value):
         if self.values is None:
             return None
         if not isinstance(value, _core.Tensor):
             return value
-        if self.values == "all":
-            return value.clone()
         from .viz._summary import Summary
 
-        return Summary.of(value)
+        recorder = _core.set_recorder(None)  # looking is no part of the program
+        try:
+            return value.detach().clone() if self.values == "all" else Summary.of(value)
+        finally:
+            _core.set_recorder(recorder)
 
     # ---- frames
 

@@ -282,3 +282,21 @@ def test_what_there_is_not():
         pass
     with pytest.raises(ValueError, match="group_by_stack_n=0"):
         prof.key_averages(group_by_stack_n=5)
+
+
+def test_a_static_recording_sees_through_a_profile():
+    def gradient(v):
+        v = v.detach().requires_grad_()
+        with profile():
+            (g,) = w.autograd.grad((v * v).sum(), v)
+        return g
+
+    graph = w.graph.record(gradient, w.zeros(3))
+    assert graph.run(w.tensor([1.0, 2.0, 3.0])).tolist() == [2.0, 4.0, 6.0]
+
+    def reads(v):
+        with profile():
+            return v * v.sum().item()
+
+    with pytest.raises(RuntimeError, match="item"):
+        w.graph.record(reads, w.ones(3))

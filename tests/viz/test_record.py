@@ -319,3 +319,44 @@ def test_notes_of_something_else():
     assert r.notes(w.ones(2)) is None
     with pytest.raises(TypeError, match="expected a Tensor, got int"):
         r.notes(3)
+
+
+def test_what_no_grad_and_ops_without_a_derivative_cut_off():
+    x = leaf([1.0, 2.0, 3.0])
+    with w.record():
+        h = x * 2
+        with w.no_grad():
+            scale = h.mean() + 1  # two ops: the second one's operands have no history any more
+        hot = (h > 3).float()
+        y = h * scale * hot
+    found = {
+        o.name: (o.source, o.how) for n in graph(y) if n.op == "mul" for o in (n.notes.operands or {}).values()
+    }
+    assert found["scale"] == (h.grad_fn.sequence, "no_grad")
+    assert found["hot"] == (h.grad_fn.sequence, "gt")
+    model = w.viz._build.build(y)
+    assert sorted(model.cuts.values()) == ["gt", "no_grad"]
+
+
+def test_recording_inside_a_static_recording():
+    def inside(v):
+        with w.record():
+            return (v * 2).exp().sum()
+
+    assert [n.op for n in w.graph.record(inside, w.zeros(3)).nodes] == ["mul", "exp", "sum"]
+
+    def gradient(v):
+        v = v.detach().requires_grad_()
+        with w.record():
+            (g,) = w.autograd.grad((v * v).sum(), v)
+        return g
+
+    graph = w.graph.record(gradient, w.zeros(3))
+    assert graph.run(w.tensor([1.0, 2.0, 3.0])).tolist() == [2.0, 4.0, 6.0]
+
+    def reads(v):
+        with w.record():
+            return v * v.sum().item()
+
+    with pytest.raises(RuntimeError, match="item"):
+        w.graph.record(reads, w.ones(3))

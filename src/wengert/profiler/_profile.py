@@ -85,14 +85,14 @@ def _current():
     return next((p for thread, p in reversed(_open) if thread == me), None)
 
 
-class _Watcher:
+class _Watcher(_levels.Watcher):
     """Stands where a recorder would: runs each op and times it."""
 
-    traces = False  # gradient rules and optimizer passes run as they always do
-
-    def __init__(self, owner, inner):
+    def __init__(self, owner, outer):
         self.owner = owner
-        self.inner = inner  # another recorder is open around the profile: ops go on to it
+        self.inner = outer is not None  # another recorder is open around the profile: ops go on to it
+        # Gradient rules and optimizer passes run as they always do, unless that recorder wants to see them.
+        self.traces = outer is not None and getattr(outer, "traces", True)
 
     def run(self, op, operands, attrs):
         if self.inner:
@@ -120,9 +120,6 @@ class _Watcher:
             end = perf_counter_ns()
         self.owner.note_op(op, shapes, None, begin, end, op.name + "_", out)
         return out
-
-    def mark_value_read(self, op):
-        """Values may be read."""
 
 
 class profile:
@@ -235,7 +232,7 @@ class profile:
 
     def _open(self):
         self._me = threading.get_ident()
-        self._recording = _levels.recording(_Watcher(self, _levels.current_recorder() is not None))
+        self._recording = _levels.recording(_Watcher(self, _levels.current_recorder()))
         self._recording.__enter__()
         self._timer = _core.set_backward_timer(self._note_backward)
         _open.append((self._me, self))
