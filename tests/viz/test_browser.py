@@ -397,6 +397,52 @@ def test_names_are_data(visit):
     assert tab.run("document.querySelectorAll('img, script').length") == 2
 
 
+def odd_graphs():
+    one = wengert.ones(2, requires_grad=True)
+    yield "a leaf alone", build(one)
+    yield "no elements", build(wengert.ones(0, 3, requires_grad=True).sum())
+    with wengert.record():
+        bad = (wengert.tensor([0.0, -1.0, 1e300], dtype=wengert.float64, requires_grad=True).log() * 1e308).sum()
+    bad.backward()
+    yield "no finite values", build(bad)
+    x = wengert.ones(300, requires_grad=True)
+    with wengert.record():
+        masked = wengert.where(x > 2, x, wengert.zeros(300)).bfloat16().sum()
+    masked.backward()
+    yield "masks, half precision, large zeros", build(masked, names={"a very long name " * 20: x})
+
+    class Double(wengert.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 2, a * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g * 2 + h * 3
+
+    a, b = Double.apply(one)
+    yield "a custom function of two results", build([a.sum(), b.sum()])
+    graph = wengert.graph.record(lambda t: t, one.detach())
+    yield "a graph that hands its input on", build(graph)
+    wide = wengert.cat([one * k for k in range(200)])
+    yield "two hundred parts side by side", build(wide)
+
+
+def test_odd_graphs_open_and_step(visit):
+    for name, model in odd_graphs():
+        tab = visit(model)
+        steps = tab.run("page.view.graph.steps")
+        for step in range(0, steps + 1, max(1, steps // 9)):
+            tab.run("s => page.setStep(s)", step)
+        tab.run("page.view.openAround(page.view.open.keys())")
+        for cell in range(min(12, tab.run("page.view.graph.n"))):
+            tab.run("i => page.choose({ cell: i }, true)", cell)
+            tab.run("i => page.why(i)", cell)
+        tab.settle()
+        assert "undefined" not in tab.text("body"), name
+        assert not tab.errors, name
+
+
 def test_before_and_after_stand_side_by_side(visit):
     graph = wengert.graph.record(lambda a: (a * 1 + 0).sin().exp().sum(), wengert.ones(3))
     model = build(graph)
@@ -411,6 +457,23 @@ def test_before_and_after_stand_side_by_side(visit):
     assert tab.run("page.shared.path.cells") == [2]
     tab.tab.click("text=fused 1")
     assert tab.run("page.view === page.views[1]")
+
+
+def test_a_plan_is_shown_beside_its_graph(visit):
+    def f(x, y):
+        x.exp()  # which nothing reads
+        return ((x * 2 + 1 - y) ** 2).mean()
+
+    graph = wengert.graph.record(f, wengert.ones(3, 4), wengert.ones(3, 4))
+    tab = visit(build(wengert.graph.Plan(graph)))
+    before, after = [
+        tab.run("v => [...page.views[v].graph.op].map(o => page.views[v].graph.ops[o])", v) for v in (0, 1)
+    ]
+    assert "exp" in before and "exp" not in after
+    shown = tab.text("#passes")
+    assert "what nothing needs" in shown and "removed 1" in shown and "in one pass" in shown
+    fused = tab.run("page.views[1].graph.fused[0].cells")
+    assert len(fused) >= 3 and "mul" in [after[k] for k in fused]
 
 
 SIZES = {"3": product, "30": lambda: network(1), "300": network, "10000": lambda: chain(1666)}

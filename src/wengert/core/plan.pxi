@@ -337,6 +337,21 @@ cdef class StaticPlan:
                 out.append(("host", [getattr(self.hosts[s.index], "__name__", "host")], 0))
         return out
 
+    def step_calls(self):
+        """Of each step the calls that it makes: their places in the order of call()."""
+        cdef size_t k
+        cdef PlanStep* s
+        out = []
+        for k in range(self.p.steps.size()):
+            s = &self.p.steps[k]
+            if s.kind == StepKind.kCall:
+                out.append([s.index])
+            elif s.kind == StepKind.kGroup or s.kind == StepKind.kScalars:
+                out.append([c for c in s.calls])
+            else:
+                out.append([])
+        return out
+
     cdef str op_name(self, int32_t c):
         return (<bytes> self.p.calls[c].op.name).decode()
 

@@ -186,6 +186,10 @@ class Plan:
         """The steps in order: triples (kind, names of operations, elements)."""
         return self._core.steps()
 
+    def step_calls(self):
+        """Of each of `steps()` the nodes that it runs: their places among the nodes that are needed and called."""
+        return self._core.step_calls()
+
 
 def needed(graph):
     """The nodes that the roots and the effects depend on, in order."""

@@ -5,6 +5,7 @@ import sys
 from .. import _core
 from .._record import kept, memory_of
 from ..graph._graph import Graph
+from ..graph._plan import Plan
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, Model
 from ._rules import operand_name
 from ._summary import Summary
@@ -22,8 +23,8 @@ def build(x, *example, names=None):
     """The model of something that has a graph.
 
     Args:
-        x: a tensor with history or a list of them, a Graph, a module (then `example` are its inputs), or a Model,
-            which is returned as it is.
+        x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a module
+            (then `example` are its inputs), or a Model, which is returned as it is.
         names: a dict from names to tensors and modules, for the labels of nodes.
 
     Raises:
@@ -41,10 +42,10 @@ def build(x, *example, names=None):
         raise TypeError(
             f"viz: expected example inputs with a module only, got {type(x).__name__} and {len(example)}."
         )
-    if isinstance(x, Graph):
-        from ._build_graph import of_graph
+    if isinstance(x, (Graph, Plan)):
+        from ._build_graph import of_graph, of_plan
 
-        return of_graph(x, named)
+        return of_plan(x, named) if isinstance(x, Plan) else of_graph(x, named)
     tensors = list(x) if isinstance(x, (list, tuple)) else [x]
     for t in tensors:
         if not isinstance(t, _core.Tensor):

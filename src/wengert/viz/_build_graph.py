@@ -1,9 +1,12 @@
 """Builds the model of a static Graph."""
 
+from ..graph._plan import needed
 from ._build import KIND_OPS, dtype_name, line_text
 from ._model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
 from ._summary import Summary
+
+LAID_OUT = ("shape", "update")  # operations of a plan's own, which are no calls
 
 
 def of_graph(graph, named=None):
@@ -15,19 +18,33 @@ def of_graph(graph, named=None):
     """
     if not graph.nodes and not graph.inputs and not graph.states:
         raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
-    build = _Build(graph, named or {})
-    for k, v in enumerate(graph.inputs):
-        build.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
-    for v, state in graph.states.items():
-        build.add_state(v, state)
-    for node in graph.nodes:
-        build.add_node(node)
-    build.model.outputs.extend(build.find(v, "the outputs")[0] for _, v in graph.outputs)
-    for target, v in graph.writes.items():
-        build.add_effect(target, v, "write", "written")
-    for target, v in graph.grads.items():
-        build.add_effect(target, v, "grad", "gradient")
-    return build.model.finish()
+    return _Build(graph, named or {}).run(graph.nodes)
+
+
+def of_plan(plan, named=None):
+    """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups."""
+    graph = plan.graph
+    before, after = _Build(graph, named or {}), _Build(graph, named or {})
+    kept = needed(graph)
+    model = before.run(graph.nodes)
+    ran = {id(node) for node in kept}
+    left = [before.numbers[id(node)] for node in graph.nodes if id(node) not in ran]
+    if left:
+        model.passes.append(("what nothing needs", left))
+    model.after = after.run(kept)
+    calls = [node for node in kept if node.op not in LAID_OUT]
+    for group in plan.step_calls():
+        if len(group) > 1:
+            members = [calls[c] for c in group]
+            ops = [node.op for node in members]
+            name = ", ".join(ops if len(ops) <= 4 else [*ops[:3], "…"]) + " in one pass"
+            model.after.groups.append((name, [after.numbers[id(node)] for node in members]))
+    memory = plan.memory()
+    model.after.notes.append(
+        f"A run uses {memory['arena']:,} bytes for {memory['values']} values; without sharing they would take "
+        f"{memory['without_reuse']:,}."
+    )
+    return model
 
 
 class _Build:
@@ -36,7 +53,24 @@ class _Build:
         self.named = named
         self.model = Model(graph.name)
         self.places = {}  # value -> (node, which of its results)
+        self.numbers = {}  # id of a node of the graph -> node of the model
         self.step = 0
+
+    def run(self, nodes):
+        """The model of some nodes of the graph."""
+        graph = self.graph
+        for k, v in enumerate(graph.inputs):
+            self.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
+        for v, state in graph.states.items():
+            self.add_state(v, state)
+        for node in nodes:
+            self.add_node(node)
+        self.model.outputs.extend(self.find(v, "the outputs")[0] for _, v in graph.outputs)
+        for target, v in graph.writes.items():
+            self.add_effect(target, v, "write", "written")
+        for target, v in graph.grads.items():
+            self.add_effect(target, v, "grad", "gradient")
+        return self.model.finish()
 
     def find(self, v, reader):
         """(node, which of its results) of a value that a node, the outputs, ... read."""
@@ -76,6 +110,7 @@ class _Build:
         )
         line = node.line if isinstance(node.line, str) else line_text(node.line)
         at = model.add(OPERATION, node.op, shape, dtype_name(dtype), tuple(node.scope), line, attrs, self.step)
+        self.numbers[id(node)] = at
         flowing = rule_facts(node.op, len(node.inputs), attrs)[2]
         for place, v in enumerate(node.inputs):
             if type(v) is int:

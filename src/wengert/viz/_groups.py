@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from ._model import KINDS
+
 LIMIT = 40  # items in a group; longer ones are cut into parts
 PERIODS = 160  # the longest loop body, in items, that is found without scopes
 LOOSE = 8  # bodies up to this length are not made groups of their own
@@ -69,7 +71,8 @@ class Groups:
         model = self.model
         name = model.names.get(node)
         if name is None:
-            return "value" if model.ops[model.op[node]] == "leaf" else model.ops[model.op[node]]
+            op = model.ops[model.op[node]]
+            return KINDS[model.kind[node]] if op == "leaf" else op
         tail = self.tails[model.scope[node]] if model.step[node] == 0 else ""
         return f"{tail}.{name}" if tail else name
 

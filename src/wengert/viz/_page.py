@@ -205,9 +205,11 @@ def _summaries(found):
     bins *= 255.0 / np.maximum(bins.max(axis=1, keepdims=True, initial=1), 1)
     facts = {
         name: column(np.array([getattr(s, name) for s in some], np.float64).astype(np.float32))
-        for name in ("mean", "zeros", "nans", "infs")
+        for name in ("zeros", "nans", "infs")
     }
-    ends = {name: column(np.array([getattr(s, name) for s in some], np.float64)) for name in ("low", "high")}
+    ends = {
+        name: column(np.array([getattr(s, name) for s in some], np.float64)) for name in ("low", "high", "mean")
+    }
     return {
         "cells": chosen, "whole": whole, "bins": BINS, **facts, **ends,
         "histogram": column(np.ceil(bins).astype(np.int64).ravel()),

@@ -87,7 +87,7 @@ class Graph {
     }
   }
 
-  title_(i) { return this.names.get(i) || (this.ops[this.op[i]] === "leaf" ? "value" : this.ops[this.op[i]]); }
+  title_(i) { return this.names.get(i) || (this.ops[this.op[i]] === "leaf" ? this.kinds[this.kind[i]] : this.ops[this.op[i]]); }
   longTitle(i) {
     const title = this.title_(i), scope = this.step[i] ? "" : this.scopes[this.scope[i]].split(" › ").pop();
     return !scope || title.includes(".") ? title : `${scope}.${title}`;
