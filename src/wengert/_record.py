@@ -1,8 +1,9 @@
 """Recording what pictures show: lines, scopes, values and gradients of the nodes of dynamic graphs.
 
 Note [What recording costs]. Outside of every recording nothing: the core looks at one flag that it looks at anyway
-(`wg_watching`). Inside, each recorded node calls `_watch`, which walks the Python stack. What it finds is kept in the
-core's side table of notes, and goes when its node goes: a recording never makes a graph live longer.
+(`wg_watching`). Inside, ops go through the recorder's door (_record_cuts.py), and each recorded node calls `_watch`, which
+walks the Python stack. What it finds is kept in the core's side table of notes, and goes when its node goes: a recording
+never makes a graph live longer.
 
 Note [Where scopes come from]. The frames between the block and the op say which modules and functions were running,
 so neither `Module.__call__` nor anything else has to take part. A module is called by its name in `named_modules` of the
@@ -18,6 +19,9 @@ from . import _core
 
 VALUES = ("summary", "all", None)
 CO_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: code with fast locals, which functions are, modules and classes are not
+ONLY_THE_FRAMES = (
+    3  # references to a frame's dict of variables: the frame's, ours, and that of the call that counts
+)
 LOOKED_THROUGH = 1000  # entries of a list or dict that are looked through for the name of a leaf
 
 _local = threading.local()
@@ -63,7 +67,7 @@ def _variables(frame):
     if not frame.f_code.co_flags & CO_OPTIMIZED:
         return found  # a module's variables themselves
     copy = dict(found)
-    if isinstance(found, dict):
+    if isinstance(found, dict) and sys.getrefcount(found) <= ONLY_THE_FRAMES:
         # Until Python 3.12 a frame keeps what it has shown, and would keep deleted tensors alive.
         found.clear()
     return copy

@@ -360,3 +360,11 @@ def test_recording_inside_a_static_recording():
 
     with pytest.raises(RuntimeError, match="item"):
         w.graph.record(reads, w.ones(3))
+
+
+def test_a_program_keeps_its_own_locals():
+    x = leaf([1.0])
+    mine = locals()
+    with w.record() as r:
+        y = x * 2
+    assert mine["x"] is x and r.notes(x).name == "x" and r.notes(y).value.whole == [2.0]
