@@ -128,5 +128,15 @@ def test_as_strided_of_a_transposed_tensor():
         (y * t.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=t.float64)).sum().backward()
         found.append(a.grad.numpy())
     np.testing.assert_array_equal(*found)
-    with pytest.raises(RuntimeError, match="without gaps"):
-        wengert.ones(4, 4, requires_grad=True)[:, ::2].as_strided((2,), (1,))
+
+
+def test_as_strided_of_a_tensor_with_gaps():
+    """Places in memory between the tensor's own elements have values and no gradient."""
+    found = []
+    for t in (wengert, torch):
+        a = t.arange(16.0, dtype=t.float64).reshape(4, 4).requires_grad_()
+        y = (a * 1)[:, ::2].as_strided((3, 2), (1, 2), 1)
+        (y * t.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=t.float64)).sum().backward()
+        found.append((y.detach().numpy(), a.grad.numpy()))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,7 +1,7 @@
 // Elementwise functions of two operands: arithmetic, comparison, logic, bits.
 //
-// Integers wrap. Integer division and remainder by zero give 0 and never trap: the core asks "any_zero" first and
-// raises the error. The smallest integer divided by -1 wraps to itself.
+// Integers wrap. Integer division and remainder by zero give 0 and never trap: forward_elementwise asks "any_zero"
+// first and raises the error. The smallest integer divided by -1 wraps to itself.
 #include "wengert/elementwise.h"
 #include "wengert/vmath.h"
 

@@ -272,14 +272,28 @@ int fill_zero(const Array& a) {
   return 0;
 }
 
+// Sums of halves are taken in float32.
+void add_half(void* x, const void* y, int dtype, index_t n) {
+  static const UnaryFn up[2] = {cast_kernel(kFloat16, kFloat32), cast_kernel(kBFloat16, kFloat32)};
+  static const UnaryFn down[2] = {cast_kernel(kFloat32, kFloat16), cast_kernel(kFloat32, kBFloat16)};
+  static const BinaryFn add = kernel_fn<BinaryFn>("add", kFloat32);
+  const int k = dtype == kBFloat16;
+  alignas(64) float a[kBlock], b[kBlock];
+  up[k](x, a, n);
+  up[k](y, b, n);
+  add(a, b, a, n, 0);
+  down[k](a, x, n);
+}
+
 int add_into(const Array& src, const Array& dst) {
   static BinaryFn add[kNumDTypes];
   BinaryFn& fn = add[dst.dtype];
-  if (!fn && !(fn = kernel_fn<BinaryFn>("add", dst.dtype)))
+  const bool half = is_half(dst.dtype);
+  if (!half && !fn && !(fn = kernel_fn<BinaryFn>("add", dst.dtype)))
     return fail(kTypeError, "add: expected a dtype with arithmetic, got %s.", kDTypeName[dst.dtype]);
   if (dst.numel() == 0) return 0;
   char* d = const_cast<char*>(dst.data());
-  if (src.layout->contiguous && dst.layout->contiguous) {
+  if (!half && src.layout->contiguous && dst.layout->contiguous) {
     constexpr index_t kChunk = 1 << 15;
     index_t n = dst.numel(), item = itemsize(dst.dtype);
     const char* s = src.data();
@@ -309,7 +323,10 @@ int add_into(const Array& src, const Array& dst) {
       char* row = p[0] + lo * loop.stride[0][in];
       copy_row_any(item, row, loop.stride[0][in], x, item, m);
       copy_row_any(item, p[1] + lo * loop.stride[1][in], loop.stride[1][in], y, item, m);
-      fn(x, y, x, m, 0);
+      if (half)
+        add_half(x, y, dst.dtype, m);
+      else
+        fn(x, y, x, m, 0);
       copy_row_any(item, x, item, row, loop.stride[0][in], m);
     }
   });

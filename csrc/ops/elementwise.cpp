@@ -228,6 +228,28 @@ int compute(OpCall& c, Array* in, int dtype, void* fn, int out_dtype, Layout* la
   return 0;
 }
 
+// What integers do not have: quotients by 0, whole powers with a negative exponent.
+int check_integers(const OpInfo& op, const Array& right, int dtype) {
+  if (is_float(dtype) || dtype == kBool) return 0;
+  using AnyZeroFn = bool (*)(const void*, index_t);
+  if (op.flags & kDivides) {
+    Array dense;
+    if (as_contiguous(right, dtype, &dense) < 0) return -1;
+    bool zero = reinterpret_cast<AnyZeroFn>(find_kernel("any_zero", dtype)->fn)(dense.data(), dense.numel());
+    array_unref(dense);
+    if (zero)
+      return fail(kRuntimeError,
+                  "%s: expected integers other than 0 to divide by, got a 0: ZeroDivisionError. "
+                  "Convert to floats for infinities.",
+                  op.name);
+  }
+  if (right.flags & kWeak && right.dtype == kInt64 && right.u.i64 < 0 && !std::strcmp(op.kernel, "pow"))
+    return fail(kRuntimeError,
+                "%s: expected an exponent of at least 0 for integers, got %lld. Convert to floats first.", op.name,
+                static_cast<long long>(right.u.i64));
+  return 0;
+}
+
 int forward_elementwise(OpCall& c) {
   const OpInfo& op = *c.op;
   int nin = op.nin;
@@ -262,6 +284,10 @@ int forward_elementwise(OpCall& c) {
   if (c.dry) {
     int natural = is_half(dtype) && out_dtype == kFloat32 ? dtype : out_dtype;
     return c.emit(0, natural, layout);
+  }
+  if (nin == 2 && check_integers(op, c.in[1], dtype) < 0) {
+    layout_decref(layout);
+    return -1;
   }
   for (; made < nin; ++made) {
     int want = first && made == 0 ? static_cast<int>(kBool) : compute_dt;

@@ -65,7 +65,6 @@ int along(OpCall& c, int dim, Kernel kernel) {
   if (!array_new(&temp, compute, layout_contiguous(x.ndim(), in[0].array().shape())))
     return fail_memory(c.op->name, out.numel() * itemsize(compute));
   kernel(data, temp.data(), rows, n, compute);
-  Array view = out;
   if (!last) {
     index_t shape[kMaxDims], strides[kMaxDims];
     for (int d = 0; d < x.ndim(); ++d) {
@@ -77,7 +76,7 @@ int along(OpCall& c, int dim, Kernel kernel) {
     layout_decref(temp.layout);
     temp.layout = moved;
   }
-  int bad = copy_into(temp, view);
+  int bad = copy_into(temp, out);
   array_unref(temp);
   return bad;
 }

@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS, inplace_method
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor
+from ._overload import Publisher, cast, check_operand, check_tensor, write
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -38,6 +38,13 @@ def _check_alpha(op, alpha, *operands):
         raise RuntimeError(f"{op}: expected an integer alpha for integer operands, got {alpha}.")
 
 
+def _times_alpha(op, alpha, input, other):
+    """other * alpha, where that is a number of the operands' kind; bools stay bools."""
+    check_operand(op, other)
+    _check_alpha(op, alpha, input, other)
+    return cast(other * alpha, _bool) if isinstance(other, Tensor) and other.dtype == _bool else other * alpha
+
+
 @publish(out=True)
 def add(input, other, *, alpha=1):
     """input + alpha * other, with broadcasting.
@@ -47,10 +54,7 @@ def add(input, other, *, alpha=1):
         >>> wengert.add(wengert.tensor([1.0, 2.0]), 10, alpha=2)
         tensor([21., 22.])
     """
-    if alpha != 1:
-        _check_alpha("add", alpha, input, other)
-        other = other * alpha
-    return _add(input, other)
+    return _add(input, other if alpha == 1 else _times_alpha("add", alpha, input, other))
 
 
 def _no_bools(op, input, other):
@@ -167,6 +171,8 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 @publish(inplace=True, out=True)
 def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
+    check_tensor("addcdiv", tensor1)
+    check_tensor("addcdiv", tensor2)
     if not tensor1.dtype.is_floating_point and not tensor2.dtype.is_floating_point:
         raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
     quotient = tensor1 / tensor2
@@ -222,12 +228,14 @@ _in_place("clip_", _clip_)
 @publish(inplace=True, out=True)
 def clamp_min(input, min):
     """The values limited from below, by a number or a tensor."""
+    check_operand("clamp_min", min)
     return clamp(input, min, None)
 
 
 @publish(inplace=True, out=True)
 def clamp_max(input, max):
     """The values limited from above, by a number or a tensor."""
+    check_operand("clamp_max", max)
     return clamp(input, None, max)
 
 
@@ -289,6 +297,25 @@ def _lerp_(self, end, weight):
 _in_place("lerp_", _lerp_)
 
 
+# ---- comparisons in place -------------------------------------------------------------------------------------------
+
+
+def _compared(name, row):
+    compare = OPS[row]
+
+    def method(self, other):
+        return write(name, self, compare(self, other))
+
+    _in_place(name + "_", method)
+
+
+for _name, _row in (
+    ("eq", "eq"), ("ne", "ne"), ("lt", "lt"), ("le", "le"), ("gt", "gt"), ("ge", "ge"), ("not_equal", "ne"),
+    ("less", "lt"), ("less_equal", "le"), ("greater", "gt"), ("greater_equal", "ge"),
+):  # fmt: skip
+    _compared(_name, _row)
+
+
 # ---- comparisons as a whole -----------------------------------------------------------------------------------------
 
 
@@ -319,6 +346,7 @@ def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
 @publish()
 def equal(input, other):
     """Whether two tensors have one shape and equal elements."""
+    check_tensor("equal", other)
     if tuple(input.shape) != tuple(other.shape):
         return False
     return bool(OPS["eq"](input, other).all())

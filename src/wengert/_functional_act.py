@@ -3,6 +3,7 @@
 import wengert
 
 from ._bind import OPS, inplace_method
+from ._overload import check_tensor
 
 _relu, _relu_in_place = OPS["relu"], inplace_method("relu")
 _leaky_relu, _elu, _hardtanh, _where = OPS["leaky_relu"], OPS["elu"], OPS["hardtanh"], OPS["where"]
@@ -60,7 +61,7 @@ def prelu(input, weight):
 
     Raises RuntimeError where the weight has another size.
     """
-    if weight.numel() == 1:
+    if check_tensor("prelu", weight).numel() == 1:
         return _leaky_relu(input, weight.reshape(()))
     channels = input.shape[1] if input.ndim > 1 else 1
     if weight.ndim != 1 or weight.shape[0] != channels:

@@ -7,6 +7,7 @@ import wengert
 from . import _core
 from ._bind import OPS, composed
 from ._functional_recurrent import gradients_of
+from ._overload import check_tensor
 from ._padding import pad
 
 _softmax, _where = OPS["softmax_rows"], OPS["where"]
@@ -147,6 +148,8 @@ def bilinear(input1, input2, weight, bias=None):
     """y[k] = input1^T weight[k] input2 + bias[k] over the last dimensions: (..., I), (..., J), (K, I, J) → (...,
     K).
     """
+    for x in (input2, weight):
+        check_tensor("bilinear", x)
     if input1.shape[:-1] != input2.shape[:-1] or weight.ndim != 3:
         raise RuntimeError(
             f"bilinear: expected inputs that differ in the last size only and a weight (K, I, J), got "

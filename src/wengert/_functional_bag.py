@@ -3,6 +3,7 @@
 import wengert
 
 from ._bind import OPS
+from ._overload import check_tensor
 from ._functional_loss import _limit_norms, _padding_row, _share_by_frequency
 
 _sum, _argmax, _where = OPS["bag_sum"], OPS["bag_argmax"], OPS["where"]
@@ -56,6 +57,8 @@ def embedding_bag(
 
 
 def _check_bag(input, weight, offsets, mode, factors):
+    if check_tensor("embedding_bag", weight).ndim != 2:
+        raise ValueError(f"embedding_bag: expected a weight (V, D), got shape {tuple(weight.shape)}.")
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: expected mode 'sum', 'mean' or 'max', got {mode!r}.")
     if factors is not None and mode != "sum":

@@ -92,6 +92,40 @@ def _nearest_taps(count, size, step, exact):
     return [([min(int((i + 0.5 if exact else i) * step), size - 1) for i in range(count)], None)]
 
 
+def _smooth_weights(count, size, step, align_corners, cubic):
+    """Rows of a (count, size) matrix: a triangle or Keys's cubic (a = -0.5), stretched by the step where it is above 1."""
+    if align_corners:
+        step = (size - 1) / (count - 1) if count > 1 else 0.0
+    elif step is None:
+        step = size / count
+    stretch = max(step, 1.0)
+    reach = (2.0 if cubic else 1.0) * stretch
+    rows = []
+    for k in range(count):
+        centre = step * (k + 0.5)
+        low, high = max(int(centre - reach + 0.5), 0), min(int(centre + reach + 0.5), size)
+        row = [0.0] * size
+        for j in range(low, high):
+            t = abs(j - centre + 0.5) / stretch
+            row[j] = _smooth_cubic(t) if cubic else max(0.0, 1.0 - t)
+        total = math.fsum(row)
+        rows.append([w / total for w in row])
+    return rows
+
+
+def _smooth_cubic(t):
+    a = -0.5
+    if t < 1:
+        return ((a + 2) * t - (a + 3)) * t * t + 1
+    return (((t - 5) * t + 8) * t - 4) * a if t < 2 else 0.0
+
+
+def _blend(input, dim, rows):
+    """The rows' weighted sums along `dim`."""
+    weights = wengert.tensor(rows, dtype=input.dtype)
+    return (input.movedim(dim, -1) @ weights.T).movedim(-1, dim)
+
+
 def interpolate(
     input,
     size=None,
@@ -108,8 +142,9 @@ def interpolate(
         mode: 'nearest', 'nearest-exact', 'area' (1 to 3 dimensions), 'linear' (1), 'bilinear', 'bicubic' (2),
             'trilinear' (3).
         align_corners: first and last elements keep their places (linear and cubic modes).
+        antialias: where the result is smaller, the filter is as much wider ('bilinear' and 'bicubic' of images).
 
-    Raises ValueError for sizes that do not fit and NotImplementedError for a mode of other dimensions or antialias.
+    Raises ValueError for sizes that do not fit and NotImplementedError for a mode of other dimensions.
 
     Example:
         >>> import wengert
@@ -121,8 +156,8 @@ def interpolate(
         raise ValueError(
             f"interpolate: expected an input (N, C, ...) of 3 to 5 dimensions, got {tuple(input.shape)}."
         )
-    if antialias:
-        raise NotImplementedError("interpolate: expected antialias=False, got True. Blur with a convolution first.")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolate: expected mode 'bilinear' or 'bicubic' with antialias, got {mode!r}.")
     plain = mode in ("nearest", "nearest-exact", "area")
     if plain and align_corners is not None:
         raise ValueError(f"interpolate: expected no align_corners with mode={mode!r}, got {align_corners}.")
@@ -134,7 +169,9 @@ def interpolate(
     y = input
     for d, (count, step) in enumerate(zip(target, steps, strict=True), 2):
         own = y.shape[d]
-        if mode == "nearest" and own and count % own == 0 and (step is None or step * count == own):
+        if antialias:
+            y = _blend(y, d, _smooth_weights(count, own, step, align_corners, mode == "bicubic"))
+        elif mode == "nearest" and own and count % own == 0 and (step is None or step * count == own):
             y = _repeat_each(y, d, count // own)
         elif mode.startswith("nearest"):
             y = _mix(y, d, _nearest_taps(count, own, step, mode == "nearest-exact"))

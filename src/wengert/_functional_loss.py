@@ -6,6 +6,7 @@ import wengert
 
 from . import _core
 from ._bind import OPS
+from ._overload import check_tensor, store
 
 linear = OPS["linear"]
 
@@ -54,8 +55,12 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
 
 
 def _softmax_method(name, row):
-    def method(input, dim, dtype=None):
-        return row(input if dtype is None else input.to(dtype), dim)
+    def method(input, dim=None, dtype=None, *, axis=None, out=None):
+        dim = axis if dim is None else dim
+        if dim is None:
+            raise TypeError(f"{name}: expected a dimension, got none. Pass dim=.")
+        result = row(input if dtype is None else input.to(dtype), dim)
+        return result if out is None else store(result, out)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"{name} along `dim`, of the input converted to `dtype` where one is given."
@@ -86,8 +91,12 @@ def _reduction_code(op, reduction):
     return code
 
 
-def _class_rows(op, input, target):
+def _class_rows(op, input, target, weight):
     """Scores as (rows, classes), targets as (rows,), and the shape of the losses."""
+    if weight is not None and weight.requires_grad and _core.grad_enabled():
+        raise RuntimeError(
+            f"{op}: expected class weights without gradients, got some that require grad. Detach them."
+        )
     if input.ndim == 0:
         raise ValueError(f"{op}: expected scores of at least 1 dimension, got a 0-d tensor.")
     if input.ndim == 1:
@@ -126,7 +135,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     code = _reduction_code("nll_loss", reduction)
-    rows, target, shape = _class_rows("nll_loss", input, target)
+    rows, target, shape = _class_rows("nll_loss", input, check_tensor("nll_loss", target), weight)
     loss = _class_loss(rows, target, weight, code, ignore_index, 0.0)[0]
     return loss.reshape(shape) if code == 0 and len(shape) != 1 else loss
 
@@ -162,9 +171,9 @@ def cross_entropy(
     code = _reduction_code("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}.")
-    if target.dtype.is_floating_point and target.shape == input.shape:
+    if check_tensor("cross_entropy", target).dtype.is_floating_point and target.shape == input.shape:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
-    rows, target, shape = _class_rows("cross_entropy", input, target)
+    rows, target, shape = _class_rows("cross_entropy", input, target, weight)
     loss = _cross_entropy(rows, target, weight, code, ignore_index, label_smoothing)[0]
     return loss.reshape(shape) if code == 0 and len(shape) != 1 else loss
 
@@ -231,6 +240,7 @@ def embedding(
         tensor([[3., 4.],
                 [1., 2.]])
     """
+    check_tensor("embedding", weight)
     if padding_idx is not None:
         padding_idx = _padding_row("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
@@ -249,7 +259,7 @@ def _share_by_frequency(weight, index):
     return weight.detach() + (weight - weight.detach()) * share
 
 
-def one_hot(tensor, num_classes=-1):
+def one_hot(tensor=None, num_classes=-1, *, input=None):
     """Rows with a 1 at each index: (…) of int64 → (…, num_classes) of int64.
 
     num_classes=-1 takes the largest index plus 1. Raises RuntimeError for other dtypes, negative or too large
@@ -261,6 +271,7 @@ def one_hot(tensor, num_classes=-1):
         tensor([[1, 0, 0],
                 [0, 0, 1]])
     """
+    tensor = check_tensor("one_hot", tensor if input is None else input)
     if tensor.dtype is not wengert.int64:
         raise RuntimeError(
             f"one_hot: expected indices of dtype int64, got {tensor.dtype}. Convert them with .long()."

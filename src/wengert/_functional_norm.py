@@ -5,6 +5,8 @@ from math import prod
 import wengert
 
 from ._bind import OPS
+from ._overload import check_tensor, numpy_names
+from ._shaping import broadcast_tensors
 
 _layer_norm, _rms_norm, _group_norm = OPS["layer_norm"], OPS["rms_norm"], OPS["group_norm"]
 _batch_norm_train, _batch_norm_eval = OPS["batch_norm_train"], OPS["batch_norm_eval"]
@@ -154,8 +156,10 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     return y if out is None else out.copy_(y)
 
 
+@numpy_names
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The cosine of the angle between two tensors along `dim`; norms below eps count as eps."""
+    x1, x2 = broadcast_tensors(check_tensor("cosine_similarity", x1), check_tensor("cosine_similarity", x2))
     squares1, squares2 = (x1 * x1).sum(dim), (x2 * x2).sum(dim)
     floor = eps * eps
     norms = (

@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, store, wrap_dim, write
+from ._overload import Publisher, cast, check_tensor, store, wrap_dim, write
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -427,6 +427,7 @@ _both("put", _put, "input with source written (or added, accumulate) at position
 
 
 def _check_mask(op, mask):
+    check_tensor(op, mask)
     if not isinstance(mask, Tensor) or mask.dtype != _bool:
         kind = getattr(mask, "dtype", type(mask).__name__)
         raise RuntimeError(f"{op}: expected a mask of dtype bool, got {kind}. Use a comparison or .bool().")
@@ -454,11 +455,9 @@ def _masked_fill(input, mask, value, *, inplace):
             raise RuntimeError(f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}.")
         value = cast(value, input.dtype)
     elif isinstance(value, float) and not input.dtype.is_floating_point:
-        if inplace or input.dtype == _bool or not value.is_integer():
-            raise RuntimeError(
-                f"masked_fill: expected a value that {input.dtype} can hold, got {value}: can't be cast."
-            )
-        value = int(value)
+        if not math.isfinite(value):
+            raise RuntimeError(f"masked_fill: expected a value that {input.dtype} can hold, got {value}.")
+        value = bool(value) if input.dtype == _bool else int(value)
     result = _where(mask, value, input)
     return write("masked_fill", input, cast(result, input.dtype)) if inplace else cast(result, input.dtype)
 

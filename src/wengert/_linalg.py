@@ -26,7 +26,7 @@ def _check_dims(op, *pairs):
 @publish(out=True)
 def mm(input, mat2):
     """Product of two matrices: (m, k) @ (k, n)."""
-    if input.dim() != 2 or mat2.dim() != 2:
+    if not isinstance(mat2, Tensor) or input.dim() != 2 or mat2.dim() != 2:
         _check_dims("mm", (input, 2), (mat2, 2))
     return _matmul(input, mat2)
 
@@ -150,9 +150,10 @@ def kron(input, other):
     return _reshape(left * right, tuple(x * y for x, y in zip(a, b, strict=True)))
 
 
-@publish(out=True)
+@publish(out=True, numpy=True)
 def cross(input, other, dim=None):
     """Cross product of vectors of size 3 along a dimension (the first of size 3 unless dim says so)."""
+    check_tensor("cross", other)
     if dim is None:
         shape = tuple(input.shape)
         if 3 not in shape:
@@ -235,7 +236,7 @@ for _name in ("det", "logdet", "slogdet", "inverse", "pinverse", "cholesky", "qr
     _from_linalg(_name, {"pinverse": "pinv"}.get(_name))
 
 
-@publish()
+@publish(out=True)
 def svd(input, some=True, compute_uv=True):
     """U, S and V with input = U diag(S) V^T (V itself, unlike wengert.linalg.svd)."""
     from . import linalg

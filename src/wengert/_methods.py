@@ -70,6 +70,7 @@ strided = Layout("strided")
 contiguous_format = MemoryFormat("contiguous_format")
 preserve_format = MemoryFormat("preserve_format")
 channels_last = MemoryFormat("channels_last")
+channels_last_3d = MemoryFormat("channels_last_3d")
 
 for _name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_meta", "is_nested", "is_mkldnn", "is_xpu"):
     METHODS[_name] = property(lambda self: False, doc="False: tensors are dense and on the CPU.")
@@ -85,6 +86,8 @@ def names(self):
 @_method
 def view_as(self, other):
     """The tensor viewed in another tensor's shape."""
+    if not isinstance(other, Tensor):
+        raise TypeError(f"view_as: expected a Tensor, got {other.__class__.__name__}.")
     return self.view(other.shape)
 
 
@@ -246,6 +249,15 @@ def _as_class(result, cls):
 
 _core.set_default_torch_function(_torch_function)
 
+
+def _as_strided_(self, size, stride, storage_offset=None):
+    """Gives the tensor any layout over its memory; raises RuntimeError where it takes part in a graph."""
+    if self.requires_grad and _core.grad_enabled():
+        raise RuntimeError("as_strided_: expected a tensor without gradients. Use as_strided().")
+    self.data = self.detach().as_strided(size, stride, storage_offset)
+    return self
+
+
 METHODS |= {
     "T": property(_core.transposed),
     "__array_priority__": 1000,
@@ -277,9 +289,22 @@ METHODS |= {
     "type_as": _core.type_as,
     "view": _core.view,
     "zero_": _core.zero_,
+    "as_strided_": _as_strided_,
 }
+
+
+def fill(input, value):
+    """A tensor of input's shape and dtype filled with a number or a 0-d tensor."""
+    return input.clone().fill_(value)
+
+
+METHODS["fill"] = fill
 FUNCTIONS = {
+    "fill": fill,
+    "fill_": _core.fill_,
+    "zero_": _core.zero_,
     "channels_last": channels_last,
+    "channels_last_3d": channels_last_3d,
     "contiguous_format": contiguous_format,
     "is_complex": is_complex,
     "is_floating_point": is_floating_point,

@@ -6,8 +6,8 @@ from . import _core
 from ._bind import OPS
 
 Tensor = _core.Tensor
-_alias, _cast = OPS["alias"], OPS["cast"]
-_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim", "x": "input"}
+_alias, _cast, _clone = OPS["alias"], OPS["cast"], OPS["clone"]
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim"}
 
 
 def cast(x, dtype):
@@ -99,7 +99,9 @@ class Publisher:
         """Publishes `name_`: the function's result is written to its first argument."""
 
         def method(self, *args, **kwargs):
-            return write(name, self, f(self, *args, **kwargs))
+            # The rule may save its operand, which the write changes: it works on a copy where there is a gradient.
+            operand = _clone(self) if self.requires_grad and _core.grad_enabled() else self
+            return write(name, self, f(operand, *args, **kwargs))
 
         method.__name__ = name + "_"
         method.__qualname__ = f"Tensor.{name}_"
@@ -138,6 +140,13 @@ def check_tensor(op, x):
     """Raises TypeError for what is not a tensor."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__}. Use wengert.tensor() first.")
+    return x
+
+
+def check_operand(op, x):
+    """Raises TypeError for what is neither a tensor nor a number."""
+    if not isinstance(x, (Tensor, int, float)) and getattr(x, "shape", None) != ():
+        raise TypeError(f"{op}: expected a Tensor or a number, got {type(x).__name__}.")
     return x
 
 

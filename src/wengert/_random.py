@@ -212,11 +212,13 @@ def randn_like(
 
 @_function
 def randint_like(
-    input, low, high=None, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False,
+    input, low=None, high=None, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False,
     pin_memory=False, memory_format=None,
 ):  # fmt: skip
     """Integers drawn evenly from [low, high), of another tensor's shape and, unless given, dtype."""
-    if high is None:
+    if low is None:
+        low = 0
+    elif high is None:
         low, high = 0, low
     made = _like(input, dtype, device, "randint_like")
     return made.random_(int(low), int(high), generator=generator).requires_grad_(requires_grad)

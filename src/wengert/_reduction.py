@@ -47,7 +47,7 @@ def sum(input, *args, dtype=None, **named):
         >>> wengert.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
         tensor([4., 6.])
     """
-    return _sum(input if dtype is None else cast(input, dtype), *args, **named)
+    return _sum(input, *args, **named) if dtype is None else cast(_sum(cast(input, dtype), *args, **named), dtype)
 
 
 @publish()
@@ -59,10 +59,10 @@ def mean(input, *args, dtype=None, **named):
 @publish(out=True, numpy=True)
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over one dimension, or over all. Integers and bools are multiplied as int64."""
-    input = cast(input, dtype)
+    input = cast(check_tensor("prod", input), dtype)
     if dim is None:
-        return OPS["prod_all"](input.reshape(-1), (0,), False)
-    return OPS["prod_all"](input, (wrap_dim("prod", dim, input.dim()),), keepdim)
+        return cast(OPS["prod_all"](input.reshape(-1), (0,), False), dtype)
+    return cast(OPS["prod_all"](input, (wrap_dim("prod", dim, input.dim()),), keepdim), dtype)
 
 
 def _extreme(name, all_of, along, pairwise, kind):
@@ -127,7 +127,10 @@ def _truth(name):
     row = OPS[name]
 
     def truth(input, dim=None, keepdim=False):
-        result = row(input, dim, keepdim)
+        if dim is not None and not isinstance(dim, int) and len(dim) == 0:
+            result = OPS["ne"](input, 0)  # over no dimension: each element on its own
+        else:
+            result = row(input, dim, keepdim)
         return cast(result, input.dtype) if input.dtype == DTYPES["uint8"] else result
 
     truth.__name__ = name
@@ -254,6 +257,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 @publish()
 def dist(input, other, p=2):
     """The p-norm of input - other."""
+    check_tensor("dist", other)
     return vector_norm(input - other, p, None, False)
 
 
@@ -273,7 +277,7 @@ def _cumulative(name):
     row = OPS[name]
 
     def cumulative(input, dim, *, dtype=None):
-        return row(cast(input, dtype), dim)
+        return cast(row(cast(input, dtype), dim), dtype)
 
     cumulative.__name__ = name
     cumulative.__doc__ = row.row.doc
@@ -310,6 +314,44 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         ahead, behind = OPS["slice"](input, dim, 1, size - 1, 1), OPS["slice"](input, dim, 0, size - 1, 1)
         input = ahead - behind if input.dtype != DTYPES["bool"] else OPS["logical_xor"](ahead, behind)
     return input
+
+
+def _areas(op, y, x, dx, dim):
+    """The trapezoids between neighbours along a dimension."""
+    if x is not None:
+        check_tensor(op, x)
+    if check_tensor(op, y).dtype == DTYPES["bool"]:
+        raise RuntimeError(f"{op}: expected numbers, got bool values. Convert them first.")
+    dim = wrap_dim(op, dim, y.dim())
+    size = y.shape[dim]
+    if size < 1:
+        return y
+    pairs = OPS["slice"](y, dim, 1, size - 1, 1) + OPS["slice"](y, dim, 0, size - 1, 1)
+    if x is None:
+        return pairs * (dx / 2)
+    if x.dim() == 1:
+        x = x.reshape(tuple(-1 if d == dim else 1 for d in range(y.dim())))
+    if not x.dim():
+        raise RuntimeError(f"{op}: expected points x with dimensions, got shape ().")
+    return pairs * diff(x, dim=wrap_dim(op, dim - y.dim(), x.dim())) / 2
+
+
+@publish("trapz", method=False, numpy=True)
+def trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The integral along a dimension by the trapezoidal rule, for the points x or for equal steps dx.
+
+    Example:
+        >>> import wengert
+        >>> wengert.trapezoid(wengert.tensor([1.0, 2.0, 3.0]))
+        tensor(4.)
+    """
+    return _sum(_areas("trapezoid", y, x, dx, dim), dim)
+
+
+@publish(method=False, numpy=True)
+def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The running integral along a dimension by the trapezoidal rule."""
+    return OPS["cumsum"](_areas("cumulative_trapezoid", y, x, dx, dim), dim)
 
 
 # ---- order statistics -----------------------------------------------------------------------------------------------

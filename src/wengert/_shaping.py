@@ -24,7 +24,7 @@ _int64 = DTYPES["int64"]
 @publish(function=False)
 def reshape_as(self, other):
     """The same elements in another tensor's shape."""
-    return _reshape(self, tuple(other.shape))
+    return _reshape(self, tuple(check_tensor("reshape_as", other).shape))
 
 
 @publish(numpy=True)
@@ -52,7 +52,7 @@ def flatten(input, start_dim=0, end_dim=-1):
     return _reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-@publish()
+@publish(numpy=True)
 def unflatten(input, dim, sizes):
     """One dimension split into several of the given sizes; one may be -1."""
     dim = wrap_dim("unflatten", dim, input.dim())
@@ -114,7 +114,7 @@ def movedim(input, source, destination):
 @publish(function=False)
 def expand_as(self, other):
     """Expanded to another tensor's shape without a copy."""
-    return _expand(self, tuple(other.shape))
+    return _expand(self, tuple(check_tensor("expand_as", other).shape))
 
 
 @publish(method=True)
@@ -172,7 +172,7 @@ atleast_2d = _at_least(2, lambda x: _reshape(x, (1, -1)) if x.dim() else _reshap
 atleast_3d = _at_least(3, lambda x: _reshape(x, (*([1] * (x.dim() < 2)), *x.shape, 1) if x.dim() else (1, 1, 1)))
 
 
-@publish()
+@publish(numpy=True)
 def narrow(input, dim, start, length):
     """length elements of a dimension from start on; a view."""
     dim = wrap_dim("narrow", dim, input.dim())
@@ -192,19 +192,23 @@ def narrow(input, dim, start, length):
 def as_strided(input, size, stride, storage_offset=None):
     """Any layout over the tensor's memory; storage_offset counts elements from the start of the storage.
 
-    Raises RuntimeError where a gradient is recorded and the tensor's own elements leave gaps in memory.
+    Where a gradient is recorded and the tensor's own elements leave gaps in memory, the result is a copy.
     """
     own = input.storage_offset()
-    if input.requires_grad and _core.grad_enabled() and not input.is_contiguous():
-        order = sorted(range(input.ndim), key=lambda d: -input.stride(d))
-        input = input.permute(order)  # memory as it lies: gradients are laid out row by row
+    offset = (own if storage_offset is None else storage_offset) - own
+    if input.requires_grad and _core.grad_enabled() and not input.is_contiguous() and input.numel():
+        input = input.permute(sorted(range(input.ndim), key=lambda d: -input.stride(d)))  # memory as it lies
         if not input.is_contiguous():
-            raise RuntimeError(
-                f"as_strided: expected a tensor without gaps in memory, got strides {input.stride()}. Use contiguous()."
-            )
-    return OPS["as_strided"](
-        input, tuple(size), tuple(stride), (own if storage_offset is None else storage_offset) - own
-    )
+            input = _spread_out(input)
+    return OPS["as_strided"](input, tuple(size), tuple(stride), offset)
+
+
+def _spread_out(x):
+    """The memory from x's first element to its last, with x's gradient: as_strided counts places there."""
+    with _core.no_grad():
+        span = 1 + sum((size - 1) * step for size, step in zip(x.shape, x.stride(), strict=True))
+        memory = OPS["clone"](OPS["as_strided"](x, (span,), (1,), 0))
+    return OPS["strided_scatter"](memory, x, tuple(x.shape), x.stride(), 0)
 
 
 @publish(method=True)
@@ -310,8 +314,13 @@ def _equal_pieces(input, dim, step, size):
 
 
 @publish(numpy=True)
-def split(input, split_size_or_sections, dim=0):
-    """Views of parts of a dimension: all of one size (the last may be smaller), or of the given sizes."""
+def split(input=None, split_size_or_sections=None, dim=0, *, tensor=None, split_size=None):
+    """Views of parts of a dimension: all of one size (the last may be smaller), or of the given sizes.
+
+    torch names the arguments in two ways: tensor and split_size stand for the first two.
+    """
+    input = check_tensor("split", input if tensor is None else tensor)
+    split_size_or_sections = split_size_or_sections if split_size is None else split_size
     shape = input.shape
     dim = wrap_dim("split", dim, len(shape))
     if not shape:
@@ -415,19 +424,22 @@ def repeat(self, *sizes):
 
 
 @publish()
-def tile(input, *dims):
-    """The tensor repeated along its last dimensions."""
-    dims = ints(dims)
+def tile(input, *sizes, dims=None):
+    """The tensor repeated along its last dimensions, `dims` times each."""
+    dims = ints(sizes if dims is None else (dims,))
     return repeat(input, (1,) * (input.dim() - len(dims)) + dims)
 
 
 @publish(numpy=True)
-def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
+def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
     """Each element repeated, one after the other, along a dimension or in the flattened tensor.
 
     repeats is an int, or a tensor with one count for each element. repeat_interleave(repeats) gives the positions.
     """
-    if repeats is None:
+    if input is not None and repeats is None and (dim is not None or input.dtype.is_floating_point):
+        raise TypeError("repeat_interleave: expected repeats as an int or a tensor, got None.")
+    if input is None or repeats is None:
+        input = check_tensor("repeat_interleave", repeats if input is None else input)
         counts, input = input, _core.from_data(list(range(input.numel())), _int64)
         return repeat_interleave(input, counts, 0)
     if dim is None:
@@ -455,9 +467,9 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 
 
 @publish()
-def flip(input, *dims):
-    """The order of the elements reversed along dimensions; a copy."""
-    return _flip(input, ints(dims))
+def flip(input, *axes, dims=None):
+    """The order of the elements reversed along dimensions (`dims`, ints or one tuple); a copy."""
+    return _flip(input, ints(axes if dims is None else (dims,)))
 
 
 @publish()
@@ -517,7 +529,7 @@ def _triangle(x, diagonal, lower):
     rows, columns = x.shape[-2], x.shape[-1]
     row = _reshape(_core.from_data(list(range(diagonal, rows + diagonal)), _int64), (rows, 1))
     column = _core.from_data(list(range(columns)), _int64)
-    return OPS["where"](column <= row if lower else column >= row, x, 0)
+    return OPS["where"](column <= row if lower else column >= row, x, False if x.dtype == DTYPES["bool"] else 0)
 
 
 @publish(inplace=True, out=True)
@@ -664,12 +676,12 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
 def _view_inplace(name, function):
     """t_(), squeeze_() and their like: the tensor itself takes the view's layout."""
 
-    def method(self, *args):
+    def method(self, *args, **kwargs):
         if self.requires_grad and _core.grad_enabled():
             raise RuntimeError(
                 f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}()."
             )
-        self.data = function(self.detach(), *args)
+        self.data = function(self.detach(), *args, **kwargs)
         return self
 
     method.__name__ = name + "_"

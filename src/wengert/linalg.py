@@ -3,6 +3,7 @@
 Matrices are the last two dimensions; leading ones are a batch. Half types are not supported, as in PyTorch.
 """
 
+import functools
 import math
 from collections import namedtuple
 
@@ -11,8 +12,9 @@ import numpy as np
 from . import _core
 from . import _linalg as _products
 from ._bind import OPS
+from ._lu import lu_factor, lu_unpack
 from ._missing import explain
-from ._overload import cast, store, wrap_dim, wrap_dims
+from ._overload import cast, check_tensor, numpy_names, store, wrap_dim, wrap_dims
 from ._reduction import vector_norm as _vector_norm
 from .autograd import Function
 
@@ -137,6 +139,7 @@ def _expand_batch(a, b):
 
 def solve(A, B, *, left=True, out=None):
     """X with A X = B (left=False: X A = B) for square A; B is (…, n, k), or vectors (…, n) of A's batch shape."""
+    check_tensor("linalg.solve", B)
     _check("solve", A, square=True)
     vector = B.dim() == 1 or (B.dim() == A.dim() - 1 and tuple(B.shape) == tuple(A.shape[:-1]))
     if A.dtype != B.dtype:
@@ -574,8 +577,10 @@ def multi_dot(tensors, *, out=None):
     return _with_out(result.squeeze(0) if first else result, out)
 
 
+@numpy_names
 def vecdot(x, y, *, dim=-1, out=None):
     """Sums of products along a dimension."""
+    check_tensor("linalg.vecdot", y)
     return _with_out(OPS["sum"](x * y, dim), out)
 
 
@@ -589,7 +594,39 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     return OPS["diagonal"](A, offset, dim1, dim2)
 
 
+def lu(A, *, pivot=True, out=None):
+    """P, L and U of A = P L U: a named tuple."""
+    return _with_out(lu_unpack(*lu_factor(A, pivot=pivot)), out)
+
+
+def lu_solve(LU, pivots, B, *, left=True, out=None):
+    """X with A X = B (left=False: X A = B), from A's packed LU form and its pivots."""
+    p, lower, upper = lu_unpack(LU, pivots)
+    if left:
+        half = solve_triangular(lower, p.mT @ B, upper=False, unitriangular=True)
+        return _with_out(solve_triangular(upper, half, upper=True), out)
+    half = solve_triangular(upper, B, upper=True, left=False)
+    return _with_out(solve_triangular(lower, half, upper=False, left=False, unitriangular=True) @ p.mT, out)
+
+
 outer, matmul, matrix_power = _products.outer, _core.matmul_any, _products.matrix_power
+
+
+def _with_input(function):
+    """Lets the first argument be named input too, as torch has it."""
+
+    @functools.wraps(function)
+    def named(*args, **kwargs):
+        if "input" in kwargs:
+            args = (kwargs.pop("input"), *args)
+        return function(*args, **kwargs)
+
+    return named
+
+
+for _function in (inv, det, slogdet, cholesky, qr, eigh, eigvalsh, svd, svdvals, pinv, matrix_rank, matrix_exp, norm,
+                  solve, vector_norm, matrix_norm, cond):  # fmt: skip
+    globals()[_function.__name__] = numpy_names(_with_input(_function))
 
 __getattr__ = explain(__name__)
 __all__ = [
@@ -607,6 +644,9 @@ __all__ = [
     "inverse",
     "logdet",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",

@@ -83,6 +83,7 @@ enum OpFlag : std::uint32_t {
   kFloatResult = 8,   // integers are computed in the default floating dtype
   kAccumulates = 16,  // honours OpCall::accumulate
   kNoGrad = 32,       // has no gradient rule
+  kDivides = 64,      // of integers: a divisor of 0 is an error
 };
 
 // What a forward function returns, beside 0 (done) and -1 (error): the result cannot be added to `dest` directly,

@@ -63,8 +63,8 @@ cdef inline Tensor tensor_of(object kind, Array* a):
     return t
 
 
-cdef inline int operand(object v, Array* a, int32_t* node, str op) except -1:
-    """One operand as an array (borrowed for tensors, a weak value for numbers) and its node."""
+cdef inline int operand(object v, Array* a, int32_t* node, Entry e, int place) except -1:
+    """The operand at a place as an array (borrowed for tensors, a weak value for numbers) and its node."""
     cdef Tensor t
     if isinstance(v, Tensor):
         t = <Tensor> v
@@ -75,13 +75,24 @@ cdef inline int operand(object v, Array* a, int32_t* node, str op) except -1:
         return 0
     node[0] = -1
     if v is None:
+        check_absent(e, place)
         memset(a, 0, sizeof(Array))
         return 0
     if isinstance(v, (int, float)):
         weak_array(v, a)
         layout_decref(a.layout)   # the scalar layout is never freed: borrowed like the rest
         return 0
-    return foreign_operand(v, a, op)
+    return foreign_operand(v, a, e.name)
+
+
+cdef int check_absent(Entry e, int place) except -1:
+    """Private rows of layers take None for weights; of the others only the operands that the row calls optional."""
+    cdef cbool layer = (not e.row.public and place > 0 and not e.info.flags & (kElementwise | kAccumulates)
+                        and (e.row.inputs[place] in ("b", "weight", "like")
+                             or e.row.inputs[place] == "w" and "norm" in e.name))
+    if e.variadic or not (layer or e.row.args[place] in e.row.optional):
+        raise TypeError(f"{e.name}: expected a Tensor or a number, got None. Leave it out only where it is optional.")
+    return 0
 
 
 cdef int foreign_operand(object v, Array* a, str op) except -1:
@@ -204,7 +215,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             if kind is NotImplemented:
                 return handled
         for k in range(nin):
-            operand(operands[k], &ins[k], &nodes[k], e.name)
+            operand(operands[k], &ins[k], &nodes[k], e, k)
         for k in range(nin):
             array_ref(ins[k])   # another thread may replace an operand's memory while a large kernel runs
             held += 1
@@ -358,7 +369,7 @@ cdef object binary(int slot, object left, object right):
                 and e.info.flags & kElementwise):
             dt = a.dtype
             fn = e.info.fn[dt]
-            if fn != NULL:
+            if fn != NULL and not (e.info.flags & kDivides and not is_float(dt)):
                 o = Tensor.__new__(Tensor)
                 fast_result(o, a, e.info.out_dtype[dt])
                 (<wg_binary_fn> fn)(a.data(), b.data(), o.c.array.data(), a.layout.numel, 0)

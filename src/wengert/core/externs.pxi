@@ -130,6 +130,7 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
     enum: kRandom "wg::kRandom"
     enum: kFloatResult "wg::kFloatResult"
     enum: kAccumulates "wg::kAccumulates"
+    enum: kDivides "wg::kDivides"
     enum: kNoGrad "wg::kNoGrad"
     cppclass OpInfo:
         uint16_t id

@@ -55,7 +55,7 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
         if nin > MAX_SMALL:
             raise ValueError(f"{e.name}_: expected at most {MAX_SMALL} operands, got {nin}.")
         for k in range(nin):
-            if operand(operands[k], &ins[k], &nodes[k], e.name) == 0 and nodes[k] >= 0:
+            if operand(operands[k], &ins[k], &nodes[k], e, k) == 0 and nodes[k] >= 0:
                 mask |= <int64_t> 1 << k
         if mask and not wg_grad_off() and e.differentiable:
             # The old value is kept where the rule needs it.

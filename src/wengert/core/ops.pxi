@@ -222,7 +222,7 @@ def infer(Entry e, operands, attrs=()):
     if len(operands) > 64:
         raise ValueError(f"{e.name}: expected at most 64 operands, got {len(operands)}.")
     for v in operands:
-        operand(v, &ins[n], &node, e.name)
+        operand(v, &ins[n], &node, e, n)
         n += 1
     if wg_forward_dry(e.info, ins, n, attr, outs, e.info.nout) < 0:
         attr_decref(attr)

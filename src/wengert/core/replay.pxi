@@ -34,6 +34,18 @@ cdef object saved_tensor(int32_t i, int k, Save* save, int nin):
     return t
 
 
+cdef cbool has_tensor(list operands) except? False:
+    for v in operands:
+        if isinstance(v, Tensor):
+            return True
+    return False
+
+
+cdef object numbers_alone(Entry e, list operands, Attr* attr):
+    """An op of numbers alone: a number again, in double precision whatever the default dtype is."""
+    return apply_op(e, [full((), v, dtypes[kFloat64]) for v in operands], attr).item()
+
+
 cdef list replay(int32_t i, object g):
     """The rule of node i on tensors, recorded: a list of gradients, None where there is none."""
     cdef Program* p = n_prog[i]
@@ -64,6 +76,9 @@ cdef list replay(int32_t i, object g):
                 if is_read(p, ins.out + <int> place):
                     regs[ins.out + place] = apply_op(<Entry> entry_by_name[name], operands, attr_incref(attr))
             attr_decref(attr)
+            continue
+        if not has_tensor(operands):
+            regs[ins.out] = numbers_alone(e, operands, attr)
             continue
         value = apply_op(e, operands, attr)
         if ins.op.nout == 1:

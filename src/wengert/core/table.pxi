@@ -59,6 +59,8 @@ def register(row):
             flags |= kFloatResult
         elif flag == "accumulates":
             flags |= kAccumulates
+        elif flag == "divides":
+            flags |= kDivides
         else:
             raise ValueError(f"op table: row {row.name!r} has the unknown flag {flag!r}")
     if not row.differentiable:

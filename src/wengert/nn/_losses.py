@@ -103,6 +103,11 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
             " deprecated."
             " Please ensure they have the same size."
         )
+    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
+        raise RuntimeError(
+            "binary_cross_entropy: expected all elements of input between 0 and 1, got others. Apply a sigmoid, or "
+            "use binary_cross_entropy_with_logits."
+        )
     log_yes = input.log().clamp(min=-100.0)
     log_no = (-input).log1p().clamp(min=-100.0)
     loss = (target - 1) * log_no - target * log_yes
@@ -138,6 +143,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
+    if not isinstance(target, wengert.Tensor):
+        raise TypeError(f"kl_div: expected a Tensor as target, got {type(target).__name__}.")
     loss = target.exp() * (target - input) if log_target else wengert.xlogy(target, target) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.shape[0] if input.dim() else loss.sum()

@@ -15,6 +15,9 @@ def _target_dim_error(op, *tensors):
 
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos(x1, x2) where t = 1, max(0, cos(x1, x2) - margin) where t = -1, along the last axis."""
+    for x in (input1, input2, target):
+        if not isinstance(x, wengert.Tensor):
+            raise TypeError(f"cosine_embedding_loss: expected Tensors, got {type(x).__name__}.")
     eps = 1e-12  # keeps the cosine of a zero vector finite
     dot = (input1 * input2).sum(-1)
     squares = ((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)

@@ -54,24 +54,24 @@ def zdiv(g, a, b, y):
     return g.zdiv(b), -g.equals(0).where(0, y.zmul(g)).zdiv(b)
 
 
-@binary(slot="floordiv", ref="floor_divide", differentiable=False, inplace=True)
+@binary(slot="floordiv", flags="divides", ref="floor_divide", differentiable=False, inplace=True)
 def floor_divide(g, a, b, y):
     """The largest whole number not above the quotient, elementwise."""
 
 
-@binary(slot="mod", ref="remainder", inplace=True, domain=(0.5, 2.0))
+@binary(slot="mod", flags="divides", ref="remainder", inplace=True, domain=(0.5, 2.0))
 def remainder(g, a, b, y):
     """Remainder with the sign of the divisor, elementwise. Its gradient for the divisor is -floor(a / b)."""
     return g, -g * a.floor_divide(b)
 
 
-@binary(ref="fmod", inplace=True, domain=(0.5, 2.0))
+@binary(ref="fmod", flags="divides", inplace=True, domain=(0.5, 2.0))
 def fmod(g, a, b, y):
     """Remainder with the sign of the dividend, elementwise."""
     return g, -g * (a / b).trunc()
 
 
-@binary(slot="pow", ref="power", inplace=True, domain=(0.5, 2.0))
+@binary(slot="pow", args=("input", "exponent"), ref="power", inplace=True, domain=(0.5, 2.0))
 def pow(g, a, b, y):
     """a to the power b, elementwise with broadcasting.
 

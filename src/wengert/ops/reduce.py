@@ -36,14 +36,16 @@ def norm2(g, x, y, *, dim: ints, keepdim: boolean):
 @op("reduce", kernel="max")
 def amax(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """The largest value over dimensions; NaN propagates. Ties share the gradient equally."""
-    hit = x.equals(y.unreduce_like(x, dim, keepdim)).cast_like(g)
+    best = y.unreduce_like(x, dim, keepdim)
+    hit = x.equals(best).logical_or(x.isnan().logical_and(best.isnan())).cast_like(g)
     return (g / hit.sum(dim, keepdim)).unreduce_like(x, dim, keepdim) * hit
 
 
 @op("reduce", kernel="min")
 def amin(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     """The smallest value over dimensions; NaN propagates. Ties share the gradient equally."""
-    hit = x.equals(y.unreduce_like(x, dim, keepdim)).cast_like(g)
+    best = y.unreduce_like(x, dim, keepdim)
+    hit = x.equals(best).logical_or(x.isnan().logical_and(best.isnan())).cast_like(g)
     return (g / hit.sum(dim, keepdim)).unreduce_like(x, dim, keepdim) * hit
 
 

@@ -1,0 +1,135 @@
+"""The LU decomposition with partial pivoting, in PyTorch's packed form, with gradients."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from . import _core
+from ._bind import OPS
+from ._dtypes import DTYPES
+from ._overload import Publisher, check_tensor
+from .autograd.function import Function
+
+publish = Publisher()
+FUNCTIONS, METHODS = publish.functions, publish.methods
+Factors = namedtuple("lu_factor", ("LU", "pivots"), module="wengert.return_types")
+Unpacked = namedtuple("lu_unpack", ("P", "L", "U"), module="wengert.return_types")
+
+
+def _eliminate(a):
+    """Gaussian elimination of one matrix in place; the rows that were swapped, counted from 1."""
+    pivots = np.arange(1, min(a.shape) + 1, dtype=np.int32)
+    for k in range(min(a.shape)):
+        p = k + int(np.argmax(np.abs(a[k:, k])))
+        pivots[k] = p + 1
+        if p != k:
+            a[[k, p]] = a[[p, k]]
+        if a[k, k] != 0:
+            a[k + 1 :, k] /= a[k, k]
+            a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k], a[k, k + 1 :])
+    return pivots
+
+
+def _row_order(pivots, rows):
+    """Where each row of the permuted matrix came from, (batch, rows)."""
+    flat = pivots.reshape(-1, pivots.shape[-1])
+    order = np.tile(np.arange(rows), (len(flat), 1))
+    for line, swaps in zip(order, flat, strict=True):
+        for k, p in enumerate(swaps):
+            line[[k, p - 1]] = line[[p - 1, k]]
+    return order
+
+
+def _permutation(pivots, rows, like):
+    """P of A = P L U, (..., rows, rows)."""
+    order = _row_order(pivots.numpy(), rows)
+    matrix = np.zeros((*order.shape, rows))
+    np.put_along_axis(matrix, order[..., None, :], 1.0, axis=-2)
+    return _core.from_memory(matrix.reshape(*pivots.shape[:-1], rows, rows)).to(like.dtype)
+
+
+class _LU(Function):
+    @staticmethod
+    def forward(ctx, a):
+        packed = np.array(a.detach().numpy())
+        lines = packed.reshape(-1, *packed.shape[-2:])
+        pivots = np.array([_eliminate(m) for m in lines], np.int32)
+        pivots = _core.from_memory(pivots.reshape(*packed.shape[:-2], min(packed.shape[-2:])))
+        packed = _core.from_memory(packed)
+        ctx.save_for_backward(packed, pivots)
+        ctx.mark_non_differentiable(pivots)
+        return packed, pivots
+
+    @staticmethod
+    def backward(ctx, g, _):
+        # With A = P L U: P^T gA = L^-T (tril(L^T gL, -1) + triu(gU U^T)) U^-T (Giles 2008, for square matrices).
+        from .linalg import solve
+
+        packed, pivots = ctx.saved_tensors
+        if packed.shape[-1] != packed.shape[-2]:
+            raise NotImplementedError("lu: expected square matrices for gradients, got others. Pad them.")
+        permutation, lower, upper = lu_unpack(packed, pivots)
+        inner = (lower.mT @ g.tril(-1)).tril(-1) + (g.triu() @ upper.mT).triu()
+        left = solve(lower.mT, inner)
+        return permutation @ solve(upper, left.mT).mT
+
+
+def lu_factor(A, *, pivot=True, out=None):
+    """L and U of square or rectangular matrices in one matrix, and the pivots: a named tuple (LU, pivots).
+
+    The pivots are the rows, counted from 1, that changed places with rows 1, 2, ...; int32.
+    """
+    check_tensor("linalg.lu_factor", A)
+    if not pivot:
+        raise RuntimeError("linalg.lu_factor: expected pivot=True, got False: LU without pivoting is not there.")
+    if A.dim() < 2 or A.dtype not in (DTYPES["float32"], DTYPES["float64"]):
+        raise RuntimeError(
+            f"linalg.lu_factor: expected float32 or float64 matrices, got {A.dtype}, shape {tuple(A.shape)}."
+        )
+    result = Factors(*_LU.apply(A))
+    return result if out is None else tuple(o.copy_(r) for o, r in zip(out, result, strict=True))
+
+
+@publish()
+def lu(input, pivot=True, get_infos=False):
+    """L and U of matrices in one matrix, and the pivots; see `wengert.linalg.lu_factor`.
+
+    With get_infos a third result says for each matrix where the first zero pivot is, counted from 1, or 0.
+
+    Example:
+        >>> import wengert
+        >>> packed, pivots = wengert.lu(wengert.tensor([[0.0, 2.0], [4.0, 1.0]]))
+        >>> pivots
+        tensor([2, 2], dtype=wengert.int32)
+    """
+    packed, pivots = lu_factor(input, pivot=pivot)
+    if not get_infos:
+        return packed, pivots
+    zero = packed.detach().diagonal(dim1=-2, dim2=-1).eq(0)
+    first = zero.long().argmax(-1) + 1
+    return packed, pivots, (first * zero.any(-1)).int()
+
+
+@publish(method=False)
+def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
+    """P, L and U of A = P L U from the packed form: a named tuple (P, L, U)."""
+    check_tensor("lu_unpack", LU_data)
+    if check_tensor("lu_unpack", LU_pivots).dtype != DTYPES["int32"]:
+        raise RuntimeError(f"lu_unpack: expected pivots of dtype int32, got {LU_pivots.dtype}. Use lu()'s own.")
+    rows, columns = LU_data.shape[-2:]
+    small = min(rows, columns)
+    p = lower = upper = _core.empty((0,), LU_data.dtype)
+    if unpack_data:
+        lower = OPS["slice"](LU_data, -1, 0, small, 1).tril(-1) + _core.make_eye(rows, small, dtype=LU_data.dtype)
+        upper = OPS["slice"](LU_data, -2, 0, small, 1).triu()
+    if unpack_pivots:
+        p = _permutation(LU_pivots, rows, LU_data)
+    return Unpacked(p, lower, upper)
+
+
+@publish(out=True)
+def lu_solve(b, LU_data, LU_pivots):
+    """The solution x of A x = b, from A's packed form and pivots."""
+    from . import linalg
+
+    return linalg.lu_solve(LU_data, LU_pivots, b)
