@@ -57,6 +57,7 @@ _LAZY = {
     "backends": "wengert.backends",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
+    "distributions": "wengert.distributions",
     "func": "wengert.func",
     "graph": "wengert.graph",
     "linalg": "wengert.linalg",
