@@ -3,8 +3,8 @@
 import wengert
 
 from ._bind import OPS
-from ._overload import check_tensor
 from ._functional_loss import _limit_norms, _padding_row, _share_by_frequency
+from ._overload import check_tensor
 
 _sum, _argmax, _where = OPS["bag_sum"], OPS["bag_argmax"], OPS["where"]
 

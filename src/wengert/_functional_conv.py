@@ -43,6 +43,8 @@ def _conv(n):
     name = f"conv{n}d"
 
     def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        if weight is None:
+            raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
         if input.ndim not in (n + 1, n + 2):
             raise RuntimeError(
                 f"{name}: expected an input of {n + 2} dimensions, or {n + 1} without a batch, got shape "
@@ -77,6 +79,8 @@ def _transposed(n):
     name = f"conv_transpose{n}d"
 
     def conv(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+        if weight is None:
+            raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
         return _conv_transpose(
             input,
             weight,

@@ -494,6 +494,8 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 @publish(method=False)
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None, out=None):
     """Where values go into a sorted sequence so that it stays sorted; int64, or int32 with out_int32."""
+    if input is None:
+        raise TypeError("searchsorted: expected values as a Tensor or a number, got None.")
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(f"searchsorted: expected side 'left' or 'right', got {side!r}.")
     if sorter is not None:

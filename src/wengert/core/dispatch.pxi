@@ -86,10 +86,8 @@ cdef inline int operand(object v, Array* a, int32_t* node, Entry e, int place) e
 
 
 cdef int check_absent(Entry e, int place) except -1:
-    """Private rows of layers take None for weights; of the others only the operands that the row calls optional."""
-    cdef cbool layer = (not e.row.public and place > 0 and not e.info.flags & (kElementwise | kAccumulates)
-                        and (e.row.inputs[place] in ("b", "weight", "like")
-                             or e.row.inputs[place] == "w" and "norm" in e.name))
+    """Of public rows, operands that are called optional may be absent; private rows of layers have checked theirs."""
+    cdef cbool layer = not e.row.public and place > 0 and not e.info.flags & (kElementwise | kAccumulates)
     if e.variadic or not (layer or e.row.args[place] in e.row.optional):
         raise TypeError(f"{e.name}: expected a Tensor or a number, got None. Leave it out only where it is optional.")
     return 0
