@@ -261,6 +261,13 @@ int forward_attention_backward(OpCall& c) {
   const Array* in = c.in + 1;
   Call call;
   if (call.read(c, in) < 0) return -1;
+  const Array& q = in[0];
+  index_t shape[kMaxDims];
+  for (int d = 0; d < q.ndim(); ++d) shape[d] = q.shape()[d];
+  shape[q.ndim() - 1] = call.value_width;
+  if (expect_shape(c, 0, q.ndim(), shape) < 0 || expect_shape(c, 5, q.ndim(), shape) < 0 ||
+      expect_shape(c, 6, q.ndim() - 1, shape) < 0)
+    return -1;
   RowsResult grads[3];
   int go = 1;
   for (int k = 0; k < 3 && go >= 0; ++k)
