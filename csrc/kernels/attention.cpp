@@ -93,6 +93,22 @@ T total(const T* s, index_t n) {
   return reduce(s, n, Plus());
 }
 
+// The sum of products of two rows of any length.
+template <class T>
+T dot(const T* a, const T* b, index_t n) {
+  using S = Simd<T>;
+  typename S::V sum{};
+  index_t j = 0;
+  for (; j + S::kLanes <= n; j += S::kLanes) sum = fma(S::load(a + j), S::load(b + j), sum);
+  if (j < n) {
+    const LaneMask rest(static_cast<int>(n - j));
+    sum = fma(load_lanes(a + j, rest), load_lanes(b + j, rest), sum);
+  }
+  T lanes[S::kLanes];
+  S::store(lanes, sum);
+  return fold<T, S::kLanes>(lanes, Plus());
+}
+
 // s *= scale for what lies before `own`, -inf from there on.
 template <class T>
 void scale_row(T* s, T scale, index_t own, index_t n) {
@@ -175,10 +191,17 @@ struct Block {
   }
 };
 
+template <class T>
+void zero_rows(T* p, index_t row, index_t rows, index_t n) {
+  for (index_t i = 0; i < rows; ++i)
+    for (index_t j = 0; j < n; ++j) p[i * row + j] = T(0);
+}
+
 // ---- forward
 // -------------------------------------------------------------------------------------------------------
 
-// Adds a block's weights and values to the running sums of its queries.
+// Adds a block's weights and values to the running sums of its queries. The first block of keys, of which every
+// query sees one at least, begins them.
 template <class T>
 void add_block(const Block<T>& b, const T* q, const PackedMatrix<T>& keys, const PackedMatrix<T>& values, T* y,
                index_t y_row, T* top, T* sum) {
@@ -193,17 +216,17 @@ void add_block(const Block<T>& b, const T* q, const PackedMatrix<T>& keys, const
       const T shift = m == -kInfinity<T> ? T(0) : m;  // nothing seen yet: all weights are exp(-inf) = 0
       exponentials(s, shift, whole);
       const T added = total(s, whole);
-      if (top[r] != m) {
+      if (b.column > 0 && top[r] != m) {
         const T keep = top[r] == -kInfinity<T> ? T(0) : vm::exp(top[r] - m);
         sum[r] *= keep;
         for (index_t j = 0; j < b.a.value_width; ++j) y[r * y_row + j] *= keep;
-        top[r] = m;
       }
+      top[r] = m;
       sum[r] += added;
       if (b.a.drop) b.drop(r, s);
     }
     multiply_packed<T>(h, b.s + i * kKeys, kKeys, 1, values, b.column, n, 0, values.n,
-                       Dest<T>{y + i * y_row, y_row, nullptr, 0, nullptr, true});
+                       Dest<T>{y + i * y_row, y_row, nullptr, 0, nullptr, b.column > 0});
   }
 }
 
@@ -219,19 +242,23 @@ void attend(const Attention& a, index_t head, index_t first, index_t last, const
     for (index_t r = 0; r < rows; ++r) {
       top[r] = -kInfinity<T>;
       sum[r] = T(0);
-      for (index_t j = 0; j < a.value_width; ++j) to[r * a.y.row + j] = T(0);
     }
+    if (a.columns == 0) zero_rows(to, a.y.row, rows, a.value_width);
     const index_t end = a.causal ? least(a.columns, row + rows) : a.columns;
     for (index_t column = 0; column < end; column += kKeys) {
       const Block<T> b{a, head, row, rows, column, least(kKeys, a.columns - column), scores};
       add_block(b, q + row * a.q.row, keys, values, to, a.y.row, top, sum);
     }
+    T scale[kQueries];
     for (index_t r = 0; r < rows; ++r) {
       const bool blind = sum[r] == T(0);
-      const T scale = blind ? T(0) : T(1) / sum[r];
-      for (index_t j = 0; j < a.value_width; ++j) to[r * a.y.row + j] *= scale;
-      lse[row + r] = blind ? kInfinity<T> : top[r] + vm::log(sum[r]);
+      scale[r] = blind ? T(0) : T(1) / sum[r];
+      top[r] = blind ? kInfinity<T> : top[r];
+      sum[r] = blind ? T(1) : sum[r];
     }
+    for (index_t r = 0; r < rows; ++r) lse[row + r] = top[r] + vm::log(sum[r]);
+    for (index_t r = 0; r < rows; ++r)
+      for (index_t j = 0; j < a.value_width; ++j) to[r * a.y.row + j] *= scale[r];
   }
 }
 
@@ -298,15 +325,15 @@ void block_back(const AttentionBackward& a, const Block<T>& b, const BackwardHea
       b.finish_scores(r, whole);
       exponentials(p, lse[r], whole);
       for (index_t j = seen; j < whole; ++j) d[j] = T(0);
-      const T dot = dots[r];
+      const T inner = dots[r];
       if (b.a.drop) {
         b.drop(r, d);
         WG_IVDEP
-        for (index_t j = 0; j < whole; ++j) d[j] = p[j] * (d[j] - dot) * scale;
+        for (index_t j = 0; j < whole; ++j) d[j] = p[j] * (d[j] - inner) * scale;
         b.drop(r, p);
       } else {
         WG_IVDEP
-        for (index_t j = 0; j < whole; ++j) d[j] = p[j] * (d[j] - dot) * scale;
+        for (index_t j = 0; j < whole; ++j) d[j] = p[j] * (d[j] - inner) * scale;
       }
     }
     multiply_packed<T>(h, w.inner + i * kKeys, kKeys, 1, w.keys_by_row, b.column, seen, 0, a.width,
@@ -314,12 +341,6 @@ void block_back(const AttentionBackward& a, const Block<T>& b, const BackwardHea
   }
   add_transposed(b, static_cast<const T*>(w.inner), n, q_packed, w.grad_k + b.column * a.grad_k.row, a.grad_k.row);
   add_transposed(b, static_cast<const T*>(b.s), n, g_packed, w.grad_v + b.column * a.grad_v.row, a.grad_v.row);
-}
-
-template <class T>
-void zero_rows(T* p, index_t row, index_t rows, index_t n) {
-  for (index_t i = 0; i < rows; ++i)
-    for (index_t j = 0; j < n; ++j) p[i * row + j] = T(0);
 }
 
 // All queries of one head.
@@ -335,9 +356,7 @@ void attend_back(const AttentionBackward& a, index_t head, const BackwardHead<T>
     const T *q_rows = q + row * a.q.row, *g_rows = grad_y + row * a.grad_y.row;
     T dots[kQueries];
     for (index_t r = 0; r < rows; ++r)
-      dots[r] = a.value_width == 0
-                    ? T(0)
-                    : row_dot(g_rows + r * a.grad_y.row, y + (row + r) * a.y.row, T(0), a.value_width);
+      dots[r] = dot(g_rows + r * a.grad_y.row, y + (row + r) * a.y.row, a.value_width);
     const auto q_packed = pack_matrix<T>(q_rows, a.q.row, 1, rows, a.width, P, w.q_panels);
     const auto g_packed = pack_matrix<T>(g_rows, a.grad_y.row, 1, rows, a.value_width, P, w.g_panels);
     const index_t end = a.causal ? least(a.columns, row + rows) : a.columns;

@@ -39,8 +39,8 @@ def scaled_dot_product_attention(
         [[[1.0], [2.0], [3.0]]]
     """
     _check_attention(query, key, value, attn_mask, dropout_p)
-    lead = query.shape[:-2]
-    if key.shape[:-2] != lead or value.shape[:-2] != lead:
+    lead = tuple(query.shape)[:-2]
+    if tuple(key.shape)[:-2] != lead or tuple(value.shape)[:-2] != lead:
         query, key, value = _matching_heads(query, key, value, enable_gqa)
     if scale is None:
         scale = 1.0 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
@@ -52,7 +52,7 @@ def scaled_dot_product_attention(
 
 
 def _check_attention(query, key, value, mask, p):
-    if min(query.dim(), key.dim(), value.dim()) < 2:
+    if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
         raise RuntimeError(
             "scaled_dot_product_attention: expected query, key and value of at least 2 dimensions, got "
             f"{query.dim()}, {key.dim()} and {value.dim()}."
