@@ -276,6 +276,16 @@ def test_numbers_are_known_inside_a_recording():
     assert check(h, {"x": x}).definitions["f" if "f" in formula(h, names={"x": x}).definitions else "h"]
 
 
+@pytest.mark.parametrize("number", [1e300, -1e300, 5e-324, 1e-7, math.inf, -math.inf, math.nan, 0.0, -0.0, 1e15, 3])
+def test_numbers_of_every_size(number):
+    x = w.tensor(2.0, requires_grad=True)
+    with w.record():
+        made = [(x * number) ** 2, x + number, number - x, x / 3 * number, (x + number) ** 3 * number]
+    for f in made:
+        found = formula(f, names={"x": x})
+        assert balanced(found.latex) and "e+" not in found.latex and found.gradients["x"]
+
+
 def test_a_result_that_is_no_scalar_says_so():
     v = w.tensor([1.0, 2.0], requires_grad=True)
     assert "the gradients are those of its sum" in str(formula(v * v))

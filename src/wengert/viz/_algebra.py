@@ -179,7 +179,7 @@ class Algebra:
         if exponent == 1:
             return base
         if base.op == "number" and (base.attrs > 0 or exponent == int(exponent) and base.attrs):
-            return self.number(base.attrs**exponent, base.shape, dtype)
+            return self.number(_raised(base.attrs, exponent), base.shape, dtype)
         if exponent == int(exponent):
             return self.product(1.0, [(base, int(exponent))], dtype)
         return self._intern("pow_scalar", (base,), (("exponent", exponent),), base.shape, dtype)
@@ -221,9 +221,9 @@ class Algebra:
         while todo:
             e, n = todo.pop()
             if e.op == "number" and (e.attrs != 0 or n > 0):
-                coefficient *= e.attrs**n
+                coefficient *= _raised(e.attrs, n)
             elif e.op == "*":
-                coefficient *= e.attrs[0] ** n
+                coefficient *= _raised(e.attrs[0], n)
                 todo.extend((a, k * n) for a, k in reversed(list(zip(e.args, e.attrs[1], strict=True))))
             elif e.op in ("mul", "div") and e.size <= FLATTENED:
                 todo.extend([(e.args[1], n if e.op == "mul" else -n), (e.args[0], n)])
@@ -321,6 +321,14 @@ class Algebra:
         if shape == ():
             return self._intern("sum", (e,), (("dim", None), ("keepdim", False)), (), e.dtype)
         return self._intern("sum_to_size", (e,), (("size", shape),), shape, e.dtype)
+
+
+def _raised(value, exponent):
+    """A power of a number, infinite where it is too large."""
+    try:
+        return value**exponent
+    except OverflowError:
+        return math.copysign(math.inf, value if exponent % 2 == 1 else 1.0)
 
 
 def _as_transpose(op, attrs):

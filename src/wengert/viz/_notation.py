@@ -110,7 +110,7 @@ class Notation:
         for k, (c, a) in enumerate(sorted(zip(e.attrs, e.args, strict=True), key=lambda t: t[0] < 0)):
             value = a.attrs if a.op == "number" else None
             if value is not None and value < 0:
-                c, part = -c, number_text(-value)
+                c, part = -c, self.scalar(-value)
             else:
                 part = self.part(a, PRODUCT)
             if c in (1, -1) and value is None and self._done[a][1] == SIGN:
@@ -128,7 +128,7 @@ class Notation:
             (over if n > 0 else under).append((a, abs(n)))
         if size != 1:
             inverse = 1 / size
-            if size < 1 and inverse == int(inverse):
+            if size < 1 and inverse < 1e15 and inverse == int(inverse):
                 under.insert(0, (inverse, 1))
             else:
                 over.insert(0, (size, 1))
@@ -265,7 +265,7 @@ class Latex(Notation):
         return rf"\frac{{{self._done[e.args[0]][0]}}}{{{self._done[e.args[1]][0]}}}", PRODUCT
 
     def fraction(self, over, under):
-        top = self.factors(over, True if under else False or len(over) == 1) if over else ("1", ATOM)
+        top = self.factors(over, bool(under)) if over else ("1", ATOM)
         if not under:
             return top
         return rf"\frac{{{top[0]}}}{{{self.factors(under, True)[0]}}}", PRODUCT
