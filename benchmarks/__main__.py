@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         print(f"benchmarks: unknown peers {sorted(unknown)}; known: {', '.join(peers.PEERS)}", file=sys.stderr)
         return 2
-    rows = [row for row in all_rows() if options.full or not row.full or row.name in options.names]
+    rows = [row for row in all_rows() if options.full or not row.full or row.name.startswith(tuple(options.names))]
     if options.names:
         for name in options.names:
             if not any(row.name.startswith(name) for row in rows):

@@ -21,8 +21,9 @@ _QUICK = Options.quick(frozenset({"wengert", "numpy", "pure"}))
 
 
 def _light(row):
-    """Not the many sizes of recurrent layers: one of each kind is enough."""
-    return row.name not in _HEAVY and not (row.full and row.name.startswith(("lstm-", "gru-", "rnn-")))
+    """Not the many sizes of recurrent layers, nor all programs, which test_programs.py runs: one of a kind is enough."""
+    many = row.full and row.name.startswith(("lstm-", "gru-", "rnn-", "program-")) and row.name != "program-hooks"
+    return row.name not in _HEAVY and not many
 
 
 @pytest.mark.parametrize("row", [row for row in all_rows() if _light(row)], ids=lambda row: row.name)

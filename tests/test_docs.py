@@ -103,3 +103,11 @@ def test_readme_has_the_commands_of_ci():
     text = (ROOT / "README.md").read_text("utf-8")
     for name in ("install", "test"):
         assert re.search(rf"<!-- ci:{name} -->\s*```sh\n.+?```", text, re.S), name
+
+
+@needs_sources
+def test_coverage_page_is_current():
+    done = subprocess.run(
+        [sys.executable, "tools/coverage_page.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-1000:]

@@ -342,3 +342,59 @@ def test_nothing_missing(tmp_path):
     assert done.returncode == 0 and "nothing is missing" in done.stdout
     done = run(path)
     assert done.stdout == "0.0\n" and done.stderr == ""
+
+
+def test_torchscript_is_switched_off(tmp_path):
+    out = ran(
+        program(
+            tmp_path,
+            """
+            import torch
+            import torch.distributed as dist
+            from torch import nn
+
+            @torch.jit.script
+            def gelu(x: torch.Tensor) -> torch.Tensor:
+                return 0.5 * x * (1.0 + torch.erf(x / 1.41421))
+
+            model = torch.jit.trace(nn.DataParallel(nn.Linear(2, 1)), torch.ones(1, 2))
+            rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+            torch.set_float32_matmul_precision("high")
+            torch.use_deterministic_algorithms(True)
+            print(gelu(torch.zeros(1)).item(), list(model.state_dict()), rank, torch.jit.is_scripting())
+            print(torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled())
+            """,
+        )
+    )
+    assert out == "0.0 ['module.weight', 'module.bias'] 0 False\nhigh True\n"
+
+
+def test_processes_of_multiprocessing(tmp_path):
+    out = ran(
+        program(
+            tmp_path,
+            """
+            import torch
+            import torch.multiprocessing as mp
+
+            def work(rank, queue):
+                queue.put((rank, torch.full((2,), float(rank))))
+
+            def fail(rank):
+                raise SystemExit(3)
+
+            if __name__ == "__main__":
+                mp.set_sharing_strategy("file_system")
+                queue = mp.get_context("spawn").Queue()
+                mp.spawn(work, args=(queue,), nprocs=2)
+                print(sorted((rank, t.tolist()) for rank, t in (queue.get(), queue.get())))
+                try:
+                    mp.spawn(fail, nprocs=1)
+                except RuntimeError as error:
+                    print(error)
+            """,
+        )
+    )
+    numbers, message = out.splitlines()
+    assert numbers == "[(0, [0.0, 0.0]), (1, [1.0, 1.0])]"
+    assert message == "spawn: expected exit code 0 of every process, got 3 of process 0."

@@ -312,3 +312,15 @@ def test_fill_diagonal_refuses():
         wg.zeros(3).fill_diagonal_(1.0)
     with pytest.raises(RuntimeError, match="one size"):
         wg.zeros(3, 3, 2).fill_diagonal_(1.0)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_isin(invert):
+    for a, b in (([[1, 2], [3, 4]], [3, 1, 9]), ([1.5, 2.0], [2.0]), ([1, 2], []), ([], [1])):
+        found = [lib.isin(lib.tensor(a), lib.tensor(b), invert=invert).numpy() for lib in (wg, torch)]
+        np.testing.assert_array_equal(*found)
+    for lib in (wg, torch):
+        assert lib.isin(lib.tensor([1, 2]), 2).tolist() == [False, True]
+        assert lib.isin(2, lib.tensor([1, 2])).item() is True
+    with pytest.raises(TypeError, match="two numbers"):
+        wg.isin(1, 2)

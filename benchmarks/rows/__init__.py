@@ -25,6 +25,7 @@ _FILES = (
     "gpt",
     "logistic",
     "neural_ode",
+    "programs",
 )
 
 

@@ -25,9 +25,11 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _indexing,
     _linalg,
     _lu,
+    _promotion,
     _random,
     _record,
     _reduction,
+    _settings,
     _shaping,
     autograd,
 )
@@ -44,6 +46,8 @@ for _part in (
     _functional,
     autograd,
     _record,
+    _promotion,
+    _settings,
 ):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part
@@ -57,11 +61,14 @@ _LAZY = {
     "backends": "wengert.backends",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
+    "distributed": "wengert.distributed",
     "distributions": "wengert.distributions",
     "func": "wengert.func",
     "graph": "wengert.graph",
+    "jit": "wengert.dropin.jit",
     "linalg": "wengert.linalg",
     "load": "wengert.serialization",
+    "multiprocessing": "wengert.multiprocessing",
     "nn": "wengert.nn",
     "optim": "wengert.optim",
     "profiler": "wengert.profiler",

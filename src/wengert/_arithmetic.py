@@ -352,7 +352,7 @@ def equal(input, other):
     return bool(OPS["eq"](input, other).all())
 
 
-@publish()
+@publish(inplace=True)
 def sgn(input):
     """The sign: -1, 0 or 1."""
     return OPS["sign"](input)

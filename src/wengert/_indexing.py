@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
@@ -501,6 +503,26 @@ def nonzero(input, *, out=None, as_tuple=False):
         return result if out is None else store(result, out)
     coordinates = OPS["nonzero"](_reshape(input, (1,)) if input.dim() == 0 else input)
     return tuple(OPS["select"](coordinates, 1, k) for k in range(coordinates.shape[1]))
+
+
+@publish(method=False)
+def isin(elements, test_elements, *, assume_unique=False, invert=False):
+    """Which elements are among the test elements, as a bool tensor of their shape.
+
+    Args:
+        elements, test_elements: tensors, or one of them a number.
+        assume_unique: accepted: it only lets a search be quicker.
+        invert: mark those that are not among them.
+
+    Example:
+        >>> import wengert
+        >>> wengert.isin(wengert.tensor([1, 2, 3]), wengert.tensor([3, 5, 1]))
+        tensor([ True, False,  True])
+    """
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise TypeError("isin: expected a Tensor among elements and test_elements, got two numbers.")
+    sides = [v.detach().numpy() if isinstance(v, Tensor) else np.asarray(v) for v in (elements, test_elements)]
+    return _core.from_numpy(np.asarray(np.isin(*sides, invert=invert)))
 
 
 @publish(method=False)

@@ -456,3 +456,29 @@ def alive(pid):
 
 def test_default_collate_is_the_default():
     assert DataLoader([1]).collate_fn is default_collate
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_distributed_sampler_shares_out(shuffle, drop_last):
+    from wengert.utils.data.distributed import DistributedSampler
+
+    def shares(epoch, size=11):
+        made = [
+            DistributedSampler(range(size), 3, r, shuffle=shuffle, seed=5, drop_last=drop_last) for r in range(3)
+        ]
+        for sampler in made:
+            sampler.set_epoch(epoch)
+        assert len({len(sampler) for sampler in made}) == 1
+        return [list(sampler) for sampler in made]
+
+    first = shares(0)
+    assert all(len(share) == (3 if drop_last else 4) for share in first)
+    seen = [i for share in first for i in share]
+    assert set(seen) <= set(range(11)) and (drop_last or set(seen) == set(range(11)))
+    assert (shares(1) != first) == shuffle and shares(0) == first
+    assert not drop_last or len(set(seen)) == 9
+    with pytest.raises(ValueError, match="rank"):
+        DistributedSampler(range(3), 2, 2)
+    with pytest.raises(RuntimeError, match="num_replicas"):
+        DistributedSampler(range(3))

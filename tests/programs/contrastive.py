@@ -49,7 +49,9 @@ def momentum_update(slow, fast, m=0.9):
 
 def main(steps=50):
     torch.manual_seed(0)
-    data = torch.sin(torch.linspace(0, 6, 20) * (1 + torch.arange(16.0).to(torch.get_default_dtype())[:, None] % 4))[:, None]
+    data = torch.sin(
+        torch.linspace(0, 6, 20) * (1 + torch.arange(16.0).to(torch.get_default_dtype())[:, None] % 4)
+    )[:, None]
     encoder, criterion, triplet = Encoder(), NTXent(16), nn.TripletMarginLoss(margin=1.0, p=2)
     slow = copy.deepcopy(encoder)
     for p in slow.parameters():

@@ -10,7 +10,10 @@ class GP(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.raw = torch.nn.ParameterDict(
-            {name: torch.nn.Parameter(torch.tensor(value)) for name, value in (("length", 0.0), ("scale", 0.5), ("noise", -2.0))}
+            {
+                name: torch.nn.Parameter(torch.tensor(value))
+                for name, value in (("length", 0.0), ("scale", 0.5), ("noise", -2.0))
+            }
         )
 
     def kernel(self, a, b):

@@ -26,7 +26,9 @@ class MoE(nn.Module):
             rank, token = torch.where(mask[i])
             if token.numel() == 0:
                 continue
-            out.index_add_(0, token, expert(flat[None, token].reshape(-1, flat.size(-1))) * weights[token, rank, None])
+            out.index_add_(
+                0, token, expert(flat[None, token].reshape(-1, flat.size(-1))) * weights[token, rank, None]
+            )
         load = mask.sum(dim=(1, 2)).to(flat.dtype) / flat.shape[0]
         balance = len(self.experts) * (load * probs.mean(0)).sum()
         return out.view_as(x), balance

@@ -48,7 +48,10 @@ def main(steps=50):
         du = derivative(u, xt)
         u_xx = derivative(du[:, :1], xt)[:, 0:1]
         loss = loss + 0.1 * (du[:, 1:2] + u * du[:, 0:1] - 0.01 / math.pi * u_xx).pow(2).mean()
-        loss = loss + (burgers(torch.cat([x[:, :1], torch.zeros(24, 1)], 1)) + torch.sin(math.pi * x[:, :1])).abs().mean()
+        loss = (
+            loss
+            + (burgers(torch.cat([x[:, :1], torch.zeros(24, 1)], 1)) + torch.sin(math.pi * x[:, :1])).abs().mean()
+        )
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

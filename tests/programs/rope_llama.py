@@ -58,7 +58,9 @@ class Block(nn.Module):
     def __init__(self, dim, heads, kv_heads):
         super().__init__()
         self.attention, self.norm1, self.norm2 = Attention(dim, heads, kv_heads), RMSNorm(dim), RMSNorm(dim)
-        self.w1, self.w2, self.w3 = (nn.Linear(*s, bias=False) for s in ((dim, 2 * dim), (2 * dim, dim), (dim, 2 * dim)))
+        self.w1, self.w2, self.w3 = (
+            nn.Linear(*s, bias=False) for s in ((dim, 2 * dim), (2 * dim, dim), (dim, 2 * dim))
+        )
 
     def forward(self, x, cache=None):
         x = x + self.attention(self.norm1(x), cache)

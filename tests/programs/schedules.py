@@ -20,7 +20,9 @@ def make_all(steps):
         "polynomial": lambda o: S.PolynomialLR(o, total_iters=15, power=2.0),
         "onecycle": lambda o: S.OneCycleLR(o, max_lr=[0.1, 0.2], total_steps=steps + 1, anneal_strategy="linear"),
         "cyclic": lambda o: S.CyclicLR(o, 0.01, 0.1, step_size_up=5, mode="triangular2"),
-        "sequential": lambda o: S.SequentialLR(o, [S.ConstantLR(o, 0.1, 3), S.ExponentialLR(o, 0.9)], milestones=[4]),
+        "sequential": lambda o: S.SequentialLR(
+            o, [S.ConstantLR(o, 0.1, 3), S.ExponentialLR(o, 0.9)], milestones=[4]
+        ),
         "chained": lambda o: S.ChainedScheduler([S.ConstantLR(o, 0.5, 5), S.ExponentialLR(o, 0.95)]),
         "plateau": lambda o: S.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=1e-2, cooldown=1),
     }

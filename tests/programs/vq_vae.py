@@ -31,7 +31,9 @@ class VectorQuantizerEMA(nn.Module):
         encodings.scatter_(1, encoding_indices, 1)
         quantized = torch.matmul(encodings, weight).view(input_shape)
         if self.training:
-            self._ema_cluster_size = self._ema_cluster_size * self._decay + (1 - self._decay) * torch.sum(encodings, 0)
+            self._ema_cluster_size = self._ema_cluster_size * self._decay + (1 - self._decay) * torch.sum(
+                encodings, 0
+            )
             n = torch.sum(self._ema_cluster_size.data)
             self._ema_cluster_size = (self._ema_cluster_size + self._eps) / (n + self._n * self._eps) * n
             dw = torch.matmul(encodings.t(), flat_input)
@@ -51,7 +53,9 @@ class Model(nn.Module):
         super().__init__()
         self._encoder = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, d, 3, padding="same"))
         self._vq = VectorQuantizerEMA(16, d)
-        self._decoder = nn.Sequential(nn.Conv2d(d, 16, 3, padding=1), nn.PixelShuffle(2), nn.ReLU(), nn.Conv2d(4, 1, 1))
+        self._decoder = nn.Sequential(
+            nn.Conv2d(d, 16, 3, padding=1), nn.PixelShuffle(2), nn.ReLU(), nn.Conv2d(4, 1, 1)
+        )
 
     def forward(self, x):
         loss, quantized, perplexity = self._vq(self._encoder(x))
@@ -64,7 +68,9 @@ def main(steps=50):
     center = torch.rand(24, 2, 1, 1) * 2 - 1
     data = torch.exp(-4 * (grid - center).pow(2).sum(1, keepdim=True))
     model = Model()
-    optimizer = torch.optim.Adam([p for p in model._encoder.parameters()] + list(model._decoder.parameters()), lr=3e-3)
+    optimizer = torch.optim.Adam(
+        [p for p in model._encoder.parameters()] + list(model._decoder.parameters()), lr=3e-3
+    )
     losses = []
     for _ in range(steps):
         batch = data[torch.randperm(24)[:8]]

@@ -19,16 +19,16 @@ _PLACES = {
     "cuda.amp.grad_scaler": "amp.cuda",
     "cuda.random": "cuda",
     "functional": "",
+    "jit": "dropin.jit",
     "nn.modules": "nn",
     "nn.modules.utils": "nn._shapes",
-    "nn.parallel": "nn",
-    "nn.parallel.data_parallel": "nn",
     "nn.utils.convert_parameters": "nn.utils",
     "nn.utils.spectral_norm": "nn.utils",
     "random": "",
     "tensor": "",
     "types": "",
     "utils.data.dataloader": "utils.data",
+    "utils.hooks": "nn._hooks",
 }
 
 # torch keeps a file for each class, we keep one for each idea: the file's name and, where it is another, ours.

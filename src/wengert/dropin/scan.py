@@ -55,19 +55,19 @@ _TYPES = (types.ModuleType, types.SimpleNamespace, type)
 
 def known_names(owner):
     """The names that a module or class of torch, "torch.nn" or "torch.Tensor", has here."""
-    found = _find(owner)
+    found = find(owner)
     return dir(found) if found is not None else ()
 
 
-def _find(name):
-    """The object behind a dotted name, or None."""
+def find(name):
+    """The object behind a dotted name of torch, such as "torch.nn.Linear"; None where we have nothing."""
     if name == "torch":
         return Torch()
     owner, _, last = name.rpartition(".")
     if not owner:
         return module_of(name)
     found = module_of(name)
-    return found if found is not None else getattr(_find(owner), last, None)
+    return found if found is not None else getattr(find(owner), last, None)
 
 
 def scan(tree, compiled=()):
@@ -144,10 +144,10 @@ class _Scan:
                     self.names.pop(alias.asname or alias.name.partition(".")[0], None)
                     continue
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
-                self.names[alias.asname or name] = _Object(name, _find(name))
+                self.names[alias.asname or name] = _Object(name, find(name))
         elif not node.level and (node.module or "").partition(".")[0] in ("torch", "functorch"):
             for alias in node.names:
-                value = getattr(_find(node.module), alias.name, None) or module_of(f"{node.module}.{alias.name}")
+                value = getattr(find(node.module), alias.name, None) or module_of(f"{node.module}.{alias.name}")
                 self.names[alias.asname or alias.name] = _Object(f"{node.module}.{alias.name}", value)
 
     def imports(self, node):
@@ -157,11 +157,11 @@ class _Scan:
             top = name.partition(".")[0]
             if getattr(node, "level", 0) or top not in ("torch", "functorch", *self.compiled):
                 continue
-            if top in self.compiled or _find(name) is None:
+            if top in self.compiled or find(name) is None:
                 self.miss(name, node.lineno)
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
-                    if alias.name != "*" and self.lacks(_find(name), name, alias.name):
+                    if alias.name != "*" and self.lacks(find(name), name, alias.name):
                         self.miss(f"{name}.{alias.name}", node.lineno)
 
     @staticmethod

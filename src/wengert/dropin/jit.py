@@ -1,0 +1,59 @@
+"""The names of `torch.jit` with its compiler off, as torch has them under PYTORCH_JIT=0: functions stay Python's.
+
+There is no TorchScript: nothing is compiled, saved or loaded.
+"""
+
+from wengert._missing import explain
+from wengert.nn import Module
+
+__getattr__ = explain(__name__)
+
+
+class ScriptModule(Module):
+    """A base class of modules that TorchScript compiles; here a module like any other."""
+
+
+class ScriptFunction:
+    """What compiled functions are instances of: nothing is."""
+
+
+def script(obj=None, **options):
+    """Return a function, class or module as it is.
+
+    Example:
+        >>> import wengert
+        >>> @wengert.jit.script
+        ... def double(x):
+        ...     return x * 2
+        >>> double(4)
+        8
+    """
+    return (lambda f: f) if obj is None else obj
+
+
+def trace(func, example_inputs=None, **options):
+    """Return a function or module as it is."""
+    return func
+
+
+def ignore(drop=False, **options):
+    """Decorator that changes nothing, with and without arguments."""
+    return drop if callable(drop) else lambda f: f
+
+
+def export(fn):
+    """Decorator that changes nothing."""
+    return fn
+
+
+def is_scripting():
+    """Whether TorchScript is compiling: never."""
+    return False
+
+
+def is_tracing():
+    """Whether a trace is being recorded: never."""
+    return False
+
+
+unused = interface = script_method = export
