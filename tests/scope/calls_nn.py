@@ -215,7 +215,7 @@ FUNCTIONAL = {
         call(x(2, 4, 5), y(2, 6, 5), x(2, 6, 3), scale=0.3, dtypes=False),
         call(x(4, 5), y(6, 5), x(6, 5), dtypes=False),
         call(x(2, 4, 4, 5), y(2, 2, 6, 5), x(2, 2, 6, 5), enable_gqa=True, dtypes=False),
-        
+
         call(x(2, 4, 5), y(2, 4, 5), x(2, 4, 5), dropout_p=0.5, values=False, dtypes=False),
         call(x(2, 4, 5), y(2, 6, 4), x(2, 6, 5), dtypes=False),
         call(x(2, 4, 5), y(2, 6, 5), x(2, 6, 5), x(6), dtypes=False),
