@@ -27,7 +27,7 @@ def unfit(v):
         yield np.ascontiguousarray(v[:0])
         yield v.reshape(-1)
     if v.dtype.kind == "f":
-        yield np.nan_to_num(v).astype(np.int64)
+        yield np.ones(v.shape, np.int64)
         yield v.astype(np.float32)
         yield v > 0
     else:
