@@ -2,7 +2,7 @@
 "use strict";
 
 const REPEAT = 1;  // a kind of group
-const OPERATION = 3;  // a kind of cell
+const CONSTANT = 2, OPERATION = 3;  // kinds of cells
 const NOTHING = 2147483647;
 const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
@@ -19,10 +19,10 @@ function column(given, count) {
 class Lists {
   constructor(keys, count) {
     this.start = new Int32Array(count + 1);
+    this.list = new Int32Array(keys.length);
     for (const key of keys) this.start[key + 1]++;
     for (let k = 0; k < count; k++) this.start[k + 1] += this.start[k];
     const next = this.start.slice();
-    this.list = new Int32Array(keys.length);
     for (let k = 0; k < keys.length; k++) this.list[next[keys[k]]++] = k;
   }
   from(key) { return this.list.subarray(this.start[key], this.start[key + 1]); }
@@ -157,22 +157,19 @@ class Graph {
   why(i) {
     const flowing = this.path(i, (k) => this.outputs.has(k), (e) => this.flows[e]);
     if (flowing && (this.hasGradient(i) || !this.mirrored)) return null;
-    if (!this.out.from(i).length) {
-      return { text: "Nothing in this graph reads it, so the outputs do not depend on it.", path: { cells: [i], edges: [] } };
-    }
+    const alone = { cells: [i], edges: [] };
+    if (!this.out.from(i).length) return { text: "Nothing in this graph reads it, so the outputs do not depend on it.", path: alone };
     const toCut = this.path(i, (k) => [...this.out.from(k)].some((e) => !this.flows[e]), (e) => this.flows[e]);
     if (toCut) {
-      const last = toCut.cells[toCut.cells.length - 1];
-      const edge = [...this.out.from(last)].find((e) => !this.flows[e]);
+      const last = toCut.cells.at(-1), edge = [...this.out.from(last)].find((e) => !this.flows[e]);
       toCut.edges.push(edge);
       toCut.cells.push(this.target[edge]);
       const how = this.cuts.get(edge) || "no gradient passes there";
       return { text: `The path of gradients ends between ${this.title_(last)} and ${this.title_(this.target[edge])}: ${how}.`, path: toCut };
     }
-    const reached = this.path(i, (k) => !this.out.from(k).length) || { cells: [i], edges: [] };
-    const end = reached.cells[reached.cells.length - 1];
     if (flowing) return { text: "It does not require a gradient.", path: flowing };
-    return { text: `What reads it ends at ${this.title_(end)}, which no output depends on.`, path: reached };
+    const path = this.path(i, (k) => !this.out.from(k).length) || alone;
+    return { text: `What reads it ends at ${this.title_(path.cells.at(-1))}, which no output depends on.`, path };
   }
 
   /** The first step at which a recorded value or gradient passes a test; -1 where there is none. */

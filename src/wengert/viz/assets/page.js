@@ -67,7 +67,7 @@ class Page {
   }
 
   answer(text) {
-    for (const old of document.querySelectorAll(".answer")) old.remove();
+    document.querySelectorAll(".answer").forEach((old) => old.remove());
     find("node").querySelector(".acts").after(make("p", { class: "note answer", id: "answer" }, text));
     this.say(text);
     this.draw();
@@ -98,17 +98,17 @@ class Page {
   }
 
   /** Opens what hides some cells and shows them all. */
-  showCells(cells, view = this.view) {
+  showCells(cells) {
+    const { view } = this;
     view.openAround(cells.slice(0, 400).map((i) => view.graph.parent[i]));
     const boxes = cells.map((i) => view.box(i));
-    const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
-    view.show({ x, y, w: Math.max(...boxes.map((b) => b.x + b.w)) - x, h: Math.max(...boxes.map((b) => b.y + b.h)) - y, s: Math.max(...boxes.map((b) => b.s)) }, 0, true);
+    view.show({ ...around(boxes), s: Math.max(...boxes.map((b) => b.s)) }, 0, true);
   }
 
   mark(view, cells) {
     this.view = view;
     this.shared.path = { cells, edges: [] };
-    if (cells.length) this.showCells(cells, view);
+    this.showCells(cells);
     this.draw();
   }
 
@@ -153,11 +153,8 @@ class Page {
     const { graph } = this.view;
     step = Math.max(0, Math.min(graph.steps, step));
     this.shared.step = step;
-    const slider = find("slider");
-    slider.max = graph.steps;
-    slider.value = step;
-    const now = graph.running(step), text = this.stepText(step, now);
-    slider.setAttribute("aria-valuetext", text);
+    const now = graph.running(step), text = this.stepText(step, now), slider = find("slider");
+    Object.assign(slider, { max: graph.steps, value: step, ariaValueText: text });
     find("step").textContent = text;
     if (follow && now && step < graph.steps) this.view.show(this.view.box(this.view.seen[now.cell]), 0.05);
     this.draw();
@@ -260,11 +257,15 @@ class Page {
     document.addEventListener("keydown", (e) => this.key(e));
     new ResizeObserver(() => { for (const v of this.views) v.resize(); this.drawMemory(); }).observe(find("stage"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.readColours());
-    for (const event of ["beforeprint", "afterprint"]) window.addEventListener(event, () => { this.readColours(); for (const v of this.views) v.paint(); });
+    const root = document.documentElement, theme = () => root.dataset.theme || "";
+    const repaint = (name) => { root.dataset.theme = name; this.readColours(); for (const v of this.views) v.paint(); };
+    window.addEventListener("beforeprint", () => { this.themeOnScreen = theme(); repaint("light"); });
+    window.addEventListener("afterprint", () => repaint(this.themeOnScreen));
     find("counts").textContent = this.counts();
     find("gradients").hidden = !this.view.graph.mirrored;
-    const keys = [["← →", "one step back or on"], ["space", "play"], ["Home End", "start or end"], ["/", "search; Enter goes to the next hit"], ["arrows", "on the picture: along edges"],
-      ["Enter", "open or close a group"], ["p", "path from the chosen node"], ["w", "why has it no gradient"], ["+ − f", "zoom, show everything"], ["g t", "gradients, light or dark"], ["Esc", "let go"]];
+    const keys = [["← →", "one step back or on"], ["space", "play"], ["Home End", "start or end"], ["/", "search; Enter goes to the next hit"],
+      ["arrows", "on the picture: along edges"], ["Enter", "open or close a group"], ["p", "path from the chosen node"], ["w", "why has it no gradient"],
+      ["+ − f", "zoom, show everything"], ["g t", "gradients, light or dark"], ["Esc", "let go"]];
     find("keys").append(make("h3", {}, "Keys"), facts(keys.map(([k, what]) => [make("kbd", {}, k), what])));
   }
 
@@ -327,9 +328,8 @@ class Page {
   }
 
   toggleHelp() {
-    const keys = find("keys");
-    keys.hidden = !keys.hidden;
-    find("help").setAttribute("aria-expanded", String(!keys.hidden));
+    const hidden = find("keys").hidden = !find("keys").hidden;
+    find("help").setAttribute("aria-expanded", String(!hidden));
   }
 
   /** What keys do, wherever the focus is; on the picture the arrows walk along edges instead. */
@@ -360,39 +360,33 @@ class Page {
   chosenCell() { return this.view.selected ? this.view.selected.cell : undefined; }
 
   enter(group) {
-    if (this.view.open[group]) this.view.toggle(group);
-    else this.view.openGroup(group);
+    this.view[this.view.open[group] ? "toggle" : "openGroup"](group);
     this.choose({ group });
   }
 
   letGo() {
     this.pathStart = undefined;
-    if (this.shared.found) { find("search").value = ""; this.search(""); }
+    if (this.shared.found) this.search(find("search").value = "");
     this.choose(null);
   }
 
   /** Chooses the nearest item in a direction: along an edge where there is one. */
   walk(dx, dy) {
-    const { view } = this, here = view.selectedItem();
-    const items = view.inSight();
+    const { view } = this, here = view.selectedItem(), items = view.inSight();
     if (here === null) { if (items.length) this.chooseItem(items[0]); return; }
     const b = view.box(here), joined = new Set();
     view.a.forEach((a, e) => { if (a === here && dx > 0) joined.add(view.b[e]); if (view.b[e] === here && dx < 0) joined.add(a); });
     let best = null, least = Infinity;
     for (const item of joined.size ? joined : items) {
-      if (item === here) continue;
-      const o = view.box(item), x = (o.x - b.x) * (dx || 1), y = (o.y - b.y) * (dy || 1);
-      const ahead = dx ? x : y, aside = Math.abs(dx ? o.y - b.y : o.x - b.x);
-      if (!joined.size && ahead <= 0) continue;
-      const far = Math.abs(ahead) + 3 * aside;
-      if (far < least) { least = far; best = item; }
+      const o = view.box(item), x = o.x - b.x, y = o.y - b.y, ahead = x * dx + y * dy;
+      const far = Math.abs(ahead) + 3 * Math.abs(dx ? y : x);
+      if (item !== here && far < least && (joined.size || ahead > 0)) { least = far; best = item; }
     }
     if (best !== null) this.chooseItem(best);
   }
 
   chooseItem(item) {
-    const { n } = this.view.graph;
-    this.choose(item < n ? { cell: item } : { group: item - n });
+    this.choose(item < this.view.graph.n ? { cell: item } : { group: item - this.view.graph.n });
     this.view.show(this.view.box(item), 0.3);
   }
 }

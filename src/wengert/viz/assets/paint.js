@@ -84,3 +84,9 @@ class Painter {
     return w;
   }
 }
+
+/** The smallest box around some boxes. */
+function around(boxes) {
+  const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
+  return { x, y, w: Math.max(...boxes.map((b) => b.x + b.w)) - x, h: Math.max(...boxes.map((b) => b.y + b.h)) - y };
+}

@@ -18,7 +18,7 @@ function facts(pairs) {
   return list;
 }
 
-/** The details of a cell. `actions` are pairs (label, function). */
+/** The details of a cell. */
 function cellDetails(page, i) {
   const { graph } = page.view, children = [];
   const kind = graph.kinds[graph.kind[i]], op = graph.ops[graph.op[i]];
@@ -32,16 +32,13 @@ function cellDetails(page, i) {
     ["backward step", graph.back[i] ? `${graph.back[i]} (${graph.ops[graph.backOp[i]]})` : ""],
     ["time", time(graph.seconds[i])], ["backward time", time(graph.backSeconds[i])],
   ]));
-  children.push(...tensorDetails("Value", graph.values, i));
-  children.push(...tensorDetails("Gradient", graph.gradients, i));
+  children.push(...tensorDetails("Value", graph.values, i), ...tensorDetails("Gradient", graph.gradients, i));
   const [, all] = graph.arrived(i, Infinity);
   if (all > 1) children.push(make("p", { class: "soft" }, `The gradient is the sum of ${all} that arrive along its readers.`));
   if (graph.rules[graph.op[i]]) children.push(make("h3", {}, "Gradient rule"), make("pre", {}, graph.rules[graph.op[i]]));
-  const acts = make("div", { class: "acts" });
-  acts.append(make("button", { id: "path-from", onclick: () => page.pathFrom(i) }, "Path to …"));
-  acts.append(make("button", { id: "why", onclick: () => page.why(i) }, "Why no gradient?"));
-  acts.append(make("button", { onclick: () => page.setStep(graph.step[i]) }, "Run to here"));
-  children.push(acts);
+  children.push(make("div", { class: "acts" }, make("button", { id: "path-from", onclick: () => page.pathFrom(i) }, "Path to …"),
+    make("button", { id: "why", onclick: () => page.why(i) }, "Why no gradient?"),
+    make("button", { onclick: () => page.setStep(graph.step[i]) }, "Run to here")));
   children.push(...links(page, "Reads", [...graph.in.from(i)].map((e) => [graph.source[e], graph.flows[e] || !graph.mirrored ? "" : "no gradient"])));
   children.push(...links(page, "Read by", [...graph.out.from(i)].map((e) => [graph.target[e], `operand ${graph.place[e]}`])));
   return children;

@@ -369,9 +369,12 @@ class View extends Painter {
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     const chosen = this.selectedItem();
     const batches = new Map();
-    const put = (style, width, alpha, dash, line) => {
-      const key = `${style}|${width}|${alpha}|${dash}`;
-      if (!batches.has(key)) batches.set(key, { style, width, alpha, dash, path: new Path2D() });
+    const put = (line, colour, marked, given, lit, dash) => {
+      // Far readers of what is given are faint, and at a distance not there unless one of both is chosen.
+      if (!line || (given && line.far && line.least < 0.3 && !marked)) return;
+      const width = marked ? 2 : line.least < 0.15 ? 0.6 : line.least < 0.4 ? 1 : 1.4;
+      const alpha = (given && line.far && !marked ? 0.3 : 1) * (lit ? 1 : 0.25), key = `${colour}|${width}|${alpha}|${dash}`;
+      if (!batches.has(key)) batches.set(key, { colour, width, alpha, dash, path: new Path2D() });
       this.trace(batches.get(key).path, line);
     };
     const seen = new Set(), total = n + graph.g.count;
@@ -387,22 +390,13 @@ class View extends Painter {
         seen.add(a * total + b);
       }
       const touched = chosen !== null && (a === chosen || b === chosen);
-      const far = a < n && graph.step[a] === 0;
-      const line = this.line(a, b, A, B, false);
-      if (line) {
-        const lit = step >= when(b) && step >= when(a);
-        const dash = this.edgeFlows[e] || !graph.mirrored || (a < n && graph.kind[a] === 2) ? "" : "4 4";
-        put(touched ? colours.focus : colours.flow, touched ? 2 : 1.4, (far && line.far && !touched ? 0.3 : 1) * (lit ? 1 : 0.3), dash, line);
-      }
+      const given = a < n && graph.step[a] === 0, dash = !this.edgeFlows[e] && graph.mirrored && !(a < n && graph.kind[a] === CONSTANT);
+      put(this.line(a, b, A, B, false), touched ? colours.focus : colours.flow, touched, given, step >= when(b) && step >= when(a), dash);
       if (!gradients || !graph.mirrored || !this.edgeFlows[e]) continue;
-      const backLine = this.line(b, a, B, A, true);
-      if (backLine) {
-        const lit = step >= whenBack(b);
-        put(touched ? colours.gradient : colours.back, touched ? 2 : 1.3, (far && backLine.far && !touched ? 0.3 : 1) * (lit ? 1 : 0.2), "", backLine);
-      }
+      put(this.line(b, a, B, A, true), touched ? colours.gradient : colours.back, touched, given, step >= whenBack(b), false);
     }
-    for (const { style, width, alpha, dash, path: p } of batches.values()) {
-      c.strokeStyle = style; c.lineWidth = width; c.globalAlpha = alpha;
+    for (const { colour, width, alpha, dash, path: p } of batches.values()) {
+      c.strokeStyle = colour; c.lineWidth = width; c.globalAlpha = alpha;
       c.setLineDash(dash ? [4, 4] : []);
       c.stroke(p);
     }
@@ -431,15 +425,15 @@ class View extends Painter {
     if (Math.max(x1, x2) + room < this.left || Math.min(x1, x2) - room > this.right) return null;
     if (Math.max(y1, y2, outer.bottom * z + this.dy) + room < this.top || Math.min(y1, y2, inner.top * z + this.dy) - room > this.bottom) return null;
     if (s < 0.02 && Math.abs(x1 - x2) + Math.abs(y1 - y2) < 3) return null;
-    if (s < 0.05) return { points: [x1, y1, x2, y2] };
+    const least = Math.min(from.s, to.s) * z, far = Math.abs(x2 - x1) > 3 * (size.width + size.across) * least;
+    if (s < 0.05) return { s, least, far, points: [x1, y1, x2, y2] };
     const away = back ? -1 : 1, leave = outer.x * z + this.dx, enter = inner.x * z + this.dx, across = (enter - leave) * away;
-    if (across > 0 && across <= 2.2 * size.across * s) return { curve: [x1, y1, leave, enter, x2, y2], far: Math.abs(x2 - x1) > 3 * (size.width + size.across) * s };
+    if (across > 0 && across <= 2.2 * size.across * s) return { s, least, far, curve: [x1, y1, leave, enter, x2, y2] };
     let lane;
     if (across < 0) lane = Math.max(outer.top, inner.top) * z + this.dy + (-size.down / 2 + (back ? 4 : -4)) * s;
     else lane = back ? outer.bottom * z + this.dy + size.down / 2 * s : inner.top * z + this.dy - size.down / 2 * s;
     const go = leave + away * size.across * 0.35 * s, come = enter - away * size.across * 0.35 * s;
-    const far = across < 0 || across > 3 * (size.width + size.across) * s;
-    return { points: [x1, y1, go, y1, go, lane, come, lane, come, y2, x2, y2], radius: 9 * s, far };
+    return { s, least, far: far || across < 0, points: [x1, y1, go, y1, go, lane, come, lane, come, y2, x2, y2] };
   }
 
   trace(path, line) {
@@ -454,7 +448,7 @@ class View extends Painter {
     const p = line.points;
     path.moveTo(p[0], p[1]);
     for (let k = 2; k < p.length - 2; k += 2) {
-      const r = Math.min(line.radius, (Math.abs(p[k] - p[k - 2]) + Math.abs(p[k + 1] - p[k - 1])) / 2,
+      const r = Math.min(9 * line.s, (Math.abs(p[k] - p[k - 2]) + Math.abs(p[k + 1] - p[k - 1])) / 2,
         (Math.abs(p[k + 2] - p[k]) + Math.abs(p[k + 3] - p[k + 1])) / 2);
       if (r < 0.6) path.lineTo(p[k], p[k + 1]);
       else path.arcTo(p[k], p[k + 1], p[k + 2], p[k + 3], r);
@@ -496,12 +490,10 @@ class View extends Painter {
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     for (const { name, cells } of this.graph.fused) {
       const boxes = cells.map((i) => this.box(this.seen[i]));
-      const x = Math.min(...boxes.map((b) => b.x)), y = Math.min(...boxes.map((b) => b.y));
-      const right = Math.max(...boxes.map((b) => b.x + b.w)), bottom = Math.max(...boxes.map((b) => b.y + b.h));
-      const z = this.zoom, pad = 9 * boxes[0].s * z;
-      const [left, top] = [x * z + this.dx - pad, y * z + this.dy - pad];
+      const z = this.zoom, { x, y, w, h } = around(boxes), pad = 9 * boxes[0].s * z;
+      const left = x * z + this.dx - pad, top = y * z + this.dy - pad;
       c.setLineDash([6, 4]);
-      this.plate(c, left, top, (right - x) * z + 2 * pad, (bottom - y) * z + 2 * pad, pad, null, colours.state, 1.5);
+      this.plate(c, left, top, w * z + 2 * pad, h * z + 2 * pad, pad, null, colours.state, 1.5);
       c.setLineDash([]);
       if (boxes[0].s * z > 0.4) this.text(c, colours.state, name, left + pad, top - 4, 400, "600 11px");
     }
