@@ -87,6 +87,8 @@ def _formula(x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, mode, reverse, runs):
 
 def gradients_of(formula, operands, upstream):
     """The gradients of formula(*operands) for each operand, with a history; None for those that are None."""
+    if any(v is not None and _core.payload(v) is not None for v in (*operands, upstream)):
+        return _gradients_in_transform(formula, operands, upstream)
     with enable_grad():
         own = [
             v if v is None else OPS["alias"](v) if v.requires_grad else v.detach().requires_grad_()
@@ -98,6 +100,22 @@ def gradients_of(formula, operands, upstream):
         return [
             wengert.zeros_like(v) if g is None and v is not None else g for g, v in zip(gradients, own, strict=True)
         ]
+
+
+def _gradients_in_transform(formula, operands, upstream):
+    """gradients_of for tensors of a vmap or jvp: a detached copy of those would have lost its tangents."""
+    from .func import vjp
+
+    places = [k for k, v in enumerate(operands) if v is not None]
+
+    def of_given(*given):
+        full = list(operands)
+        for k, v in zip(places, given, strict=True):
+            full[k] = v
+        return formula(*full)
+
+    found = iter(vjp(of_given, *[operands[k] for k in places])[1](upstream))
+    return [None if v is None else next(found) for v in operands]
 
 
 @composed("recurrent_backward")

@@ -8,6 +8,13 @@ from .grad_mode import is_grad_enabled, no_grad
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
 _Tensor = _core.Tensor
+_transformed = None  # set by wengert.func: apply on tensors that belong to a vmap or jvp
+
+
+def set_transformed(handler):
+    """Sets what runs a Function on tensors of a transform: handler(function's class, arguments)."""
+    global _transformed
+    _transformed = handler
 
 
 class FunctionCtx(_core.FunctionContext):
@@ -105,6 +112,9 @@ class Function:
     `setup_context(ctx, inputs, output)`. When backward uses differentiable operations, it can be differentiated
     again.
 
+    Inside `vmap` the static method `vmap(info, in_dims, *args)` is called, which returns (outputs, out_dims);
+    without one the function runs for each element of the batch. Forward mode needs `jvp(ctx, *grad_inputs)`.
+
     Example:
         >>> import wengert
         >>> class Cube(wengert.autograd.Function):
@@ -166,6 +176,10 @@ class Function:
     @classmethod
     def apply(cls, *args):
         """Runs forward on `args` and records the call where an argument requires grad."""
+        if _transformed is not None:
+            for a in args:
+                if isinstance(a, _Tensor) and _core.payload(a) is not None:
+                    return _transformed(cls, args)
         ctx = FunctionCtx(cls, args)
         with no_grad():
             if cls.setup_context is Function.setup_context:

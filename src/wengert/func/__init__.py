@@ -2,6 +2,7 @@
 
 from wengert._missing import explain
 
+from . import _functions  # noqa: F401  (custom functions learn of the transforms)
 from ._derivatives import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 from ._modules import functional_call, stack_module_state
 from ._vmap import vmap
