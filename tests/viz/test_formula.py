@@ -368,6 +368,11 @@ def test_bad_input():
 # ---- every row: the derived expressions are computed and compared with the tape ---------------------------------------
 
 
+def raised(a, n):
+    """a to the power of a whole number; counts, which are integers, may stand below a line."""
+    return a if n == 1 else a**n if n > 0 else 1 / a**-n
+
+
 def value_of(e, known):
     """The value of an expression; known: values of names."""
     if e in known:
@@ -378,9 +383,8 @@ def value_of(e, known):
     elif e.op == "+":
         value = sum(c * a for c, a in zip(e.attrs, args, strict=True))
     elif e.op == "*":
-        value = functools.reduce(
-            operator.mul, (a if n == 1 else a**n for a, n in zip(args, e.attrs[1], strict=True))
-        )
+        factors = (raised(a, n) for a, n in zip(args, e.attrs[1], strict=True))
+        value = functools.reduce(operator.mul, factors)
         value = value if e.attrs[0] == 1 else e.attrs[0] * value
     elif e.op == "sum_to_size":
         value = summed(args[0], e.shape)
