@@ -153,6 +153,13 @@ def test_notebooks_get_a_frame():
     assert data_of(unescape(re.search('srcdoc="(.*?)"', frame, re.S)[1]))["n"] == 2
 
 
+def test_notebooks_show_graphs_and_plans_by_themselves():
+    graph = wengert.graph.record(lambda t: t.sin().exp(), wengert.ones(2))
+    for shown in (graph, wengert.graph.Plan(graph)):
+        page = unescape(re.search('srcdoc="(.*?)"', shown._repr_html_(), re.S)[1])
+        assert (data_of(page)["after"] is None) == (shown is graph)
+
+
 @pytest.mark.skipif(not which("rsvg-convert"), reason="no rsvg-convert, which renders SVG")
 def test_svg_renders(tmp_path):
     path = tmp_path / "graph.svg"

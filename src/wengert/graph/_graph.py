@@ -203,6 +203,12 @@ class Graph:
             lines.append(f"gradients: {self.label(a)}.grad = {None if b is None else self.label(b)}")
         return "\n".join(lines)
 
+    def _repr_html_(self):
+        """The interactive page of the graph, which notebooks show."""
+        from ..viz import picture
+
+        return picture(self, names={})._repr_html_()
+
     def __repr__(self):
         return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {len(self.inputs)} inputs, {len(self.outputs)} outputs>"
 

@@ -167,6 +167,12 @@ class Plan:
         name = self.graph.names.get(self.graph.inputs[k])
         return f"input {name!r}" if name else f"input {k}"
 
+    def _repr_html_(self):
+        """The graph and, beside it, what runs of it, as an interactive page, which notebooks show."""
+        from ..viz import picture
+
+        return picture(self, names={})._repr_html_()
+
     # ---- reading ---------------------------------------------------------------------------------------------
 
     def memory(self):
