@@ -38,6 +38,10 @@ struct Layer : RecurrentShape {
   Layer& operator=(const Layer&) = delete;
   ~Layer() { array_unref(table); }
 
+  // Elements of the results: all outputs and the LSTM's last cells; the gates and the LSTM's cells.
+  index_t outputs() const { return total * out + (cell == Cell::kLstm ? batch * hidden : 0); }
+  index_t reserved() const { return total * (width + (cell == Cell::kLstm ? hidden : 0)); }
+
   int read(const OpCall& c, const Array* in) {
     AttrReader r(c.attr);
     const std::int64_t mode = r.integer();
@@ -174,9 +178,7 @@ void project_input(const Layer& l, const Operands& o, T* bias, T* gates) {
 int forward_recurrent(OpCall& c) {
   Layer l;
   if (l.read(c, c.in) < 0) return -1;
-  const bool lstm = l.cell == Cell::kLstm;
-  const index_t outputs[1] = {l.total * l.out + (lstm ? l.batch * l.hidden : 0)};
-  const index_t kept[1] = {l.total * (l.width + (lstm ? l.hidden : 0))};
+  const index_t outputs[1] = {l.outputs()}, kept[1] = {l.reserved()};
   Result y, reserve;
   const int go = y.emit(c, 0, c.in[kX].dtype, l.dtype, layout_contiguous(1, outputs));
   if (go < 0 || reserve.emit(c, 1, l.dtype, l.dtype, layout_contiguous(1, kept)) < 0) return -1;
@@ -277,13 +279,18 @@ int forward_recurrent_backward(OpCall& c) {
   const Array *in = c.in + 1, &u = c.in[0], &y = c.in[1 + kOperands], &reserve = c.in[2 + kOperands];
   Layer l;
   if (l.read(c, in) < 0) return -1;
+  const bool lstm = l.cell == Cell::kLstm, projected = in[kProjection].defined();
+  if (u.numel() != l.outputs() || y.numel() != l.outputs() || reserve.numel() != l.reserved())
+    return fail(kRuntimeError,
+                "%s: expected results and a gradient of %lld elements and a reserve of %lld, got %s, %s and %s.",
+                c.op->name, wide(l.outputs()), wide(l.reserved()), shape_text(y.layout), shape_text(u.layout),
+                shape_text(reserve.layout));
   Gradient g[kOperands];
   for (int k = 0; k < kOperands; ++k) {
     const int go = g[k].emit(c, k, in[k], l.dtype);
     if (go < 0) return -1;
   }
   if (c.dry) return 0;
-  const bool lstm = l.cell == Cell::kLstm, projected = in[kProjection].defined();
   const index_t item = itemsize(l.dtype);
   Operands o;
   Operand us, ys, kept;
