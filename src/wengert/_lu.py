@@ -1,19 +1,16 @@
 """The LU decomposition with partial pivoting, in PyTorch's packed form, with gradients."""
 
-from collections import namedtuple
-
 import numpy as np
 
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, check_tensor
+from ._overload import Publisher, check_tensor, return_type
 from .autograd.function import Function
 
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
-Factors = namedtuple("lu_factor", ("LU", "pivots"), module="wengert.return_types")
-Unpacked = namedtuple("lu_unpack", ("P", "L", "U"), module="wengert.return_types")
+Factors, Unpacked = return_type("lu_factor", "LU", "pivots"), return_type("lu_unpack", "P", "L", "U")
 
 
 def _eliminate(a):

@@ -1,6 +1,7 @@
 """What the modules of overloads share: publishing, synonyms of arguments, out=, in-place forms, dimensions."""
 
 import functools
+from collections import namedtuple
 
 from . import _core
 from ._bind import OPS
@@ -50,6 +51,19 @@ def numpy_names(function):
         return function(*args, **kwargs)
 
     return renamed
+
+
+def return_type(name, *fields):
+    """A named tuple of results, printed as torch prints them."""
+    kind = namedtuple(name, fields, module="wengert.return_types")
+
+    def text(self):
+        parts = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))
+        return f"wengert.return_types.{name}(\n{parts})"
+
+    kind.__repr__ = text
+    kind.__doc__ = f"Results of {name}: {', '.join(fields)}."
+    return kind
 
 
 def with_out(function):

@@ -2,12 +2,11 @@
 
 import builtins
 import math
-from collections import namedtuple
 
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, store, wrap_dim
+from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dim
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -21,16 +20,13 @@ _int64, _float32 = DTYPES["int64"], DTYPES["float32"]
 
 
 def _pair(name):
-    """A named tuple (values, indices), as torch.return_types has them."""
-    kind = namedtuple(name, ("values", "indices"), module="wengert.return_types")
-    kind.__doc__ = f"Result of {name}: values and their positions."
-    return kind
+    return return_type(name, "values", "indices")
 
 
 Max, Min, Median, NanMedian, Mode = _pair("max"), _pair("min"), _pair("median"), _pair("nanmedian"), _pair("mode")
 Sort, TopK, KthValue = _pair("sort"), _pair("topk"), _pair("kthvalue")
 CumMax, CumMin = _pair("cummax"), _pair("cummin")
-AMinMax = namedtuple("aminmax", ("min", "max"), module="wengert.return_types")
+AMinMax = return_type("aminmax", "min", "max")
 
 
 @publish()

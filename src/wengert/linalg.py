@@ -5,7 +5,6 @@ Matrices are the last two dimensions; leading ones are a batch. Half types are n
 
 import functools
 import math
-from collections import namedtuple
 
 import numpy as np
 
@@ -14,20 +13,18 @@ from . import _linalg as _products
 from ._bind import OPS
 from ._lu import lu_factor, lu_unpack
 from ._missing import explain
-from ._overload import cast, check_tensor, numpy_names, store, wrap_dim, wrap_dims
+from ._overload import cast, check_tensor, numpy_names, return_type, store, wrap_dim, wrap_dims
 from ._reduction import vector_norm as _vector_norm
 from .autograd import Function
 
 Tensor = _core.Tensor
 
-QR = namedtuple("linalg_qr", ("Q", "R"), module="wengert.return_types")
-SVD = namedtuple("linalg_svd", ("U", "S", "Vh"), module="wengert.return_types")
-Eigh = namedtuple("linalg_eigh", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
-Eig = namedtuple("linalg_eig", ("eigenvalues", "eigenvectors"), module="wengert.return_types")
-SlogDet = namedtuple("slogdet", ("sign", "logabsdet"), module="wengert.return_types")
-LstSq = namedtuple(
-    "linalg_lstsq", ("solution", "residuals", "rank", "singular_values"), module="wengert.return_types"
-)
+QR = return_type("linalg_qr", "Q", "R")
+SVD = return_type("linalg_svd", "U", "S", "Vh")
+Eigh = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
+Eig = return_type("linalg_eig", "eigenvalues", "eigenvectors")
+SlogDet = return_type("linalg_slogdet", "sign", "logabsdet")
+LstSq = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
 class LinAlgError(RuntimeError):
