@@ -139,7 +139,7 @@ def is_signed(self):
 
 @_method
 def is_inference(self):
-    """Whether the tensor was made in inference mode."""
+    """Whether the tensor is an inference tensor: no. What inference mode makes are plain tensors without history."""
     return False
 
 
