@@ -478,11 +478,14 @@ int forward_strided_scatter(OpCall& c) {
   int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
   if (go <= 0) return go;
   if (copy_into(x, c.out[0]) < 0) return -1;
-  if (!c.out[0].storage) return copy_into(src, c.out[0]);
+  if (!c.out[0].storage) {  // a 0-d value has one region: itself
+    if (src.numel() == 1) return copy_into(src, c.out[0]);
+    return expect_shape(c, 1, c.out[0].layout);
+  }
   Array whole = c.out[0], part;
   OpCall view{c.op, &whole, 1, c.attr, &part, 1};
   if (forward_as_strided(view) < 0) return -1;
-  int status = copy_into(src, part);
+  int status = expect_shape(c, 1, part.layout) < 0 ? -1 : copy_into(src, part);
   array_unref(part);
   return status;
 }
