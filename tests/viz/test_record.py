@@ -85,6 +85,17 @@ def test_gradients_of_a_later_backward_and_of_a_second_one():
     assert r.notes(x).gradient.whole == [2.0, 4.0] and x.grad.tolist() == [22.0, 44.0]
 
 
+def test_a_profile_takes_no_gradients_of_an_older_recording():
+    x = leaf([1.0, 2.0])
+    with w.record() as r:
+        (x * x).sum().backward()
+    with w.profiler.profile():
+        (x * 10).sum().backward()
+    with w.autograd.detect_anomaly():
+        (x * 20).sum().backward()
+    assert r.notes(x).gradient.whole == [2.0, 4.0] and x.grad.tolist() == [32.0, 34.0]
+
+
 def test_gradients_with_create_graph():
     x = leaf(2.0)
     with w.record() as r:

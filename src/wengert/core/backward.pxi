@@ -200,7 +200,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     cdef dict wanted = None
     cdef dict tensors = None      # create_graph: place -> gradient as a tensor
     cdef int64_t work = 0   # since signals were last looked at
-    cdef cbool observed = backward_timer is not None   # somebody wants times, or gradients of noted nodes
+    cdef cbool recorded = False   # a recording made a root: it wants the gradients of its nodes
+    cdef cbool observed = backward_timer is not None
     cdef object result
     pass_counter += 1
     memset(&o, 0, sizeof(o))
@@ -209,8 +210,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
         i = (<Tensor> r).c.node
         starts.push_back(i)
         n_refs[i] += 1   # the graph stays while the pass runs
-        if n_flags[i] & N_NOTED:
-            observed = True
+        if n_flags[i] & N_NOTED and notes_of(i).recording is not None:
+            recorded = observed = True
     saved_mode = wg_grad_off()
     try:
         order_make(&o, starts.data(), <int> starts.size())
@@ -257,7 +258,7 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                     array_unref(g)
                 continue
             if observed:
-                observe_backward(&s, tensors, k, i)
+                observe_backward(&s, tensors, k, i, recorded)
                 restamp_if_needed(&o)
             if create_graph:
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)

@@ -151,12 +151,12 @@ cdef int pick_recorded(int32_t pick, Tensor t) except -1:
     return 0
 
 
-cdef int observe_backward(Slots* s, dict tensors, int32_t k, int32_t i) except -1:
+cdef int observe_backward(Slots* s, dict tensors, int32_t k, int32_t i, cbool recorded) except -1:
     """Node i, at place k of a pass, is about to run: notes its gradient and starts its time."""
     cdef object gradient
     if backward_timer is not None:
         time_backward(-1)
-    if n_flags[i] & N_NOTED:
+    if recorded and n_flags[i] & N_NOTED:
         if tensors is not None:
             gradient = tensors.get(k)
         else:
