@@ -24,6 +24,9 @@ function cellDetails(page, i) {
   const kind = graph.kinds[graph.kind[i]], op = graph.ops[graph.op[i]];
   children.push(make("h2", {}, graph.title_(i)));
   children.push(make("p", { class: "soft" }, kind === "operation" ? `operation ${op}` : kind, graph.outputs.has(i) ? ", output" : ""));
+  children.push(make("div", { class: "acts" }, make("button", { id: "path-from", onclick: () => page.pathFrom(i) }, "Path to …"),
+    make("button", { id: "why", onclick: () => page.why(i) }, "Why no gradient?"),
+    make("button", { onclick: () => page.setStep(graph.step[i]) }, "Run to here")));
   const time = (s) => (Number.isNaN(s) ? "" : secondsText(s));
   children.push(facts([
     ["shape", graph.shapes[graph.shape[i]]], ["dtype", graph.dtypes[graph.dtype[i]]], ["scope", graph.scopes[graph.scope[i]]],
@@ -36,9 +39,6 @@ function cellDetails(page, i) {
   const [, all] = graph.arrived(i, Infinity);
   if (all > 1) children.push(make("p", { class: "soft" }, `The gradient is the sum of ${all} that arrive along its readers.`));
   if (graph.rules[graph.op[i]]) children.push(make("h3", {}, "Gradient rule"), make("pre", {}, graph.rules[graph.op[i]]));
-  children.push(make("div", { class: "acts" }, make("button", { id: "path-from", onclick: () => page.pathFrom(i) }, "Path to …"),
-    make("button", { id: "why", onclick: () => page.why(i) }, "Why no gradient?"),
-    make("button", { onclick: () => page.setStep(graph.step[i]) }, "Run to here")));
   children.push(...links(page, "Reads", [...graph.in.from(i)].map((e) => [graph.source[e], graph.flows[e] || !graph.mirrored ? "" : "no gradient"])));
   children.push(...links(page, "Read by", [...graph.out.from(i)].map((e) => [graph.target[e], `operand ${graph.place[e]}`])));
   return children;
@@ -56,7 +56,7 @@ function links(page, title, pairs) {
 function entry(page, i, text, step = "") {
   const { graph } = page.view;
   const dot = make("span", { class: "dot", style: `background:var(--${graph.kinds[graph.kind[i]]})` });
-  return make("button", { "data-cell": i, onclick: () => page.choose({ cell: i }, true) },
+  return make("button", { title: `${graph.scopes[graph.scope[i]]} ${graph.lines[graph.line[i]]}`.trim(), onclick: () => page.choose({ cell: i }, true) },
     step ? make("i", {}, step) : null, dot, make("span", {}, graph.longTitle(i)), make("span", { class: "soft" }, text || graph.facts(i)));
 }
 
