@@ -120,3 +120,9 @@ def test_text_of_a_graph():
         "%2  sum    ()    float32  %1, dim=None, keepdim=False",
         "outputs: %2",
     ]
+
+
+def test_one_tensor_for_two_inputs():
+    x = w.ones(2)
+    graph = w.graph.record(lambda a, b: a - b, x, x)
+    assert graph.run(w.ones(2), w.zeros(2)).tolist() == [1.0, 1.0]

@@ -176,16 +176,104 @@ def test_calls_with_other_arguments_are_refused():
     assert plan(w.ones(6)[::2]).tolist() == [2.0, 2.0, 2.0]
 
 
-def test_old_values_after_an_update_are_refused():
-    model, opt, _ = make_step(OPTIMIZERS["SGD"], False)
-    x = w.randn(8, 4)
+def test_what_looks_at_a_parameter_reads_its_new_value_after_a_step():
+    results = []
+    for planned in (False, True):
+        model, opt, _ = make_step(OPTIMIZERS["SGD"], False)
+        x = w.ones(8, 4)
+
+        def step(x, model=model, opt=opt):
+            row = model[0].weight.detach()[0]
+            opt.zero_grad()
+            model(x).sum().backward()
+            opt.step()
+            return row * 1.0
+
+        model.eval()
+        run = Plan(record(step, x)) if planned else lambda x, step=step: step(x) is None or step(x)
+        results.append(run(x))
+    assert w.equal(*results)
+
+
+# ---- many steps, many inputs ------------------------------------------------------------------------------------------
+
+
+def test_run_feeds_batches_and_collects():
+    model, opt, step = make_step(OPTIMIZERS["Adam"], True)
+    reference, _, ref_step = make_step(OPTIMIZERS["Adam"], True)
+    w.manual_seed(1)
+    xs, ys = w.randn(10, 8, 4), w.randn(10, 8, 2)
+    w.manual_seed(2)
+    step(xs[0], ys[0])
+    plan = Plan(record(lambda x, y: step(x, y).detach(), xs[1], ys[1]))
+    losses = plan.run(8, xs[2:], ys[2:])
+    w.manual_seed(2)
+    expected = [ref_step(x, y).item() for x, y in zip(xs, ys, strict=True)]
+    assert losses.tolist() == expected[2:]
+    for p, q in zip(model.parameters(), reference.parameters(), strict=True):
+        assert w.equal(p, q) and w.equal(p.grad, q.grad)
+
+
+def test_run_with_inputs_that_stay_and_without_collecting():
+    total = w.zeros(3)
+
+    def add(x, y):
+        total.add_(x * y)
+        return total.sum(), x
+
+    plan = Plan(record(add, w.ones(3), w.ones(())))
+    total.zero_()
+    sums, xs = plan.run(4, w.ones(3), w.arange(4.0))
+    assert sums.tolist() == [0.0, 3.0, 9.0, 18.0] and xs.shape == (4, 3)
+    total.zero_()
+    last, x = plan.run(4, w.arange(12.0).reshape(4, 3), w.ones(()), collect=False)
+    assert last.item() == 66.0 and x.tolist() == [9.0, 10.0, 11.0]
+    empty, _ = plan.run(0, w.ones(0, 3), w.ones(()))
+    assert empty.shape == (0,)
+    with pytest.raises(ValueError, match="steps"):
+        plan.run(-1, w.ones(3), w.ones(()))
+    with pytest.raises(RuntimeError, match="shape"):
+        plan.run(2, w.ones(3, 3), w.ones(()))
+
+
+def test_map_evaluates_many_sets_of_inputs():
+    def f(a, b):
+        y = (a * b).sin() + b.exp()
+        return y, w.autograd.grad(y, (a, b))
+
+    def value_and_gradient(a, b):
+        a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
+        return f(a, b)
+
+    one = w.tensor(0.5, dtype=w.float64)
+    plan = Plan(record(value_and_gradient, one, one))
+    a, b = w.randn(1000, dtype=w.float64), w.randn(1000, dtype=w.float64)
+    y, (ga, gb) = plan.map(a, b)
+    for k in (0, 1, 999):
+        expected, (ea, eb) = value_and_gradient(a[k], b[k])
+        assert w.allclose(y[k], expected) and w.allclose(ga[k], ea) and w.allclose(gb[k], eb)
+    with pytest.raises(RuntimeError, match="shape"):
+        plan.map(a, b[:10])
+    with pytest.raises(RuntimeError, match="writes"):
+        p = w.zeros(2)
+        Plan(record(lambda x: p.add_(x), w.ones(2))).map(w.ones(3, 2))
+
+
+def test_a_plan_that_is_running_refuses_a_second_run():
+    p = w.ones(2, requires_grad=True)
+    opt = w.optim.SGD([p], lr=0.1)
+    x = w.ones(2)
 
     def step(x):
-        weight = model[0].weight
-        old = weight.detach()[0]
         opt.zero_grad()
-        model(x).sum().backward()
+        (p * x).sum().backward()
         opt.step()
-        return old * 1.0
 
-    Plan(record(step, x))  # what looks at the parameter reads its new value, as it does when run plainly
+    step(x)
+    plan = Plan(record(step, x))
+    update = plan._core.hosts[0]
+    plan._core.hosts[0] = lambda: plan(x)
+    with pytest.raises(RuntimeError, match="one run at a time"):
+        plan(x)
+    plan._core.hosts[0] = update
+    plan(x)

@@ -20,6 +20,7 @@ _attach_ops(globals())
 
 from . import (  # noqa: E402  (the parts below use the ops published above)
     _arithmetic,
+    _compile,
     _creation,
     _functional,
     _indexing,
@@ -48,6 +49,7 @@ for _part in (
     _record,
     _promotion,
     _settings,
+    _compile,
 ):
     _attach(_part.FUNCTIONS, _part.METHODS, globals())
 del _part

@@ -40,6 +40,32 @@ cdef enum:
     FAST_ELEMENTS = 16384
 
 
+# Recorders tell tensors by their memory: while one traces, no value of an op is held inline.
+cdef int storages_kept = 0
+
+
+cdef class keeping_storages:
+    """A context in which operands and results of ops have storages, 0-d ones too."""
+
+    def __enter__(self):
+        global storages_kept
+        storages_kept += 1
+
+    def __exit__(self, kind, value, trace):
+        global storages_kept
+        storages_kept -= 1
+
+
+cdef int keep_storages(list operands) except -1:
+    cdef Tensor t
+    for v in operands:
+        if isinstance(v, Tensor):
+            t = <Tensor> v
+            if t.c.array.storage == NULL and not t.c.array.flags & kShapeOnly and not array_promote(&t.c.array):
+                raise_memory("record")
+    return 0
+
+
 cdef inline cbool recorder_traces() noexcept:
     return active_recorder != NULL and not recorder_only_watches
 
@@ -212,6 +238,8 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
             kind, handled = ask_subclasses(e, operands, attr)
             if kind is NotImplemented:
                 return handled
+        if storages_kept:
+            keep_storages(operands)
         for k in range(nin):
             operand(operands[k], &ins[k], &nodes[k], e, k)
         for k in range(nin):
@@ -220,6 +248,10 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         status = wg_forward(e.info, ins, nin, attr, outs, e.info.nout, NULL)
         if status < 0:
             raise_last()
+        if storages_kept:
+            for k in range(e.info.nout):
+                if outs[k].layout != NULL and outs[k].storage == NULL and not array_promote(&outs[k]):
+                    raise_memory(e.name)
         o = tensor_of(kind, &outs[0])
         if grad_wanted(&outs[0]):
             node = record(e, ins, nodes, nin, attr, outs)

@@ -145,6 +145,8 @@ cdef object fill_inplace(Tensor dst, Array* value):
     """dst.fill_(number): the history of dst ends here."""
     cdef Tensor scalar = tensor_from(value)
     layout_incref(scalar.c.array.layout)
+    if recorder_traces():
+        (<object> active_recorder).made(scalar)
     return apply_inplace(<Entry> entry_by_name["assign"], dst, [dst, scalar], NULL)
 
 

@@ -210,9 +210,63 @@ cdef class StaticPlan:
         Raises:
             RuntimeError: a tensor of another shape, dtype or layout; the plan is running already.
         """
+        kept = self.bind_all(given, results)
+        self.p.running = True
+        try:
+            self.once()
+        finally:
+            self.p.running = False
+            del kept
+
+    def run_many(self, Py_ssize_t n, list given, list results, list fed, list stacked):
+        """Runs n times. `fed` are pairs (place in given, tensor with one more dimension, of n, in front), `stacked` such
+        pairs for results: run k reads and writes slice k of these."""
+        cdef Py_ssize_t k
+        cdef vector[int32_t] slots
+        cdef vector[char*] starts
+        cdef vector[int64_t] sizes
+        cdef size_t j
+        cdef Tensor t
+        for place, whole in fed:
+            slots.push_back(self.given[place])
+            t = <Tensor?> whole
+            starts.push_back(t.c.array.data())
+            sizes.push_back(t.c.array.nbytes() // n if n else 0)
+        for place, whole in stacked:
+            slots.push_back(self.results[place])
+            t = <Tensor?> whole
+            starts.push_back(t.c.array.data())
+            sizes.push_back(t.c.array.nbytes() // n if n else 0)
+        kept = self.bind_all(given, results)
+        self.p.running = True
+        try:
+            for k in range(n):
+                for j in range(slots.size()):
+                    self.p.bind(slots[j], starts[j] + k * sizes[j])
+                self.once()
+                PyErr_CheckSignals()
+        finally:
+            self.p.running = False
+            del kept
+
+    cdef int once(self) except -1:
+        cdef int bad
+        self.draw_ranges()
+        bad = self.p.run(plan_host, plan_interrupt, <void*> self)
+        if bad < 0:
+            if self.failure is not None:
+                error = self.failure
+                self.failure = None
+                raise error
+            if PyErr_Occurred() != NULL:
+                return -1
+            raise_last()
+        return 0
+
+    cdef object bind_all(self, list given, list results):
+        """Checks the tensors and binds their memory; returns copies that must live until the run ends."""
         cdef Tensor t
         cdef size_t k
-        cdef int bad
         cdef list kept = None
         if not self.finished:
             raise RuntimeError("plan: expected a finished plan. Call finish() first.")
@@ -238,20 +292,7 @@ cdef class StaticPlan:
             self.p.bind(self.given[k], t.c.array.data())
         for k in range(self.results.size()):
             self.p.bind(self.results[k], (<Tensor> results[k]).c.array.data())
-        self.draw_ranges()
-        self.p.running = True
-        try:
-            bad = self.p.run(plan_host, plan_interrupt, <void*> self)
-        finally:
-            self.p.running = False
-        if bad < 0:
-            if self.failure is not None:
-                error = self.failure
-                self.failure = None
-                raise error
-            if PyErr_Occurred() != NULL:
-                raise
-            raise_last()
+        return kept
 
     cdef cbool fits(self, Tensor t, PlanValue* v) except? False:
         cdef int d

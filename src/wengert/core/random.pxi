@@ -46,6 +46,8 @@ cdef class Generator:
         """Starts the sequence of `seed`; returns the generator."""
         if not isinstance(seed, int) and not hasattr(seed, "__int__"):
             raise TypeError(f"manual_seed: expected an int, got {type(seed).__name__}.")
+        if recorder_traces():
+            (<object> active_recorder).mark_seeded("manual_seed")
         value = int(seed)
         if value < -0x8000000000000000 or value > 0xffffffffffffffff:
             raise RuntimeError(f"manual_seed: expected a seed of 64 bits, got {value}.")
@@ -74,6 +76,8 @@ cdef class Generator:
         if tuple(state.shape) != (2,) or state.dtype is not dtypes[kInt64]:
             raise RuntimeError(f"set_state: expected an int64 state of shape (2,), got {state.dtype.name} of shape "
                                f"{tuple(state.shape)}.")
+        if recorder_traces():
+            (<object> active_recorder).mark_seeded("set_state")
         values = state.tolist()
         self.key = <uint64_t> (values[0] & 0xffffffffffffffff)
         self.offset = <uint64_t> (values[1] & 0xffffffffffffffff)

@@ -164,7 +164,7 @@ cdef class Tensor:
         if self.c.array.layout.numel != 1:
             raise RuntimeError(f"bool: expected a tensor of one element, got shape {shape_tuple(self.c.array.layout)}. "
                                "Use .any() or .all().")
-        return bool(item_of(&self.c.array, 0))
+        return bool(single(self, "bool"))
 
     def __float__(self):
         return float(single(self, "float"))

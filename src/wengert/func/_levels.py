@@ -128,6 +128,13 @@ class Watcher:
             if outer is not None:
                 outer.mark_value_read(op)
 
+    def mark_seeded(self, op):
+        """Python sets the state of a random generator."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.mark_seeded(op)
+
     def run_update(self, step, group, state):
         """An optimizer updates a group of parameters in one pass of the core: step(group, state)."""
         with paused():

@@ -2,7 +2,6 @@
 
 from .. import _core
 from ..ops import TABLE
-from ._plan import Plan
 
 
 class Node:
@@ -37,8 +36,8 @@ class Node:
 
     @property
     def effect(self):
-        """Whether it must run even if nothing reads its results."""
-        return self.op == "update"
+        """Whether it must run even if nothing reads its results: an update, or a draw, after which others come."""
+        return self.op == "update" or self.random
 
     @property
     def random(self):
@@ -62,7 +61,8 @@ class State:
     Attributes:
         tensor: the tensor itself; a run reads what it holds then.
         name: its name, or "".
-        kind: "parameter", "buffer", "constant", or "grad": the gradient that `tensor` (a leaf) has when a run begins.
+        kind: "parameter", "buffer", "constant"; "literal": a constant that nobody else knows; or "grad": the gradient that
+            `tensor` (a leaf) has when a run begins.
     """
 
     __slots__ = ("kind", "name", "tensor")
@@ -177,6 +177,8 @@ class Graph:
             RuntimeError: another shape or dtype.
         """
         if self._plan is None:
+            from ._plan import Plan
+
             self._plan = Plan(self)
         return self._plan(*inputs)
 

@@ -3,6 +3,8 @@
 from .. import _core
 from ..func._levels import entry
 from ..func._trees import unflatten
+from ._needed import needed
+from .passes import PASSES, optimise
 
 
 class Plan:
@@ -11,6 +13,12 @@ class Plan:
     Args:
         graph: the Graph, with sizes that are all known.
         fuse: whether elementwise operations of one shape share a pass over memory.
+        passes: what the graph goes through before (see graph/passes); () leaves it as it is.
+
+    Attributes:
+        source: the graph that was given.
+        graph: the graph after the passes.
+        report: pairs (name of a pass, nodes that it dealt with).
 
     Example:
         >>> import wengert
@@ -20,10 +28,12 @@ class Plan:
         tensor([0.9640, 0.9640, 0.9640])
     """
 
-    def __init__(self, graph, fuse=True):
-        self.graph = graph
+    def __init__(self, graph, fuse=True, passes=PASSES):
+        self.source = graph
+        self.graph, self.report = optimise(graph, passes)
         self._core = _core.StaticPlan()
         self._states = []
+        self.maps = {}  # number of sets of inputs -> plan for so many
         self._lower(fuse)
 
     # ---- lowering --------------------------------------------------------------------------------------------
@@ -131,8 +141,11 @@ class Plan:
     # ---- running ---------------------------------------------------------------------------------------------
 
     def __call__(self, *inputs):
-        graph = self.graph
         self._check(inputs)
+        return assemble(self.graph, self.outputs(inputs))
+
+    def outputs(self, inputs):
+        """The outputs as a list, for inputs that are known to fit."""
         given = [t if t.is_contiguous() else t.contiguous() for t in inputs]
         given += [state.read() for state in self._states]
         results = self._core.make_results()
@@ -141,14 +154,63 @@ class Plan:
         self._core.run(given, results)
         for leaf, k in self._grads:
             leaf.grad = None if k is None else results[k]
-        outputs = [given[k] if passed else results[k] for passed, k in self._outputs]
-        if graph.structure is None:
-            return outputs[0] if len(outputs) == 1 else outputs
-        leaves = iter(outputs)
-        size = len(outputs) + len(graph.fixed)
-        return unflatten(
-            [graph.fixed[k] if k in graph.fixed else next(leaves) for k in range(size)], graph.structure
-        )
+        return [given[k] if passed else results[k] for passed, k in self._outputs]
+
+    def run(self, n, *inputs, collect=True):
+        """Runs n steps without Python in between.
+
+        Args:
+            n: the number of steps.
+            inputs: for each input of the graph a tensor of its shape, which every step reads, or one with one more
+                dimension of size n in front, of which step k reads slice k.
+            collect: whether to keep the outputs of every step; otherwise only those of the last one are returned.
+
+        Returns:
+            The outputs in the structure of the graph, stacked along a new first dimension of size n (collect), or as
+            one call returns them.
+
+        Raises:
+            ValueError: another number of inputs, or a negative n; with collect=False also n = 0.
+            RuntimeError: an input of another shape or dtype.
+        """
+        if n < (0 if collect else 1):
+            raise ValueError(f"{self.graph.name}.run: expected at least {0 if collect else 1} steps, got {n}.")
+        graph = self.graph
+        if len(inputs) != len(graph.inputs):
+            raise ValueError(f"{graph.name}.run: expected {len(graph.inputs)} inputs, got {len(inputs)}.")
+        given, fed = [], []
+        for k, (t, v) in enumerate(zip(inputs, graph.inputs, strict=True)):
+            t = t.detach().contiguous()
+            if tuple(t.shape) == (n, *graph.shapes[v]):
+                fed.append((k, t))
+                t = t[0] if n else _core.full(graph.shapes[v], 0, graph.dtypes[v])
+            given.append(t)
+        self._check(given)
+        given += [state.read() for state in self._states]
+        results = self._core.make_results()
+        stacked = []
+        if collect:
+            for passed, k in self._outputs:
+                if not passed:
+                    whole = _core.empty((n, *results[k].shape), results[k].dtype)
+                    stacked.append((k, whole))
+        if n:
+            for leaf, k in self._set_before:
+                leaf.grad = results[k]
+            self._core.run_many(n, given, results, fed, stacked)
+            for leaf, k in self._grads:
+                leaf.grad = None if k is None else results[k]
+        whole = dict(stacked)
+        outputs = []
+        for passed, k in self._outputs:
+            if not passed:
+                outputs.append(whole[k] if collect else results[k])
+            elif collect:
+                found = [t for place, t in fed if place == k]
+                outputs.append(found[0] if found else given[k].expand(n, *given[k].shape))
+            else:
+                outputs.append(given[k] if all(place != k for place, _ in fed) else dict(fed)[k][n - 1])
+        return assemble(graph, outputs)
 
     def _check(self, inputs):
         graph = self.graph
@@ -173,6 +235,23 @@ class Plan:
 
         return picture(self, names={})._repr_html_()
 
+    def map(self, *inputs):
+        """Evaluates the graph for many sets of inputs at once: elementwise operations run over all sets in one pass.
+
+        Args:
+            inputs: for each input of the graph a tensor with one more dimension in front, of one size for all.
+
+        Returns:
+            The outputs in the structure of the graph, with such a dimension in front.
+
+        Raises:
+            ValueError: another number of inputs, or sizes that differ.
+            RuntimeError: an input of another shape or dtype, or a graph that writes states.
+        """
+        from ._map import mapped
+
+        return mapped(self, inputs)
+
     # ---- reading ---------------------------------------------------------------------------------------------
 
     def memory(self):
@@ -188,6 +267,23 @@ class Plan:
             "without_reuse": sum(size for _, _, size, _, _ in rows),
         }
 
+    def explain(self):
+        """What a run does, as text: its steps and its memory."""
+        steps = self.steps()
+        fused = sum(len(names) for kind, names, _ in steps if kind == "group")
+        groups = sum(kind == "group" for kind, _, _ in steps)
+        memory = self.memory()
+        lines = [
+            f"{self.graph.name}: {len(self.source.nodes)} nodes, {len(self.graph.nodes)} after the passes, {len(steps)} "
+            f"steps; {fused} elementwise operations in {groups} passes over memory.",
+            *[f"{name.replace('_', ' ')}: {count} nodes" for name, count in self.report if count],
+            f"memory: {memory['arena']} bytes for {memory['values']} values ({memory['without_reuse']} without reuse).",
+        ]
+        width = max((len(kind) for kind, _, _ in steps), default=0)
+        for kind, names, count in steps:
+            lines.append(f"  {kind.ljust(width)}  {' '.join(names)}  [{count}]")
+        return "\n".join(lines)
+
     def steps(self):
         """The steps in order: triples (kind, names of operations, elements)."""
         return self._core.steps()
@@ -197,15 +293,15 @@ class Plan:
         return self._core.step_calls()
 
 
-def needed(graph):
-    """The nodes that the roots and the effects depend on, in order."""
-    wanted = set(graph.roots())
-    kept = []
-    for node in reversed(graph.nodes):
-        if node.effect or not wanted.isdisjoint(node.results):
-            kept.append(node)
-            wanted.update(node.values)
-    return kept[::-1]
+def assemble(graph, outputs):
+    """Outputs in the structure that the graph's function returned."""
+    if graph.structure is None:
+        return outputs[0] if len(outputs) == 1 else outputs
+    if not graph.fixed:
+        return unflatten(outputs, graph.structure)
+    leaves = iter(outputs)
+    size = len(outputs) + len(graph.fixed)
+    return unflatten([graph.fixed[k] if k in graph.fixed else next(leaves) for k in range(size)], graph.structure)
 
 
 def _number(core, numbers, value):

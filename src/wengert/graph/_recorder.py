@@ -39,13 +39,15 @@ class Recorder(Watcher):
     def __init__(self, graph):
         self.graph = graph
         self.written = {}  # value number of an input or state -> _Known
-        self.made_here = {}  # value number of a constant that the function made -> its tensor
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
         self._versions = {}  # value number of a state -> version of its storage
         self._outside = {}  # id of an input or state -> its value number
         self._fresh = {}  # id of a tensor that was made while recording (kept alive here) -> it
         self._leaf_of = {}  # id of a gradient that was there at the start -> its leaf
+        self._gradients = []  # those gradients, kept alive
+        self._leaves = set()  # ids of leaves that have been looked at
+        self._announced = {}  # address of a storage -> tensor from outside
 
     # ---- what is there at the start --------------------------------------------------------------------------
 
@@ -56,8 +58,17 @@ class Recorder(Watcher):
 
     def add_leaf(self, leaf):
         """Notes a tensor whose gradient the function may use: that gradient is read anew in each run."""
-        if leaf.grad is not None:
-            self._leaf_of.setdefault(id(leaf.grad), leaf)
+        g = leaf.grad
+        if g is not None and id(leaf) not in self._leaves:
+            self._leaf_of[id(g)] = leaf
+            self._gradients.append(g)
+        self._leaves.add(id(leaf))
+
+    def announce(self, t):
+        """Notes a tensor from outside: views of its memory are views of it."""
+        if t.numel() and _core.payload(t) is None:
+            self._announced.setdefault(_core.storage_address(t)[0], t)
+        self.add_leaf(t)
 
     def made(self, t):
         """The core announces a tensor that is made now: nothing outside knows it."""
@@ -78,6 +89,13 @@ class Recorder(Watcher):
         found = self._memory.get(_core.storage_address(t)[0])
         return None if found is None else found.base or found
 
+    def _owner_outside(self, t):
+        """The tensor from outside, announced at the start, whose memory t looks at; None for that tensor itself."""
+        if not t.numel() or _core.is_shape_only(t):
+            return None
+        outside = self._announced.get(_core.storage_address(t)[0])
+        return None if outside is None or outside is t else self._meet(outside)
+
     def _append(self, op, operands, attrs, shape, dtype):
         return self.graph.add_node(op, operands, attrs, [(shape, dtype)], line=user_line()).results[0]
 
@@ -85,7 +103,7 @@ class Recorder(Watcher):
         """What is known of a tensor; one from outside becomes a state, one that shares memory a view."""
         found = self._known.get(id(t))
         if found is None:
-            owner = self._owner(t)
+            owner = self._owner(t) or self._owner_outside(t)
             if owner is None:
                 return self._meet(t)
             found = self._known[id(t)] = _Known(t, -1, owner, -1)
@@ -105,8 +123,7 @@ class Recorder(Watcher):
             return self._remember(t, self.graph.add_shape(t.shape, t.dtype))
         if id(t) in self._fresh:
             with paused():
-                value = self.graph.add_state(t.detach().clone())
-            self.made_here[value] = self.graph.states[value].tensor
+                value = self.graph.add_state(t.detach().clone(), kind="literal")
             return self._remember(t, value)
         leaf = self._leaf_of.get(id(t))
         if leaf is not None:
@@ -119,12 +136,11 @@ class Recorder(Watcher):
         self.add_leaf(t)
         return found
 
-    @staticmethod
-    def _region(t, base):
+    def _region(self, t, base):
         if not base.tensor.is_contiguous():
-            raise RuntimeError(
-                "record: expected views of contiguous tensors where memory is shared and written, got one of a "
-                "strided tensor. Use .clone() on it first."
+            self.refuse(
+                "expected views of contiguous tensors where memory is shared and written, got one of a strided tensor. "
+                "Use .clone() on it first"
             )
         return tuple(t.shape), tuple(t.stride()), t.storage_offset() - base.tensor.storage_offset()
 
@@ -149,12 +165,11 @@ class Recorder(Watcher):
             self._remember(t, value, owner, owner.epoch if owner else 0)
         return out
 
-    @staticmethod
-    def _check_draw(op, attrs):
+    def _check_draw(self, op, attrs):
         if attrs[-2] != _core.default_seed():
-            raise RuntimeError(
-                f"record: expected random numbers of the default generator, got {op.name} with one of its own. Draw "
-                "outside and pass the tensor."
+            self.refuse(
+                f"expected random numbers of the default generator, got {op.name} with one of its own. Draw outside and "
+                "pass the tensor"
             )
 
     def run_inplace(self, op, x, operands, attrs):
@@ -217,20 +232,29 @@ class Recorder(Watcher):
         known = self.known(t)
         base = known if known.base is None else known.base
         if id(base.tensor) not in self._outside or (known is not base and not known.whole):
-            raise RuntimeError(
-                "record: expected an optimizer of tensors from outside the function, got one whose parameters or "
-                "state are made or viewed inside. Make the optimizer before."
+            self.refuse(
+                "expected an optimizer of tensors from outside the function, got one whose parameters or state are made "
+                "or viewed inside. Make the optimizer before"
             )
+            return -1
         return self._outside[id(base.tensor)]
 
     # ---- limits ----------------------------------------------------------------------------------------------
 
+    def refuse(self, message):
+        """What the function does has no graph."""
+        raise RuntimeError(f"record: {message}.")
+
     def mark_value_read(self, op):
         """A recorded function may not depend on a value that Python reads."""
-        raise RuntimeError(
-            f"record: expected a function of tensor operations only, got {op}(), which reads a value. Use where() "
-            "or keep the value as a tensor."
+        self.refuse(
+            f"expected a function of tensor operations only, got {op}(), which reads a value. Use where() or keep the "
+            "value as a tensor"
         )
+
+    def mark_seeded(self, op):
+        """A recorded function may not set the random generator: its runs go on in the sequence."""
+        self.refuse(f"expected the random generator as it is, got {op}(), which sets it. Call that outside")
 
     def check_states(self):
         """States may change only by ops that the recorder has seen."""
@@ -248,7 +272,7 @@ class Recorder(Watcher):
         graph.fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
         graph.outputs = [("", self.known(v).value) for v in leaves if is_tensor(v)]
         for value, state in list(graph.states.items()):
-            if state.kind == "grad" or value in self.made_here:
+            if state.kind in ("grad", "literal"):
                 continue
             grad = state.tensor.grad
             if grad is not None and id(grad) not in self._leaf_of:
@@ -299,8 +323,10 @@ def record(fn, *example_inputs):
             raise TypeError(f"record: expected tensors as inputs, got {type(t).__name__}.")
     graph = Graph(getattr(fn, "__name__", "graph"))
     recorder = Recorder(graph)
-    for t in example_inputs:
-        recorder.add_input(t)
-    with recording(recorder):
-        out = fn(*example_inputs)
-        return recorder.finish(out)
+    # A tensor that is given twice stands for two inputs.
+    given = {}
+    for k, t in enumerate(example_inputs):
+        given[k] = t.detach().clone().requires_grad_(t.requires_grad) if any(t is u for u in given.values()) else t
+        recorder.add_input(given[k])
+    with recording(recorder), _core.keeping_storages():
+        return recorder.finish(fn(*given.values()))

@@ -1,0 +1,64 @@
+"""wengert.compile: a function is recorded while it runs, then run by the core as a plan."""
+
+import functools
+
+
+def compile(
+    model=None,
+    *,
+    fullgraph=False,
+    dynamic=None,
+    backend="inductor",
+    mode=None,
+    options=None,
+    disable=False,
+):
+    """A function or module that runs as a plan once it has been recorded.
+
+    The first calls of a signature (shapes, dtypes, Python values of the arguments) run as they are written and are
+    recorded; when two recordings agree, later calls run the plan. Parameters, buffers, optimizer state and the random
+    state are read and written in place, so code before and after sees one truth.
+
+    Args:
+        model: a function or an nn.Module; without it, a decorator is returned.
+        fullgraph: raise where a call cannot be captured, instead of one warning and plain calls.
+        disable: return the model as it is.
+        dynamic, backend, mode, options: taken for compatibility; a plan is made for each size.
+
+    Returns:
+        The compiled function (with `plans`, `reason` and `explain()`), or a module around the given one.
+
+    Raises:
+        TypeError: the model is not callable.
+        CompileError: with fullgraph, from a call that cannot be captured: a branch on a value, `.item()`, Python state that
+            changes with every call.
+
+    Example:
+        >>> import wengert
+        >>> f = wengert.compile(lambda x: (x * 2).tanh())
+        >>> for _ in range(3):
+        ...     y = f(wengert.ones(3))
+        >>> f.plans, y
+        (1, tensor([0.9640, 0.9640, 0.9640]))
+    """
+    if model is None:
+        return functools.partial(
+            compile,
+            fullgraph=fullgraph,
+            dynamic=dynamic,
+            backend=backend,
+            mode=mode,
+            options=options,
+            disable=disable,
+        )
+    if not callable(model):
+        raise TypeError(f"compile: expected a function or a module, got {type(model).__name__}.")
+    if disable:
+        return model
+    from .graph._compiled_module import compiled
+
+    return compiled(model, fullgraph)
+
+
+FUNCTIONS = {"compile": compile}
+METHODS = {}

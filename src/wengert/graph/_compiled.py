@@ -1,0 +1,312 @@
+"""Functions that run by plans: signatures, what they depend on, and when a call runs plainly instead."""
+
+import warnings
+
+from .. import _core
+from ..autograd import grad
+from ..autograd.function import Function
+from ..autograd.grad_mode import enable_grad
+from ..func._levels import current_recorder, is_tensor, payload
+from ..func._trees import flatten
+from ._capture import difference, record_call
+from ._graph import Graph
+from ._needed import needed
+from ._plan import Plan, assemble
+
+_TRIES = 5  # recordings of one signature, two equal ones in a row wanted
+_CASES = 32  # plans of one function
+
+_Tensor = _core.Tensor
+
+
+class CompileError(RuntimeError):
+    """A call that cannot be captured, of a function compiled with fullgraph=True."""
+
+
+class _Case:
+    """One signature of a function, in one state of what it depends on."""
+
+    __slots__ = ("joint", "last", "mode", "plan", "specs", "survey", "tries")
+
+    def __init__(self):
+        self.specs = None  # (shape, dtype, requires_grad) of each argument, where all are plain tensors by position
+        self.mode = None
+        self.plan = None
+        self.joint = None
+        self.survey = None
+        self.last = None  # the latest recording, until a plan is made
+        self.tries = 0
+
+    def takes(self, args):
+        """Whether arguments by position are tensors of this signature."""
+        specs = self.specs
+        if specs is None or len(args) != len(specs) or self.mode != _mode():
+            return False
+        for t, (shape, dtype, wanted) in zip(args, specs, strict=True):
+            if type(t) is not _Tensor or t.dtype is not dtype or t.shape != shape or t.requires_grad is not wanted:
+                return False
+        return not _shared(args)
+
+    def run(self, inputs, args, kwargs):
+        """Runs the plan."""
+        if self.joint is not None:
+            return self.joint(inputs, args, kwargs)
+        return assemble(self.plan.graph, self.plan.outputs(inputs))
+
+
+class Compiled:
+    """What wengert.compile returns for a function.
+
+    Attributes:
+        plans: how many plans there are.
+        reason: why calls run plainly; None where they need not.
+    """
+
+    def __init__(self, fn, fullgraph=False, name=None, roots=()):
+        self._fn = fn
+        self._roots = [(self_name(fn), fn), *roots]  # what calls may depend on
+        self._fullgraph = fullgraph
+        self._name = name or self_name(fn)
+        self._cases = {}  # signature -> list of cases, the latest first
+        self.reason = None
+        self._latest = None  # the case that ran last
+
+    @property
+    def plans(self):
+        return sum(case.plan is not None for cases in self._cases.values() for case in cases)
+
+    def __call__(self, *args, **kwargs):
+        case = self._latest
+        if (
+            case is not None
+            and not kwargs
+            and case.takes(args)
+            and current_recorder() is None
+            and case.survey.holds()
+        ):
+            return case.run(args, args, kwargs)
+        if self.reason is not None or current_recorder() is not None:
+            return self._fn(*args, **kwargs)
+        leaves, structure = flatten((args, kwargs))
+        shared = _shared([v for v in leaves if is_tensor(v)])
+        if any(payload(v) is not None for v in leaves) or any(not same for _, _, same in shared):
+            return self._fn(
+                *args, **kwargs
+            )  # inside of a transform, or with arguments that are parts of one memory
+        signature = self._signature(leaves, structure, shared)
+        cases = self._cases.get(signature)
+        if cases is not None:
+            for case in cases:
+                if case.plan is not None and case.survey.holds():
+                    self._latest = case
+                    return case.run([v for v in leaves if is_tensor(v)], args, kwargs)
+        return self._record(signature, args, kwargs)
+
+    def _signature(self, leaves, structure, shared):
+        parts = [repr(structure), _mode(), shared]
+        for v in leaves:
+            if is_tensor(v):
+                parts.append((v.shape, v.dtype, v.requires_grad))
+            elif isinstance(v, float) and v != v:
+                parts.append("nan")
+            else:
+                try:
+                    hash(v)
+                except TypeError:
+                    v = id(v)
+                parts.append((type(v), v))
+        return tuple(parts)
+
+    # ---- recording -------------------------------------------------------------------------------------------
+
+    def _record(self, signature, args, kwargs):
+        cases = self._cases.setdefault(signature, [])
+        case = next((c for c in cases if c.plan is None), None)
+        if case is None:
+            if sum(len(c) for c in self._cases.values()) >= _CASES:
+                self._give_up(
+                    f"it has been called with more than {_CASES} combinations of shapes and Python values"
+                )
+                return self._fn(*args, **kwargs)
+            case = _Case()
+            cases.insert(0, case)
+        recording = record_call(self._fn, args, kwargs, self._name, self._roots)
+        case.tries += 1
+        problem = recording.problem
+        if problem is None and case.last is not None:
+            problem = difference(case.last, recording)
+            if problem is None:
+                problem = self._make(case, recording, args, kwargs)
+            elif case.tries < _TRIES:
+                problem = None
+        elif problem is not None and case.tries < 2 and not recording.lasting:
+            problem = None  # a first call may set things up
+        case.last = None if case.plan is not None or recording.graph is None else recording
+        if problem is not None:
+            self._give_up(problem)
+        return recording.result
+
+    def _make(self, case, recording, args, kwargs):
+        """Makes the plan; a reason where there is none."""
+        graph = recording.graph
+        try:
+            if recording.joint is None:
+                case.plan = Plan(graph)
+            else:
+                case.joint = _Pair(self._fn, graph, recording.joint)
+                case.plan = case.joint.forward
+        except (RuntimeError, NotImplementedError) as error:
+            case.plan = case.joint = None
+            return str(error)
+        if not kwargs and all(type(v) is _Tensor for v in args) and not _shared(args):
+            case.specs = [(v.shape, v.dtype, v.requires_grad) for v in args]
+            case.mode = _mode()
+        case.survey = recording.survey
+        touched = [state.tensor for v, state in graph.states.items() if state.kind == "grad" or v in graph.grads]
+        case.survey.keep_gradients(touched)
+        case.survey.keep_options([node.payload.group for node in graph.nodes if node.op == "update"])
+        return None
+
+    def _give_up(self, reason):
+        text = f"compile: {self._name} cannot be captured: {reason}."
+        if self._fullgraph:
+            raise CompileError(text)
+        self.reason = reason
+        self._latest = None
+        self._cases.clear()
+        warnings.warn(f"{text} It runs as it is written from now on.", stacklevel=4)
+
+    def explain(self):
+        """What became of the calls so far, as text: plans with their steps and memory, or the reason why there are none."""
+        if self.reason is not None:
+            return f"{self._name} runs as it is written: {self.reason}."
+        lines = []
+        for cases in self._cases.values():
+            for case in cases:
+                if case.plan is None:
+                    lines.append(f"{self._name}: recorded {case.tries} times so far, no plan yet.")
+                    continue
+                lines.append(case.plan.explain())
+        return "\n".join(lines) or f"{self._name} has not been called."
+
+
+def self_name(fn):
+    """What the thing behind a function is called in messages."""
+    return getattr(fn, "__name__", type(fn).__name__)
+
+
+def _shared(tensors):
+    """Which of the tensors look at the same memory, or are the same: pairs of places, True for the same one."""
+    found = []
+    for k, t in enumerate(tensors):
+        for j in range(k):
+            if tensors[j] is t or _core.same_storage(tensors[j], t):
+                found.append((j, k, tensors[j] is t))
+    return tuple(found)
+
+
+def _mode():
+    return _core.grad_enabled(), _core.is_inference(), _core.get_default_dtype()
+
+
+class _Pair:
+    """A forward plan and a backward plan, joined by a node of the tape."""
+
+    def __init__(self, fn, graph, joint):
+        self.fn = fn
+        self.joint = joint
+        front = needed(graph)
+        made = {v for node in front for v in node.results if node.op != "shape"}
+        inside = {id(node) for node in front}
+        wanted = {v for v in joint.found if v is not None}
+        found = set(wanted)
+        back = []
+        for node in reversed(graph.nodes):
+            if (id(node) not in inside or node.op == "shape") and not found.isdisjoint(node.results):
+                back.append(node)
+                found.update(node.values)
+        back.reverse()
+        changed = set(graph.writes)  # states and inputs whose old values are gone by then
+        held = sorted(v for v in found if v in made or v in changed)
+        self.saved = held
+        self.count = len(graph.outputs)
+        forward = _part(graph, front)
+        forward.inputs, forward.writes, forward.structure, forward.fixed = (
+            graph.inputs,
+            graph.writes,
+            graph.structure,
+            graph.fixed,
+        )
+        forward.outputs = [*graph.outputs, *[("", v) for v in held if v in made]]
+        self.copied = [v for v in held if v not in made]
+        self.held = [v for v in held if v in made]
+        if self.copied:
+            raise RuntimeError(
+                "expected a forward pass that does not overwrite what its backward pass reads, got one"
+            )
+        backward = _part(graph, back)
+        self.again = [v for v in graph.inputs if v in found]
+        backward.inputs = [*self.held, *joint.cotangents, *self.again]
+        backward.outputs = [("", v) for v in joint.found if v is not None]
+        self.forward = Plan(forward)
+        self.backward = Plan(backward)
+        self.states = [graph.states[v].tensor for v in found if v in graph.states]
+
+    def __call__(self, inputs, args, kwargs):
+        graph = self.forward.graph
+        place = {v: k for k, v in enumerate(graph.inputs)}
+        wrt = [inputs[place[v]] if v in place else graph.states[v].tensor for v in self.joint.wrt]
+        outputs = _Planned.apply(self, inputs, (args, kwargs), *wrt)
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return assemble(graph, outputs[: self.count])
+
+
+def _part(graph, nodes):
+    part = Graph(graph.name)
+    part.nodes = nodes
+    part.shapes, part.dtypes, part.names, part.states = graph.shapes, graph.dtypes, graph.names, graph.states
+    return part
+
+
+class _Planned(Function):
+    """The tape's node of a compiled forward pass."""
+
+    @staticmethod
+    def forward(ctx, pair, inputs, call, *wrt):
+        outputs = pair.forward.outputs(inputs)
+        ctx.pair, ctx.call = pair, call
+        ctx.inputs = inputs
+        ctx.held = outputs[pair.count :]
+        place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
+        ctx.again = [inputs[place[v]] for v in pair.again]
+        ctx.versions = [t._version for t in (*ctx.again, *pair.states)]
+        results = tuple(outputs[: pair.count])
+        ctx.mark_non_differentiable(*[t for k, t in enumerate(results) if k not in pair.joint.outputs])
+        return results
+
+    @staticmethod
+    def backward(ctx, *grads):
+        pair = ctx.pair
+        seeds = [grads[k] for k in pair.joint.outputs]
+        if _core.grad_enabled():
+            return (None, None, None, *_Planned.differentiable(ctx, seeds))
+        if [t._version for t in (*ctx.again, *pair.states)] != ctx.versions:
+            raise RuntimeError(
+                "backward: expected tensors that the compiled function has read as they were, got one that was changed "
+                "in place since. Run backward() before changing it."
+            )
+        found = iter(pair.backward.outputs([*ctx.held, *seeds, *ctx.again]))
+        return (None, None, None, *[None if v is None else next(found) for v in pair.joint.found])
+
+    @staticmethod
+    def differentiable(ctx, seeds):
+        """Gradients that can be differentiated again: the function runs once more as it is written."""
+        pair = ctx.pair
+        args, kwargs = ctx.call
+        with enable_grad():
+            results = [v for v in flatten(pair.fn(*args, **kwargs))[0] if is_tensor(v)]
+            place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
+            states = pair.forward.graph.states
+            wrt = [ctx.inputs[place[v]] if v in place else states[v].tensor for v in pair.joint.wrt]
+            outputs = [results[k] for k in pair.joint.outputs]
+            return grad(outputs, wrt, seeds, create_graph=True, allow_unused=True)

@@ -1,0 +1,66 @@
+"""Algebra that keeps every bit: factors of 1, double negation, small powers, transposes that cancel."""
+
+from .._graph import Node
+from ._rewrite import substituted, with_nodes
+
+
+def algebra(graph):
+    """Rewrites nodes by identities that hold for NaN, infinities and signed zeros too.
+
+    `x * 1`, `x / 1` and `x - 0` are x (`x + 0` is not: it turns -0 into 0); `--x` is x; `x ** 1` is x, `x ** 2` is
+    x * x, as it is computed anyway; transposing twice is nothing.
+    """
+    made, replaced, nodes = {}, {}, []
+    count = 0
+    for node in graph.nodes:
+        node = substituted(node, replaced)
+        same = _operand(graph, node, made)
+        if same is not None:
+            replaced[node.results[0]] = same
+            count += 1
+            continue
+        if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
+            node = Node("square", node.inputs, (), node.results, node.scope, node.line)
+            count += 1
+        for v in node.results:
+            made[v] = node
+        nodes.append(node)
+    return with_nodes(graph, nodes, replaced), count
+
+
+def _operand(graph, node, made):
+    """The value that a node's result equals bit for bit, or None."""
+    if not node.inputs or len(node.results) != 1:
+        return None
+    x, y = node.inputs[0], node.results[0]
+    other = node.inputs[1] if len(node.inputs) == 2 else None
+    if node.op == "mul" and type(x) is tuple:
+        x, other = other, x
+    if type(x) is not int or (graph.shapes[x] != graph.shapes[y] and node.op not in ("transpose", "permute")):
+        return None
+    if graph.dtypes[x] != graph.dtypes[y]:
+        return None
+    if node.op in ("mul", "div") and _is_number(other, 1):
+        return x
+    if node.op == "sub" and _is_number(other, 0) and repr(other[0]) in ("0", "0.0"):
+        return x
+    if node.op == "pow_scalar" and node.attrs == (1.0,):
+        return x
+    before = made.get(x)
+    if before is None:
+        return None
+    if node.op == "neg" and before.op == "neg":
+        return before.inputs[0] if type(before.inputs[0]) is int else None
+    if node.op == "permute" and before.op == "permute":
+        inner, outer = before.attrs[0], node.attrs[0]
+        if all(inner[d] % len(inner) == k for k, d in enumerate(outer)):
+            return before.inputs[0]
+    if node.op == "transpose" and before.op == "transpose":
+        ndim = len(graph.shapes[y])
+        if ndim and {d % ndim for d in node.attrs} == {d % ndim for d in before.attrs}:
+            return before.inputs[0]
+    return None
+
+
+def _is_number(v, value):
+    return type(v) is tuple and type(v[0]) in (int, float) and v[0] == value

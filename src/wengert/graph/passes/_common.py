@@ -1,0 +1,21 @@
+"""Common subexpressions: what is computed twice from the same values is computed once."""
+
+from ._rewrite import substituted, with_nodes
+
+
+def common_subexpressions(graph):
+    """Merges nodes of one op, operands and attributes. Random draws merge when they repeat the same numbers."""
+    seen, replaced, nodes = {}, {}, []
+    for node in graph.nodes:
+        node = substituted(node, replaced)
+        if node.payload is not None:
+            nodes.append(node)
+            continue
+        # repr tells -0.0 from 0.0 and 1 from 1.0 and True, which compare equal.
+        numbers = tuple([repr(v) for v in node.inputs if type(v) is tuple])
+        first = seen.setdefault((node.op, node.inputs, numbers, repr(node.attrs)), node)
+        if first is node:
+            nodes.append(node)
+        else:
+            replaced.update(zip(node.results, first.results, strict=True))
+    return with_nodes(graph, nodes, replaced), len(graph.nodes) - len(nodes)

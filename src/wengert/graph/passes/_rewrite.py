@@ -1,0 +1,25 @@
+"""What passes share: a copy of a graph with other nodes, and values that stand for others."""
+
+from .._graph import Graph, Node
+
+
+def with_nodes(graph, nodes, replaced=None):
+    """A graph with the same values, inputs and states, other nodes, and roots read through `replaced`."""
+    new = Graph(graph.name)
+    new.shapes, new.dtypes, new.names = graph.shapes, graph.dtypes, graph.names
+    new.inputs, new.states = graph.inputs, graph.states
+    new.structure, new.fixed = graph.structure, graph.fixed
+    new.nodes = nodes
+    get = replaced or {}
+    new.outputs = [(name, get.get(v, v)) for name, v in graph.outputs]
+    new.writes = {a: get.get(v, v) for a, v in graph.writes.items()}
+    new.grads = {a: get.get(v, v) for a, v in graph.grads.items()}
+    return new
+
+
+def substituted(node, replaced):
+    """The node with its operands read through `replaced`; the node itself where nothing changes."""
+    if not replaced or replaced.keys().isdisjoint(node.values):
+        return node
+    inputs = tuple([replaced.get(v, v) if type(v) is int else v for v in node.inputs])
+    return Node(node.op, inputs, node.attrs, node.results, node.scope, node.line, node.payload)

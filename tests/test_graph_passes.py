@@ -1,0 +1,125 @@
+"""Passes: each gives a graph that computes the same bits, with the nodes that it should remove gone."""
+
+import pytest
+
+import wengert as w
+from wengert.graph import Plan, passes, record
+
+
+def ops(graph):
+    return [node.op for node in graph.nodes]
+
+
+def same_results(f, *args, only=None):
+    """Runs the recorded function with and without passes and plainly; returns the graph after the passes."""
+    graph = record(f, *args)
+    plain = Plan(graph, passes=())
+    plan = Plan(graph) if only is None else Plan(graph, passes=only)
+    expected = f(*args)
+    for run in (plain, plan):
+        for a, b in zip(_listed(run(*args)), _listed(expected), strict=True):
+            assert a.dtype == b.dtype and a.numpy().tobytes() == b.numpy().tobytes()
+    return plan.graph
+
+
+def _listed(v):
+    return list(v) if isinstance(v, (tuple, list)) else [v]
+
+
+def test_dead_nodes():
+    def f(x):
+        x.exp().sum()
+        return x + 1
+
+    assert ops(same_results(f, w.randn(4))) == ["add"]
+
+
+def test_draws_are_never_dead():
+    def f(x):
+        w.rand(3)
+        return x + w.rand(4)
+
+    graph = record(f, w.zeros(4))
+    plan = Plan(graph)
+    w.manual_seed(5)
+    expected = f(w.zeros(4))
+    w.manual_seed(5)
+    assert w.equal(plan(w.zeros(4)), expected)
+
+
+def test_common_subexpressions():
+    graph = same_results(lambda x: (x.exp() + 1) * (x.exp() + 1), w.randn(4))
+    assert ops(graph) == ["exp", "add", "mul"]
+
+
+def test_numbers_that_compare_equal_are_not_merged():
+    x = w.tensor([0.0, -0.0, 3.0])
+    graph = same_results(lambda x: (x / 0.0, x / -0.0), x)
+    assert ops(graph) == ["div", "div"]
+    i = w.tensor([1, 2, 3])
+    graph = same_results(lambda i: (i * 2, i * 2.0), i)
+    assert len(graph.nodes) == 2
+
+
+def test_algebra_keeps_signed_zeros_and_nan():
+    x = w.tensor([0.0, -0.0, float("nan"), float("inf"), -2.0])
+    graph = same_results(lambda x: (x * 1, 1.0 * x, x / 1, x - 0, (-x).neg(), x + 0, x**1.0, x**2.0), x)
+    assert ops(graph) == ["add", "square"]
+
+
+def test_transposes_and_views_that_cancel():
+    x = w.randn(3, 4)
+    graph = same_results(lambda x: x.T.T + x.view(3, 4).expand(3, 4).reshape(3, 4), x)
+    assert ops(graph) == ["add"]
+
+
+def test_constants_are_computed_once():
+    def f(x):
+        return x * (w.arange(4.0).exp() + 1).sum()
+
+    graph = same_results(f, w.randn(4))
+    assert ops(graph) == ["mul"]
+
+
+def test_constants_that_are_written_are_not_shared():
+    def f(x):
+        total = w.zeros(4)
+        for k in range(3):
+            total += x * k
+        return total
+
+    graph = record(f, w.randn(4))
+    plan = Plan(graph)
+    for _ in range(3):
+        x = w.randn(4)
+        assert w.equal(plan(x), f(x))
+
+
+@pytest.mark.parametrize("one", passes.PASSES, ids=lambda p: p.__name__)
+def test_each_pass_alone_keeps_a_training_step(one):
+    def run(passes_):
+        w.manual_seed(0)
+        model = w.nn.Sequential(w.nn.Linear(3, 5), w.nn.GELU(), w.nn.LayerNorm(5), w.nn.Linear(5, 2))
+        opt = w.optim.Adam(model.parameters())
+
+        def step(x):
+            opt.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            opt.step()
+            return loss.detach()
+
+        xs = [w.randn(4, 3) for _ in range(6)]
+        losses = [step(xs[0]), step(xs[1])]
+        plan = Plan(record(step, xs[2]), passes=passes_) if passes_ is not None else step
+        if passes_ is None:
+            step(xs[2])
+        return [v.item() for v in losses + [plan(x) for x in xs[3:]]]
+
+    assert run((one,)) == run(None)
+
+
+def test_the_report_says_what_was_done():
+    plan = Plan(record(lambda x: (x.exp() + x.exp()) * 1, w.randn(4)))
+    assert dict(plan.report)["common_subexpressions"] == 1 and dict(plan.report)["algebra"] == 1
+    assert "common subexpressions: 1 nodes" in plan.explain() and "2 after the passes" in plan.explain()
