@@ -6,6 +6,8 @@
 #include "wengert/parallel.h"
 #include "wengert/rows.h"
 
+#include "gemm_kernel.h"
+
 namespace wg {
 namespace WG_NS {
 namespace {
@@ -38,22 +40,40 @@ T factor(const Bags& b, index_t i) {
   return b.factors ? static_cast<const T*>(b.factors)[i] : T(1);
 }
 
+// W vectors of columns of a bag's sum, kept in registers while the rows go by.
+template <class T, int W>
+void sum_vectors(const Bags& b, index_t bag, const T* columns, T* out) {
+  using S = Simd<T>;
+  typename S::V sum[W];
+  for (auto& v : sum) v = typename S::V{};
+  for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) {
+    if (b.index[i] == b.padding) continue;
+    const T* row = columns + b.index[i] * b.width;
+    const typename S::V f = S::splat(factor<T>(b, i));
+#pragma GCC unroll 4
+    for (int k = 0; k < W; ++k) sum[k] = sum[k] + f * S::load(row + k * S::kLanes);
+  }
+  for (int k = 0; k < W; ++k) S::store(out + k * S::kLanes, sum[k]);
+}
+
 template <class T>
 void bag_sum(const Bags& b) {
+  constexpr index_t L = Simd<T>::kLanes;
   const T* table = static_cast<const T*>(b.table);
   for_bags(b, [&](index_t bag) {
     T* out = static_cast<T*>(b.out) + bag * b.width;
-    for (index_t j = 0; j < b.width; ++j) out[j] = T(0);
-    for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) {
-      if (b.index[i] == b.padding) continue;
-      const T* row = table + b.index[i] * b.width;
-      const T f = factor<T>(b, i);
-      WG_IVDEP
-      for (index_t j = 0; j < b.width; ++j) out[j] += f * row[j];
+    index_t j = 0;
+    for (; j + 4 * L <= b.width; j += 4 * L) sum_vectors<T, 4>(b, bag, table + j, out + j);
+    for (; j + L <= b.width; j += L) sum_vectors<T, 1>(b, bag, table + j, out + j);
+    for (; j < b.width; ++j) {
+      T sum = 0;
+      for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i)
+        if (b.index[i] != b.padding) sum += factor<T>(b, i) * table[b.index[i] * b.width + j];
+      out[j] = sum;
     }
     if (!b.mean) return;
     const T s = share<T>(b, bag);
-    for (index_t j = 0; j < b.width; ++j) out[j] *= s;
+    for (j = 0; j < b.width; ++j) out[j] *= s;
   });
 }
 
