@@ -35,8 +35,11 @@ def need_data(path):
             pytest.skip("the data sets are not installed (examples/example_data.py says where they are looked for)")
 
 
-def losses(path, library, steps, *, double):
-    """What a program's `main(steps)` returns, run with "torch" or "wengert", in float64 or float32."""
+def losses(path, library, steps, *, double, numpy=True):
+    """What a program's `main(steps)` returns, run with "torch" or "wengert", in float64 or float32.
+
+    With `numpy` the random numbers are NumPy's, the same for both; without it the library's own.
+    """
     with contextlib.ExitStack() as stack:
         torch = (
             stack.enter_context(wengert.as_torch()) if library == "wengert" else importlib.import_module("torch")
@@ -46,7 +49,8 @@ def losses(path, library, steps, *, double):
         stack.callback(torch.set_num_threads, threads)
         before = set(sys.modules)
         stack.callback(_forget, path.parent, before)
-        stack.enter_context(numpy_random(torch, wengert if library == "wengert" else torch))
+        if numpy:
+            stack.enter_context(numpy_random(torch, wengert if library == "wengert" else torch))
         stack.enter_context(_precision(torch, double))
         sys.path.insert(0, str(path.parent))
         stack.callback(sys.path.remove, str(path.parent))

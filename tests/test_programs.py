@@ -48,3 +48,11 @@ def test_program(path):
     theirs = drift(program_runner.losses(path, "torch", STEPS, double=False), reference)
     ours = drift(program_runner.losses(path, "wengert", STEPS, double=False), reference)
     assert ours <= TIMES * max(theirs, FLOOR)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_program_with_its_own_random_numbers(path):
+    """As users run it: the library's own random functions, with their own signatures."""
+    program_runner.need_data(path)
+    found = program_runner.losses(path, "wengert", 4, double=False, numpy=False)
+    assert found and all(map(math.isfinite, found))

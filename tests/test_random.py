@@ -277,3 +277,14 @@ def test_dropout_refuses():
         wengert.dropout(wengert.ones(2, dtype=wengert.int64), 0.5)
     with pytest.raises(RuntimeError):
         wengert.feature_dropout(wengert.ones(2), 0.5)
+
+
+def test_randint_takes_its_bounds_by_name():
+    for draw in (
+        lambda: wengert.randint(high=3, size=(50,)),
+        lambda: wengert.randint(low=1, high=3, size=(50,)),
+        lambda: wengert.randint(0, 3, size=(50,)),
+    ):
+        assert draw().shape == (50,) and 0 <= draw().min() and draw().max() == 2
+    with pytest.raises(TypeError, match="upper bound"):
+        wengert.randint(size=(2,))

@@ -85,7 +85,8 @@ def untyped(function, method):
             if p.kind is p.KEYWORD_ONLY and not starred:
                 out.append("*")
                 starred = True
-            kind = "" if method and k == 0 else ": Any"
+            # An optional first parameter is not only the tensor of a method.
+            kind = "" if method and k == 0 and p.default is p.empty else ": Any"
             out.append(f"{p.name}{kind}" + ("" if p.default is p.empty else " = ..."))
     return ", ".join(out) if out or not method else "self"
 

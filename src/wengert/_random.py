@@ -135,7 +135,7 @@ def _finish(made, out, requires_grad, op):
 
 @_function
 def randint(
-    low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
+    low=None, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
     requires_grad=False,
     pin_memory=False,
 ):  # fmt: skip
@@ -152,6 +152,12 @@ def randint(
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
+    elif low is None:
+        low = 0
+    if high is None:
+        raise TypeError(
+            "randint: expected an upper bound, got none. Call randint(high, size) or randint(low, high, size)."
+        )
     if size is None or isinstance(size, int):
         raise TypeError(f"randint: expected a size as a tuple, got {size!r}.")
     if device is not None:

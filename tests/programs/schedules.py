@@ -18,7 +18,7 @@ def make_all(steps):
         "linear": lambda o: S.LinearLR(o, 0.2, 1.0, total_iters=6),
         "constant": lambda o: S.ConstantLR(o, factor=0.5, total_iters=4),
         "polynomial": lambda o: S.PolynomialLR(o, total_iters=15, power=2.0),
-        "onecycle": lambda o: S.OneCycleLR(o, max_lr=[0.1, 0.2], total_steps=steps + 1, anneal_strategy="linear"),
+        "onecycle": lambda o: S.OneCycleLR(o, max_lr=[0.05, 0.08], total_steps=steps + 1, anneal_strategy="linear"),
         "cyclic": lambda o: S.CyclicLR(o, 0.01, 0.1, step_size_up=5, mode="triangular2"),
         "sequential": lambda o: S.SequentialLR(
             o, [S.ConstantLR(o, 0.1, 3), S.ExponentialLR(o, 0.9)], milestones=[4]
