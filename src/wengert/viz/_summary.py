@@ -6,6 +6,7 @@ import numpy as np
 
 WHOLE = 64  # elements up to which a tensor is shown whole
 BINS = 24
+BLOCK = 1 << 14
 
 
 class Summary:
@@ -55,27 +56,29 @@ class Summary:
         whole = a.tolist() if count <= WHOLE else None
         if count == 0:
             return cls(a.shape, dtype, whole, math.nan, math.nan, math.nan, 0.0, 0.0, 0.0, None)
-        numbers = a.real.astype(np.float64).ravel()
-        finite = numbers
-        nans = infs = 0.0
-        if a.dtype.kind in "fc":
-            good = np.isfinite(numbers)
-            if not good.all():
-                finite = numbers[good]
-                nans = float(np.isnan(numbers).mean())
-                infs = float(np.isinf(numbers).mean())
-        zeros = 1.0 - np.count_nonzero(numbers) / count
-        if finite.size == 0:
-            return cls(a.shape, dtype, whole, math.nan, math.nan, math.nan, zeros, nans, infs, None)
-        low, high = float(finite.min()), float(finite.max())
-        with np.errstate(over="ignore"):  # the mean of numbers near the largest one
-            mean = float(finite.mean())
+        flat = a.real.reshape(-1)
+        low, high, total = math.inf, -math.inf, 0.0
+        zeros = nans = infs = 0
+        for numbers in _blocks(flat):
+            zeros += numbers.size - np.count_nonzero(numbers)
+            finite = _finite(numbers)
+            if finite.size < numbers.size:
+                lost = int(np.isnan(numbers).sum())
+                nans += lost
+                infs += numbers.size - finite.size - lost
+            if finite.size:
+                low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+                with np.errstate(over="ignore"):  # the sum of numbers near the largest one
+                    total += float(finite.sum())
+        shares = zeros / count, nans / count, infs / count
+        if low > high:
+            return cls(a.shape, dtype, whole, math.nan, math.nan, math.nan, *shares, None)
+        mean = total / (count - nans - infs)
         histogram = None
         if whole is None and math.isfinite(high - low):
-            histogram = np.histogram(finite, BINS, (low, high) if high > low else (low - 0.5, low + 0.5))[
-                0
-            ].tolist()
-        return cls(a.shape, dtype, whole, low, high, mean, zeros, nans, infs, histogram)
+            limits = (low, high) if high > low else (low - 0.5, low + 0.5)
+            histogram = sum(_binned(_finite(numbers), *limits) for numbers in _blocks(flat)).tolist()
+        return cls(a.shape, dtype, whole, low, high, mean, *shares, histogram)
 
     def short(self):
         """A few characters: the number, the list, or the range."""
@@ -88,6 +91,23 @@ class Summary:
         if self.low == self.high and self.nans + self.infs == 0:
             return f"all {number(self.low)}"
         return f"{number(self.low)} … {number(self.high)}"
+
+
+def _blocks(flat):
+    """The elements as float64, some thousands at a time: large temporaries cost more than the work on them."""
+    for k in range(0, flat.size, BLOCK):
+        yield flat[k : k + BLOCK].astype(np.float64)
+
+
+def _finite(numbers):
+    good = np.isfinite(numbers)
+    return numbers if good.all() else numbers[good]
+
+
+def _binned(numbers, low, high):
+    """Counts of BINS equal steps from low to high; np.histogram takes three times as long."""
+    places = ((numbers - low) / (high - low) * BINS).astype(np.intp)
+    return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
 
 def as_array(value):
