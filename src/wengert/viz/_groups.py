@@ -28,6 +28,7 @@ class Groups:
         first, last: of iterations and parts: which of the repetitions, from 1; 0 in a part of no repeat.
         tails: of each scope of the model's table: the names in it that are no group.
         count: of each group: the cells in it; of repeats, `times` says how often the body is there.
+        items: of each group: how many items are directly in it.
         rank: of each item: its place among its siblings in the order of execution.
         depth: of each group below the root.
         body: items of one iteration, in groups of whole iterations; else 1.

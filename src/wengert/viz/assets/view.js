@@ -149,15 +149,14 @@ class View extends Painter {
     this.request();
   }
 
-  /** What lies at a point: {cell, gradient}, {group, button}, or null. */
+  /** What lies at a point: {cell}, {group, button}, or null. */
   at(x, y) {
     const { graph } = this, g = graph.g, wx = (x - this.dx) / this.zoom, wy = (y - this.dy) / this.zoom;
     const within = (b) => wx >= b.x && wx <= b.x + b.w && wy >= b.y && wy <= b.y + b.h;
     let inside = 0;
     for (;;) {
       for (const i of graph.inGroup.from(inside)) {
-        const b = this.box(i);
-        if (within(b)) return { cell: i, gradient: (wy - b.y) / b.s > graph.size.half + graph.size.gap / 2 };
+        if (within(this.box(i))) return { cell: i };
       }
       const next = graph.groupsIn.from(inside).find((k) => within(this.box(graph.n + k)));
       if (next === undefined) return inside ? { group: inside } : null;
