@@ -441,3 +441,8 @@ def _avg_pool_backward(rng):
 @maker("adaptive_avg_pool_backward")
 def _adaptive_avg_pool_backward(rng):
     return [Sample([uniform(rng, (2, 3, 4, 2)), uniform(rng, PLANE)], ((4, 2),))]
+
+
+@maker("total_norm")
+def _total_norm(rng):
+    return [Sample([[uniform(rng, (3, 4)), uniform(rng, (5,)), np.array(0.7)]])]
