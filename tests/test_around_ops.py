@@ -233,7 +233,8 @@ def test_print_options(options):
 def test_hooks_of_modules_and_tensors():
     """Every kind of hook runs, sees and changes what it does in torch.
 
-    A leaf's own hooks run when its gradient arrives, in torch before and here behind the module's: kinds are compared one by one.
+    A leaf's own hooks run when its gradient arrives, in torch before and here behind the module's: kinds are compared
+    one by one.
     """
     logs = []
     for lib in (wengert, torch):
