@@ -189,6 +189,9 @@ lib.linalg.slogdet(lib.eye(2))
 lib.cummax(lib.tensor([1, 3, 2]), 0)
 lib.initial_seed() == lib.manual_seed(7).initial_seed()
 lib.rand(2, generator=lib.Generator().manual_seed(1)).shape
+lib.pi, lib.e, lib.inf, lib.nan, lib.newaxis
+lib.scalar_tensor(2)
+lib.relu_(lib.tensor([-1.0, 2.0])), lib.sigmoid_(lib.zeros(1)), lib.exp_(lib.zeros(1))
 lib.no_grad()(lambda: lib.is_grad_enabled())()
 """
 

@@ -327,6 +327,21 @@ def test_transformed_distributions():
     assert_same(*results, rtol=1e-8)
 
 
+@pytest.mark.parametrize("given", ["covariance_matrix", "precision_matrix", "scale_tril"])
+@pytest.mark.parametrize("asked", ["covariance_matrix", "precision_matrix", "scale_tril"])
+def test_matrices_of_multivariate_normal(given, asked):
+    matrix = TRIL if given == "scale_tril" else COVARIANCE
+    if (given, asked) == ("scale_tril", "precision_matrix"):  # torch's gradient has entries above the diagonal
+        values = [
+            made(side, "MultivariateNormal", {"loc": LOC[:2], given: matrix})[0].precision_matrix for side in (0, 1)
+        ]
+        assert_same(*values, rtol=1e-9)
+        return
+    same_with_gradients(
+        lambda side, d: getattr(d.expand((2,)), asked), "MultivariateNormal", {"loc": LOC[:2], given: matrix}
+    )
+
+
 def test_transform_with_a_cache():
     t = ours.TanhTransform(cache_size=1)
     x = wengert.tensor([20.0])

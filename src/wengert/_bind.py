@@ -101,4 +101,5 @@ def attach_ops(namespace):
         setattr(_core.Tensor, name, op)
     for name, op in OPS.items():
         if op.row.inplace:
-            setattr(_core.Tensor, name + "_", inplace_method(name))
+            namespace[name + "_"] = method = inplace_method(name)
+            setattr(_core.Tensor, name + "_", method)

@@ -1,5 +1,7 @@
 """New tensors: zeros, ones, arange and their like; what is asked of tensors and dtypes by functions."""
 
+import math
+
 from . import _core, _methods, _storage
 from ._dtypes import finfo, iinfo
 from ._format import set_printoptions
@@ -125,6 +127,16 @@ TENSOR_TYPES = {
 }
 
 FUNCTIONS |= TENSOR_TYPES | _methods.FUNCTIONS | _storage.FUNCTIONS
+
+
+@_function
+def scalar_tensor(s, *, dtype=None, device=None, layout=None, pin_memory=False, requires_grad=False):
+    """A number as a 0-d tensor of the default dtype, unless another is given."""
+    dtype = _core.get_default_dtype() if dtype is None else dtype
+    return _core.make_tensor(s, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+FUNCTIONS |= {"e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None, "pi": math.pi}
 FUNCTIONS |= {
     "Size": Size,
     "arange": _core.make_arange,

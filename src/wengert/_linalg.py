@@ -4,6 +4,7 @@ from . import _core
 from ._bind import OPS
 from ._einsum import einsum
 from ._overload import Publisher, check_tensor, store, wrap_dim
+from ._reduction import vector_norm
 from ._shaping import roll
 
 Tensor = _core.Tensor
@@ -165,6 +166,50 @@ def cross(input, other, dim=None):
             f"cross: expected size 3 in dimension {dim} of both, got {tuple(input.shape)} and {tuple(other.shape)}."
         )
     return roll(input, -1, dim) * roll(other, -2, dim) - roll(input, -2, dim) * roll(other, -1, dim)
+
+
+@publish(method=False)
+def cdist(x1, x2, p=2.0, compute_mode=None):
+    """The p-norms of all differences of rows: (..., m, d), (..., n, d) → (..., m, n)."""
+    for x in (check_tensor("cdist", x1), check_tensor("cdist", x2)):
+        if x.dim() < 2:
+            raise RuntimeError(f"cdist: expected at least 2 dimensions, got shape {tuple(x.shape)}.")
+    if x1.shape[-1] != x2.shape[-1]:
+        raise RuntimeError(f"cdist: expected rows of one size, got {x1.shape[-1]} and {x2.shape[-1]}.")
+    return vector_norm(_unsqueeze(x1, -2) - _unsqueeze(x2, -3), p, (-1,), False)
+
+
+@publish()
+def cov(input, *, correction=1, fweights=None, aweights=None):
+    """The covariances of variables (rows) over observations (columns), with counts and weights of the observations."""
+    if input.dim() > 2:
+        raise RuntimeError(f"cov: expected at most 2 dimensions, got {input.dim()}.")
+    if not input.dtype.is_floating_point:
+        input = input.to(_core.get_default_dtype())
+    rows = _reshape(input, (1, -1)) if input.dim() < 2 else input
+    weights = fweights if aweights is None else aweights if fweights is None else fweights * aweights
+    if weights is None:
+        total = squares = rows.shape[1]
+        centred = rows - rows.mean(1, keepdim=True)
+        scaled = centred
+    else:
+        total = weights.sum()
+        squares = total if aweights is None else (weights * aweights).sum()
+        centred = rows - _unsqueeze((rows * weights).sum(1) / total, 1)
+        scaled = centred * weights
+    divisor = total - correction * squares / total if weights is not None else total - correction
+    result = (scaled @ centred.T) / divisor
+    return result.reshape(()) if input.dim() < 2 else result
+
+
+@publish()
+def corrcoef(input):
+    """The correlations of variables (rows) over observations (columns)."""
+    matrix = cov(input)
+    if matrix.dim() == 0:
+        return matrix / matrix
+    scale = matrix.diagonal().sqrt()
+    return (matrix / _unsqueeze(scale, 1) / _unsqueeze(scale, 0)).clamp(-1, 1)
 
 
 @publish(method=False)

@@ -254,6 +254,11 @@ MATH = {
         call(x(2, 4), y(2, 4)),
     ],
     "trace": [call(x(3, 3)), call(x(2, 3)), call(x(3)), call(i(4, 3, 3))],
+    "cdist": [call(x(3, 4), y(2, 4)), call(x(2, 3, 4), y(2, 2, 4)), call(x(3, 4), y(2, 4), p=1.0), call(x(3), y(2, 4)),
+              call(x(3, 4), y(2, 4), p=3.0), call(x(3, 4), y(2, 3))],
+    "cov": [call(x(3, 5)), call(x(5)), call(x(3, 5), correction=0), call(x(3, 5), fweights=i(4, 5) + 1, dtypes=False),
+            call(x(3, 5), aweights=pos(5), grad=False, dtypes=False)],
+    "corrcoef": [call(x(3, 5)), call(x(5), grad=False)],
     "trapezoid": [
         call(x(4)), call(x(3, 4), y(4), dtypes=False), call(x(3, 4), dx=0.5, dim=0),
         call(x(3, 4), y(3, 4), dim=1, dtypes=False),

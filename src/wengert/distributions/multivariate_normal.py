@@ -82,7 +82,10 @@ class MultivariateNormal(Distribution):
     @lazy_property
     def precision_matrix(self):
         """The inverse of the covariance."""
-        return self._full(wengert.cholesky_inverse(self._unbroadcasted_scale_tril))
+        lower = self._unbroadcasted_scale_tril
+        identity = wengert.eye(lower.shape[-1], dtype=lower.dtype).expand(lower.shape)
+        inverse = wengert.linalg.solve_triangular(lower, identity, upper=False)
+        return self._full(inverse.mT @ inverse)
 
     @property
     def mean(self):
