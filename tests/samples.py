@@ -211,7 +211,7 @@ def _reshape_like(rng):
     return [Sample([uniform(rng, (2, 3, 4)), uniform(rng, (6, 4))])]
 
 
-@maker("rows", "alias", "contiguous", "clone")
+@maker("rows", "alias", "stop_gradient", "contiguous", "clone")
 def _plain(rng):
     return [Sample([uniform(rng, (2, 3, 4))]), Sample([uniform(rng, (3, 4))])]
 

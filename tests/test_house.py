@@ -74,7 +74,7 @@ def test_rows_import_the_standard_library_only():
 
 # What nn, optim and utils may take from inside; everything else they use is public.
 CORE_NAMES = re.compile(
-    r"^(Parameter|Tensor|Generator|mark_parameter|is_parameter|\w+_step|\w+_many|clear_grads|grad_norm)$"
+    r"^(Parameter|Tensor|Generator|mark_parameter|is_parameter|\w+_step|\w+_many|clear_grads|grad_norm|has_value)$"
 )
 PUBLIC_MODULES = {
     "_functional",

@@ -57,10 +57,12 @@ _attach({}, _missing_methods(Tensor), globals())
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
+    "Graph": "wengert.graph",
     "amp": "wengert.amp",
     "as_torch": "wengert.dropin",
     "autocast": "wengert.amp",
     "backends": "wengert.backends",
+    "cond": "wengert.graph",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
     "distributed": "wengert.distributed",
@@ -75,11 +77,13 @@ _LAZY = {
     "optim": "wengert.optim",
     "profiler": "wengert.profiler",
     "save": "wengert.serialization",
+    "scan": "wengert.graph",
     "serialization": "wengert.serialization",
     "testing": "wengert.testing",
     "utils": "wengert.utils",
     "viz": "wengert.viz",
     "vmap": "wengert.func",
+    "while_loop": "wengert.graph",
 }
 
 

@@ -32,6 +32,11 @@ def _in_place(name, function):
 # ---- sums, products, quotients --------------------------------------------------------------------------------------
 
 
+def _is_one(value):
+    """Whether a factor is the number 1; the value of a tensor is not asked for."""
+    return not isinstance(value, Tensor) and value == 1
+
+
 def _check_alpha(op, alpha, *operands):
     floats = any(v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in operands)
     if isinstance(alpha, float) and not floats:
@@ -54,7 +59,7 @@ def add(input, other, *, alpha=1):
         >>> wengert.add(wengert.tensor([1.0, 2.0]), 10, alpha=2)
         tensor([21., 22.])
     """
-    return _add(input, other if alpha == 1 else _times_alpha("add", alpha, input, other))
+    return _add(input, other if _is_one(alpha) else _times_alpha("add", alpha, input, other))
 
 
 def _no_bools(op, input, other):
@@ -69,7 +74,7 @@ def _no_bools(op, input, other):
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting."""
     _no_bools("sub", input, other)
-    if alpha != 1:
+    if not _is_one(alpha):
         _check_alpha("sub", alpha, input, other)
         other = other * alpha
     return _sub(input, other)
@@ -135,7 +140,7 @@ for _alias, _row in (
 
 def _scaled(entry, op):
     def method(self, other, *, alpha=1):
-        if alpha != 1:
+        if not _is_one(alpha):
             _check_alpha(op, alpha, self, other)
             other = other * alpha
         return _inplace(entry, self, (other,), ())
@@ -165,7 +170,7 @@ _in_place("divide_", _divide_)
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
     product = tensor1 * tensor2
-    return input + (product if value == 1 else product * value)
+    return input + (product if _is_one(value) else product * value)
 
 
 @publish(inplace=True, out=True)
@@ -176,7 +181,7 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
     if not tensor1.dtype.is_floating_point and not tensor2.dtype.is_floating_point:
         raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
     quotient = tensor1 / tensor2
-    return input + (quotient if value == 1 else quotient * value)
+    return input + (quotient if _is_one(value) else quotient * value)
 
 
 # ---- bounds ---------------------------------------------------------------------------------------------------------

@@ -91,7 +91,12 @@ def gradients_of(formula, operands, upstream):
         return _gradients_in_transform(formula, operands, upstream)
     with enable_grad():
         own = [
-            v if v is None else OPS["alias"](v) if v.requires_grad else v.detach().requires_grad_()
+            v
+            if v is None
+            else OPS["alias"](v)
+            if v.requires_grad
+            or hasattr(_core.payload(v), "backward")  # a symbolic tensor has its history in its graph
+            else v.detach().requires_grad_()
             for v in operands
         ]
         wanted = [v for v in own if v is not None]

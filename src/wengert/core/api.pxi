@@ -193,6 +193,8 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
         t = <Tensor?> r
         if t.c.flags & T_VIEW:
             refresh_view(t)
+        if t.c.flags & T_SLOW and hasattr(payload(t), "backward"):
+            return payload(t).backward(roots, grads, inputs, accumulate, allow_unused)
         if t.c.node < 0:
             raise RuntimeError("backward: expected a tensor that requires grad, got one without history. Set "
                                "requires_grad=True on the leaves that need gradients.")

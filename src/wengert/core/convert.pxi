@@ -134,10 +134,12 @@ def size(Tensor self not None, dim=None):
     cdef Layout* l = self.c.array.layout
     cdef int64_t d
     if dim is None:
-        return size_of(l)
+        return self.shape
     d = attr_int(dim, "size", "dim")
     if d < -l.ndim or d >= l.ndim:
         raise IndexError(f"size: expected a dimension in [{-l.ndim}, {l.ndim - 1}], got {d}.")
+    if self.c.flags & T_SLOW:
+        return self.shape[d]
     return l.shape()[d + l.ndim if d < 0 else d]
 
 

@@ -38,14 +38,13 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
     cdef int32_t node = -1
     cdef Program* p
     cdef int64_t mask = 0
+    cdef cbool slow = active_recorder != NULL
     kept.layout = NULL
     kept.storage = NULL
-    if x.c.flags & T_SLOW or active_recorder != NULL:
-        for v in operands:
-            if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW and not x.c.flags & T_SLOW:
-                attr_decref(attr)
-                raise RuntimeError(f"{e.name}_: expected a tensor of the transform to write to, got an outside one. "
-                                   "Use the out-of-place form.")
+    for v in operands:
+        if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:
+            slow = True
+    if slow:
         try:
             return slow_inplace(e, x, operands, decode_attrs(e, attr))
         finally:

@@ -221,8 +221,13 @@ def infer(Entry e, operands, attrs=()):
     cdef Attr* attr = encode_attrs(e, tuple(attrs))
     if len(operands) > 64:
         raise ValueError(f"{e.name}: expected at most 64 operands, got {len(operands)}.")
+    if len(operands) != (len(operands) if e.variadic else <int> len(e.row.inputs)):
+        raise TypeError(f"{e.name}: expected {len(e.row.inputs)} operands, got {len(operands)}.")
     for v in operands:
         operand(v, &ins[n], &node, e, n)
+        if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:
+            ins[n].storage = NULL   # a wrapper's memory says nothing about its size
+            ins[n].flags = kShapeOnly
         n += 1
     if wg_forward_dry(e.info, ins, n, attr, outs, e.info.nout) < 0:
         attr_decref(attr)

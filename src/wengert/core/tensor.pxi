@@ -161,6 +161,8 @@ cdef class Tensor:
         return self.c.array.layout.shape()[0]
 
     def __bool__(self):
+        if self.c.flags & T_SLOW:
+            raise_no_value(self, "bool")
         if self.c.array.layout.numel != 1:
             raise RuntimeError(f"bool: expected a tensor of one element, got shape {shape_tuple(self.c.array.layout)}. "
                                "Use .any() or .all().")
@@ -208,6 +210,8 @@ cdef class Tensor:
     @property
     def shape(self):
         """The sizes of the dimensions, as a `Size` (a tuple)."""
+        if self.c.flags & T_SLOW:
+            return slow_size(self)
         return size_of(self.c.array.layout)
 
     @property
@@ -232,6 +236,8 @@ cdef class Tensor:
 
     def numel(self):
         """The number of elements."""
+        if self.c.flags & T_SLOW:
+            return slow_numel(self)
         return self.c.array.layout.numel
 
     def dim(self):
@@ -368,6 +374,19 @@ cdef inline object size_of(Layout* layout):
     return wg_size_new(size_type, layout)
 
 
+cdef object slow_size(Tensor t):
+    """The shape of a wrapper: its payload may know sizes by name."""
+    named = getattr(payload(t), "shape", None)
+    return size_of(t.c.array.layout) if named is None else size_type(named)
+
+
+cdef object slow_numel(Tensor t):
+    count = 1
+    for n in slow_size(t):
+        count = count * n
+    return count
+
+
 def set_size_type(kind):
     """Hands the core the class of shapes (wengert.Size)."""
     global size_type
@@ -423,10 +442,18 @@ cdef object item_of(Array* a, int64_t offset):
     return item_at(a.data() + offset, a.dtype)
 
 
+cdef int raise_no_value(Tensor t, str op) except -1:
+    """A wrapper has no value that Python could read."""
+    explain = getattr(payload(t), "explain_no_value", None)
+    if explain is not None:
+        raise RuntimeError(explain(op))
+    raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform. Use tensor operations such "
+                       "as where() instead.")
+
+
 cdef object single(Tensor t, str op):
     if t.c.flags & T_SLOW:
-        raise RuntimeError(f"{op}: expected a tensor with a value, got one inside a transform or a graph under "
-                           "construction. Use tensor operations such as where() instead.")
+        raise_no_value(t, op)
     if t.c.array.layout.numel != 1:
         # float() and int() fail as Python conversions do, item() as an operation.
         kind = ValueError if op == "float" or op == "int" else RuntimeError

@@ -80,3 +80,36 @@ def infer_specs(Entry e, operands, attrs=()):
 def is_shape_only(Tensor t):
     """Whether a tensor was saved for its shape alone and has no values."""
     return t.c.array.flags & kShapeOnly != 0
+
+
+def has_value(Tensor t not None):
+    """Whether t's value can be read: it stands neither in a transform nor in a graph."""
+    return not t.c.flags & T_SLOW
+
+
+def view_layout(Entry e, shape, strides, offset, dtype, attrs):
+    """(strides, offset) in elements of a view that an op makes of a tensor of such a layout."""
+    cdef int64_t sizes[kMaxDims]
+    cdef int64_t steps[kMaxDims]
+    cdef Array ins[1]
+    cdef Array outs[1]
+    cdef Attr* attr
+    cdef int n = read_shape(tuple(shape), sizes, e.name), d, status
+    cdef int64_t item
+    read_shape(tuple(strides), steps, e.name)
+    make_wrapper((), dtype, None)   # there is memory to look at
+    memset(ins, 0, sizeof(ins))
+    ins[0].layout = layout_strided(n, sizes, steps)
+    ins[0].storage = wrapper_memory
+    ins[0].dtype = <uint8_t> dtype_code(dtype, e.name)
+    item = itemsize(ins[0].dtype)
+    attr = encode_attrs(e, tuple(attrs))
+    status = wg_forward(e.info, ins, 1, attr, outs, 1, NULL)
+    attr_decref(attr)
+    layout_decref(ins[0].layout)
+    if status < 0:
+        raise_last()
+    found = (tuple([outs[0].layout.strides()[d] for d in range(outs[0].layout.ndim)]),
+             offset + outs[0].u.offset // item)
+    array_unref(outs[0])
+    return found

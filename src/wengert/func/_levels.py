@@ -25,9 +25,14 @@ _recorders = []  # of all threads: (thread, recorder), innermost last
 
 
 class Frame:
-    """An open transform. Subclasses interpret ops."""
+    """An open transform. Subclasses interpret ops.
+
+    writes_outside: whether an in-place op on a tensor from outside the transform goes to it too.
+    """
 
     __slots__ = ("alive", "depth")
+    writes_outside = False
+    outside_remedy = "Use the out-of-place form."
 
     def __enter__(self):
         frames = _local.frames
@@ -85,6 +90,11 @@ def _dispatch(entry, operands, attrs):
 def _dispatch_inplace(entry, x, operands, attrs):
     frame = top_frame(operands)
     if frame is not None:
+        if payload(x) is None and not frame.writes_outside:
+            raise RuntimeError(
+                f"{entry.name}_: expected a tensor of the transform to write to, got an outside one. "
+                f"{frame.outside_remedy}"
+            )
         return _checked(frame, entry.name + "_").run_inplace(entry, x, operands, attrs)
     recorder = current_recorder()
     if recorder is None:

@@ -2,13 +2,17 @@
 
 from .. import _core
 from ..ops import TABLE
+from ._by_hand import ByHand
+from ._editing import Editing
+from ._files import InText
+from ._symbols import agree, evaluate, readable, second, symbolic
 
 
 class Node:
     """One operation of a graph.
 
     Attributes:
-        op: the name of a row of the op table, or of one of the graph's own operations (`OWN`).
+        op: the name of a row of the op table, or of one of the graph's own operations.
         inputs: a tuple with, for each operand, the number of a value, a Python number wrapped in a tuple of one, or
             None (absent).
         attrs: the attributes in the order of the row's fields.
@@ -28,6 +32,13 @@ class Node:
         self.scope = scope
         self.line = line
         self.payload = payload
+
+    def copy(self):
+        """A node of its own with the same contents; sub-graphs are copied too."""
+        payload = self.payload
+        if isinstance(payload, dict):
+            payload = {k: v.copy() if hasattr(v, "nodes") else v for k, v in payload.items()}
+        return Node(self.op, self.inputs, self.attrs, self.results, self.scope, self.line, payload)
 
     @property
     def values(self):
@@ -77,7 +88,7 @@ class State:
         return self.tensor.grad if self.kind == "grad" else self.tensor
 
 
-class Graph:
+class Graph(ByHand, Editing, InText):
     """Operations over numbered values, defined before they run.
 
     Attributes:
@@ -93,6 +104,8 @@ class Graph:
             the first.
         structure: how a run puts the outputs together (func/_trees.py), with `fixed`, the parts that are no tensors
             (place -> value); None: a list, or the one output.
+        symbols: the names of sizes that are known when the graph runs.
+        guards: comparisons of such sizes that building the graph has relied on.
     """
 
     def __init__(self, name="graph"):
@@ -108,7 +121,11 @@ class Graph:
         self.grads = {}
         self.structure = None
         self.fixed = {}
+        self.symbols = []
+        self.guards = []
         self._plan = None
+        self._frame = None
+        self._recordings = []
 
     # ---- building --------------------------------------------------------------------------------------------
 
@@ -223,11 +240,36 @@ def entry(op):
 
 
 def infer(graph, op, inputs, attrs):
-    """(shape, dtype) of each result of an op on values of a graph."""
+    """(shape, dtype) of each result of a row on values of a graph; sizes by name stay so."""
     operands = [
         None if v is None else v[0] if type(v) is tuple else (graph.shapes[v], graph.dtypes[v]) for v in inputs
     ]
-    return _core.infer_specs(entry(op), operands, tuple(attrs))
+    if not graph.symbols or not symbolic(operands) and not symbolic(tuple(attrs)):
+        return _core.infer_specs(entry(op), operands, tuple(attrs))
+    return _infer_named(graph, op, operands, tuple(attrs))
+
+
+def _infer_named(graph, op, operands, attrs):
+    """Shapes under two sets of probes give the sizes by name."""
+
+    def specs(at):
+        values = [(at(v[0]), v[1]) if type(v) is tuple else at(v) for v in operands]
+        return _core.infer_specs(entry(op), values, at(attrs))
+
+    try:
+        first, other = specs(lambda v: evaluate(v, None)), specs(second)
+    except Exception as error:
+        raise type(error)(readable(str(error), graph.symbols)) from None
+    out = []
+    for (shape, dtype), (shape2, _) in zip(first, other, strict=True):
+        sizes = [agree(a, b, graph.symbols, graph.guards) for a, b in zip(shape, shape2, strict=False)]
+        if len(shape) != len(shape2) or None in sizes:
+            raise RuntimeError(
+                f"{op}: expected a result whose sizes are sums and products of {', '.join(graph.symbols)}, got others. "
+                "Give the inputs numbers as sizes."
+            )
+        out.append((tuple(sizes), dtype))
+    return out
 
 
 def arguments(graph, node):

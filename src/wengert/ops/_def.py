@@ -44,10 +44,12 @@ class Row:
     linear: the op is linear in its floating operands together (with 0 for all it gives 0), so that it is its own
         forward-mode rule; batch: its batching rule.
     draws: for a random op whose draw is not of its first operand's size: f(shapes of the operands) -> elements drawn.
+    absent: places of operands that may be missing (None).
     public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
     """
 
     __slots__ = (
+        "absent",
         "args",
         "batch",
         "composed",
@@ -137,12 +139,14 @@ def op(
     differentiable=True,
     variadic=False,
     core_name=None,
+    absent="",
     **more,
 ):
     """Makes a row of the decorated gradient rule and enters it into TABLE.
 
     forward names the function of csrc/ops that runs the op, kernel the kernel that it uses. flags are words:
-    elementwise, view, random, float_result, accumulates, divides (an integer divisor of 0 is an error).
+    elementwise, view, random, float_result, accumulates, divides (an integer divisor of 0 is an error). absent are the
+    operands that may be missing, besides those with a default.
     """
 
     def enter(rule):
@@ -155,8 +159,10 @@ def op(
             raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
         public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
-        absent = len(rule.__defaults__ or ())  # trailing parameters with default None; the results are among them
-        may_miss = operands[len(positional) - absent - 1 :] if absent else ()
+        with_default = len(
+            rule.__defaults__ or ()
+        )  # trailing parameters with default None; the results are among them
+        may_miss = operands[len(positional) - with_default - 1 :] if with_default else ()
         row = Row(
             name=name,
             forward=forward,
@@ -171,6 +177,7 @@ def op(
             rule=rule,
             differentiable=differentiable,
             variadic=variadic,
+            absent=tuple(k for k, p in enumerate(operands) if p in may_miss or p in absent.split()),
             optional=tuple(a for a, p in zip(public, operands, strict=False) if p in may_miss),
             **more,
         )

@@ -142,7 +142,8 @@ class _Trace:
             elif isinstance(v, Field):
                 raise NeedsConcrete
             else:
-                places.append(("constant", float(v)))
+                # Static graphs trace with sizes by name, which are evaluated when the graph runs.
+                places.append(("constant", v if getattr(v, "terms", None) else float(v)))
         first = ("result", len(self.code), 0)
         self.code.append((name, places, [self._attr(v) for v in values]))
         if len(row.outputs) == 1:

@@ -20,7 +20,7 @@ def attention(g, q, k, v, mask=None, y=None, lse=None, *, scale: real, causal: b
     return (*g.attention_backward(q, k, v, mask, y, lse, scale, causal), None)
 
 
-@op("attention_backward", public=False, outputs=3, differentiable=False, composed=True)
+@op("attention_backward", absent="mask", public=False, outputs=3, differentiable=False, composed=True)
 def attention_backward(g, u, q, k, v, mask, after, lse, gq, gk, gv, *, scale: real, causal: boolean):
     """The gradients of attention."""
 
@@ -36,6 +36,7 @@ def attention_dropout(
 
 @op(
     "attention_backward",
+    absent="mask",
     kernel="attention_dropout_backward",
     public=False,
     outputs=3,

@@ -14,7 +14,7 @@ def bag_sum(g, w, index, offsets, factors=None, y=None, *, mean: boolean, paddin
     return g.bag_spread(index, offsets, factors, w, mean, padding_idx), None, None, by_factors
 
 
-@op("bag_spread", public=False)
+@op("bag_spread", absent="factors", public=False)
 def bag_spread(g, u, index, offsets, factors, like, y, *, mean: boolean, padding_idx: opt_integer):
     """bag_sum's gradient for w: zeros of like's shape plus, for each index, its bag's row of u."""
     by_factors = None if factors is None else u.bag_dots(g, index, offsets, mean, padding_idx)

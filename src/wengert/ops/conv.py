@@ -8,7 +8,7 @@ any list with one entry for each spatial dimension.
 from ._def import boolean, integer, ints, op, opt_integer
 
 
-@op("convolution", public=False)
+@op("convolution", absent="b", public=False)
 def convolution(g, x, w, b, y, *, stride: ints, padding: ints, dilation: ints, groups: integer):
     """Cross-correlation of x (N, C, ...) with w (O, C / groups, ...), plus b (O,)."""
     return (
@@ -38,7 +38,7 @@ def conv_weight(g, u, x, like, y, *, stride: ints, padding: ints, dilation: ints
     )
 
 
-@op("conv_transpose", public=False)
+@op("conv_transpose", absent="b", public=False)
 def conv_transpose(
     g, x, w, b, y, *, stride: ints, padding: ints, output_padding: ints, dilation: ints, groups: integer
 ):

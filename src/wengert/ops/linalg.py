@@ -9,7 +9,7 @@ def matmul(g, a, b, y):
     return g @ b.T, a.T @ g
 
 
-@op("linear", flags="accumulates", args=("input", "weight", "bias"), public=False, batch="linear")
+@op("linear", absent="b", flags="accumulates", args=("input", "weight", "bias"), public=False, batch="linear")
 def linear(g, x, w, b=None, y=None):
     """x (…, in) times w (out, in) transposed, plus b (out,): (…, out)."""
     return g.matmul_rows(w), g.rows().T @ x.rows(), g

@@ -38,7 +38,7 @@ def log_softmax_backward(g, u, s, y, *, dim: integer):
 # reduction is 0 for none, 1 for mean, 2 for sum. A mean divides by the weights of the targets that count.
 
 
-@op("cross_entropy", kernel="cross_entropy", public=False, outputs=3)
+@op("cross_entropy", absent="weight", kernel="cross_entropy", public=False, outputs=3)
 def cross_entropy_rows(
     g, x, target, weight, y, lse, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -47,7 +47,7 @@ def cross_entropy_rows(
     return gx, None, None
 
 
-@op("cross_entropy_backward", public=False)
+@op("cross_entropy_backward", absent="weight", public=False)
 def cross_entropy_backward(
     g, u, x, target, weight, lse, divisor, y, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -60,7 +60,7 @@ def cross_entropy_backward(
     return gu, gx, None, None, None, None
 
 
-@op("class_loss", kernel="nll", public=False, outputs=2)
+@op("class_loss", absent="weight", kernel="nll", public=False, outputs=2)
 def class_loss(
     g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -68,7 +68,7 @@ def class_loss(
     return g.class_spread(target, weight, divisor, x, reduction, ignore_index, label_smoothing), None, None
 
 
-@op("class_spread", public=False)
+@op("class_spread", absent="weight", public=False)
 def class_spread(
     g, u, target, weight, divisor, like, y, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):

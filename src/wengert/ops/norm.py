@@ -60,7 +60,7 @@ def _weight_rule(g, u, x, standard, spread):
 # ---- rows --------------------------------------------------------------------------------------------------------
 
 
-@op("row_norm", kernel="layer_norm", public=False, outputs=3, batch="leading")
+@op("row_norm", absent="w b", kernel="layer_norm", public=False, outputs=3, batch="leading")
 def layer_norm(g, x, w, b, y, mean, rstd, *, dims: integer, eps: real):
     """Mean 0 and variance 1 over the last `dims` dimensions, then times w plus b."""
     return g.layer_norm_backward(x, w, b, mean, rstd, dims, eps)
@@ -68,6 +68,7 @@ def layer_norm(g, x, w, b, y, mean, rstd, *, dims: integer, eps: real):
 
 @op(
     "row_norm_backward",
+    absent="w like",
     public=False,
     outputs=3,
     differentiable=False,
@@ -78,27 +79,27 @@ def layer_norm_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, dims: integ
     """The gradients of layer_norm."""
 
 
-@op("row_norm_gx", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
+@op("row_norm_gx", absent="w like", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
 def layer_norm_gx(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for x."""
     gu, gx, gw = _input_rule(g, u, x, w, lambda x_: _row_standard(x_, x.shape, dims, eps, True), lambda v: v)
     return gu, gx, gw, None, None, None
 
 
-@op("row_norm_gw", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
+@op("row_norm_gw", absent="w like", kernel="layer_norm_backward", public=False, batch="loop", shaped=True)
 def layer_norm_gw(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for its weight."""
     gu, gx = _weight_rule(g, u, x, lambda x_: _row_standard(x_, x.shape, dims, eps, True), lambda v: v)
     return gu, gx, None, None, None, None
 
 
-@op("row_norm_gb", kernel="layer_norm_backward", public=False, batch="loop")
+@op("row_norm_gb", absent="w like", kernel="layer_norm_backward", public=False, batch="loop")
 def layer_norm_gb(g, u, x, w, like, mean, rstd, y, *, dims: integer, eps: real):
     """layer_norm's gradient for its bias."""
     return g.expand_like(u), None, None, None, None, None
 
 
-@op("row_norm", kernel="rms_norm", public=False, outputs=2, batch="leading")
+@op("row_norm", absent="w", kernel="rms_norm", public=False, outputs=2, batch="leading")
 def rms_norm(g, x, w, y, rstd, *, dims: integer, eps: real):
     """x divided by its root mean square over the last `dims` dimensions, then times w."""
     return g.rms_norm_backward(x, w, rstd, dims, eps)
@@ -106,6 +107,7 @@ def rms_norm(g, x, w, y, rstd, *, dims: integer, eps: real):
 
 @op(
     "row_norm_backward",
+    absent="w",
     public=False,
     outputs=2,
     differentiable=False,
@@ -116,14 +118,14 @@ def rms_norm_backward(g, u, x, w, rstd, gx, gw, *, dims: integer, eps: real):
     """The gradients of rms_norm."""
 
 
-@op("row_norm_gx", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
+@op("row_norm_gx", absent="w", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
 def rms_norm_gx(g, u, x, w, rstd, y, *, dims: integer, eps: real):
     """rms_norm's gradient for x."""
     gu, gx, gw = _input_rule(g, u, x, w, lambda x_: _row_standard(x_, x.shape, dims, eps, False), lambda v: v)
     return gu, gx, gw, None
 
 
-@op("row_norm_gw", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
+@op("row_norm_gw", absent="w", kernel="rms_norm_backward", public=False, batch="loop", shaped=True)
 def rms_norm_gw(g, u, x, w, rstd, y, *, dims: integer, eps: real):
     """rms_norm's gradient for its weight."""
     gu, gx = _weight_rule(g, u, x, lambda x_: _row_standard(x_, x.shape, dims, eps, False), lambda v: v)
@@ -133,7 +135,7 @@ def rms_norm_gw(g, u, x, w, rstd, y, *, dims: integer, eps: real):
 # ---- channels ----------------------------------------------------------------------------------------------------
 
 
-@op("batch_norm_train", public=False, outputs=4)
+@op("batch_norm_train", absent="w b", public=False, outputs=4)
 def batch_norm_train(g, x, w, b, y, mean, var, rstd, *, eps: real):
     """Each channel (axis 1) with mean 0 and variance 1 over the other dimensions, then times w plus b."""
     return g.batch_norm_backward(x, w, b, mean, rstd, eps)
@@ -141,6 +143,7 @@ def batch_norm_train(g, x, w, b, y, mean, var, rstd, *, eps: real):
 
 @op(
     "channel_norm_backward",
+    absent="w like",
     kernel="batch_norm_train_backward",
     public=False,
     outputs=3,
@@ -151,7 +154,7 @@ def batch_norm_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, eps: real):
     """The gradients of batch_norm_train."""
 
 
-@op("channel_norm_gx", kernel="batch_norm_train_backward", public=False, shaped=True)
+@op("channel_norm_gx", absent="w like", kernel="batch_norm_train_backward", public=False, shaped=True)
 def batch_norm_gx(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_train's gradient for x."""
     shape = x.shape
@@ -159,7 +162,7 @@ def batch_norm_gx(g, u, x, w, like, mean, rstd, y, *, eps: real):
     return *found, None, None, None
 
 
-@op("channel_norm_gw", kernel="batch_norm_train_backward", public=False, shaped=True)
+@op("channel_norm_gw", absent="w like", kernel="batch_norm_train_backward", public=False, shaped=True)
 def batch_norm_gw(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_train's gradient for its weight."""
     shape = x.shape
@@ -167,13 +170,13 @@ def batch_norm_gw(g, u, x, w, like, mean, rstd, y, *, eps: real):
     return gu, gx, None, None, None, None
 
 
-@op("channel_norm_gb", kernel="batch_norm_train_backward", public=False, shaped=True)
+@op("channel_norm_gb", absent="w like", kernel="batch_norm_train_backward", public=False, shaped=True)
 def batch_norm_gb(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_train's gradient for its bias."""
     return _channel(g, x.shape).expand_like(u), None, None, None, None, None
 
 
-@op("batch_norm_eval", public=False, outputs=2)
+@op("batch_norm_eval", absent="w b", public=False, outputs=2)
 def batch_norm_eval(g, x, w, b, mean, var, y, rstd, *, eps: real):
     """(x - mean) / sqrt(var + eps) for each channel, then times w plus b; mean and var are constants."""
     gx, gw, gb = g.batch_norm_eval_backward(x, w, b, mean, rstd, eps)
@@ -182,6 +185,7 @@ def batch_norm_eval(g, x, w, b, mean, var, y, rstd, *, eps: real):
 
 @op(
     "channel_norm_backward",
+    absent="w like",
     public=False,
     outputs=3,
     differentiable=False,
@@ -191,7 +195,7 @@ def batch_norm_eval_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, eps: r
     """The gradients of batch_norm_eval."""
 
 
-@op("channel_norm_gx", kernel="batch_norm_eval_backward", public=False, shaped=True)
+@op("channel_norm_gx", absent="w like", kernel="batch_norm_eval_backward", public=False, shaped=True)
 def batch_norm_eval_gx(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_eval's gradient for x: u times w rstd."""
     shape = x.shape
@@ -202,7 +206,7 @@ def batch_norm_eval_gx(g, u, x, w, like, mean, rstd, y, *, eps: real):
     return scaled * _channel(w, shape), None, (scaled * u).sum(axes), None, None, None
 
 
-@op("channel_norm_gw", kernel="batch_norm_eval_backward", public=False, shaped=True)
+@op("channel_norm_gw", absent="w like", kernel="batch_norm_eval_backward", public=False, shaped=True)
 def batch_norm_eval_gw(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_eval's gradient for its weight."""
     shape = x.shape
@@ -210,13 +214,13 @@ def batch_norm_eval_gw(g, u, x, w, like, mean, rstd, y, *, eps: real):
     return scaled * (x - _channel(mean, shape)), scaled * u, None, None, None, None
 
 
-@op("channel_norm_gb", kernel="batch_norm_eval_backward", public=False, shaped=True)
+@op("channel_norm_gb", absent="w like", kernel="batch_norm_eval_backward", public=False, shaped=True)
 def batch_norm_eval_gb(g, u, x, w, like, mean, rstd, y, *, eps: real):
     """batch_norm_eval's gradient for its bias."""
     return _channel(g, x.shape).expand_like(u), None, None, None, None, None
 
 
-@op("group_norm", public=False, outputs=3)
+@op("group_norm", absent="w b", public=False, outputs=3)
 def group_norm(g, x, w, b, y, mean, rstd, *, groups: integer, eps: real):
     """Mean 0 and variance 1 over each group of channels of each sample, then times w plus b by channel."""
     return g.group_norm_backward(x, w, b, mean, rstd, groups, eps)
@@ -224,6 +228,7 @@ def group_norm(g, x, w, b, y, mean, rstd, *, groups: integer, eps: real):
 
 @op(
     "channel_norm_backward",
+    absent="w like",
     public=False,
     outputs=3,
     differentiable=False,
@@ -233,7 +238,7 @@ def group_norm_backward(g, u, x, w, like, mean, rstd, gx, gw, gb, *, groups: int
     """The gradients of group_norm."""
 
 
-@op("channel_norm_gx", kernel="group_norm_backward", public=False, shaped=True)
+@op("channel_norm_gx", absent="w like", kernel="group_norm_backward", public=False, shaped=True)
 def group_norm_gx(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real):
     """group_norm's gradient for x."""
     shape = x.shape
@@ -243,7 +248,7 @@ def group_norm_gx(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real
     return *found, None, None, None
 
 
-@op("channel_norm_gw", kernel="group_norm_backward", public=False, shaped=True)
+@op("channel_norm_gw", absent="w like", kernel="group_norm_backward", public=False, shaped=True)
 def group_norm_gw(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real):
     """group_norm's gradient for its weight."""
     shape = x.shape
@@ -251,7 +256,7 @@ def group_norm_gw(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real
     return gu, gx, None, None, None, None
 
 
-@op("channel_norm_gb", kernel="group_norm_backward", public=False, shaped=True)
+@op("channel_norm_gb", absent="w like", kernel="group_norm_backward", public=False, shaped=True)
 def group_norm_gb(g, u, x, w, like, mean, rstd, y, *, groups: integer, eps: real):
     """group_norm's gradient for its bias."""
     return _channel(g, x.shape).expand_like(u), None, None, None, None, None

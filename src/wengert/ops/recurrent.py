@@ -16,7 +16,14 @@ def recurrent(
     return g.recurrent_backward(x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, y, reserve, mode, reverse, runs)
 
 
-@op("recurrent_backward", public=False, outputs=8, differentiable=False, composed=True)
+@op(
+    "recurrent_backward",
+    absent="b_ih b_hh h0 c0 w_hr",
+    public=False,
+    outputs=8,
+    differentiable=False,
+    composed=True,
+)
 def recurrent_backward(
     g, u, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, after, reserve, gx, gw_ih, gw_hh, gb_ih, gb_hh, gh0, gc0, gw_hr, *,
     mode: integer, reverse: boolean, runs: ints,

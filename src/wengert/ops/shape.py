@@ -157,6 +157,12 @@ def alias(g, x, y):
     return g
 
 
+@op("alias", flags="view", differentiable=False, public=False, batch="pointwise")
+def stop_gradient(g, x, y):
+    """The same elements without history: gradients end here. What detach() is in a static graph."""
+    return None
+
+
 @op("contiguous", linear=True, public=False, batch="pointwise")
 def contiguous(g, x, y):
     """The same values in row-major order without gaps; the tensor itself where they are already."""

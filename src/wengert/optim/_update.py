@@ -1,6 +1,7 @@
 """What the built-in optimizers share: collecting gradients and state, and choosing how to apply the update."""
 
 import wengert
+from wengert import _core
 from wengert.optim import _compiled
 from wengert.optim.optimizer import Optimizer, has_step_hooks, step_with_hooks
 
@@ -108,9 +109,16 @@ def scalar(value):
 
 
 def advance(state):
-    """Count one step in the state's step tensor and return the count as a float."""
+    """Count one step in the state's step tensor and return the count as a float; in a graph as a 0-d float64 tensor."""
     state["step"] += 1
-    return state["step"].item()
+    return number(state["step"])
+
+
+def number(value):
+    """Return a Python number for a one-element tensor, the tensor in float64 in a graph, and anything else as it is."""
+    if not isinstance(value, wengert.Tensor):
+        return value
+    return value.item() if _core.has_value(value) else value.double()
 
 
 def decayed(group, p, grad):

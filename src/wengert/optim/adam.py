@@ -12,6 +12,7 @@ from wengert.optim._update import (
     decayed,
     kept,
     new_step,
+    number,
     options,
     scalar,
 )
@@ -95,7 +96,7 @@ class Adam(UpdateOptimizer):
         else:
             grad = decayed(group, p, grad)
         exp_avg.lerp_(grad, 1 - beta1)
-        exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=_number(1 - beta2))
+        exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=number(1 - beta2))
         step_size = lr / (1 - beta1**step)
         root_correction = (1 - beta2**step) ** 0.5
         second = exp_avg_sq
@@ -106,7 +107,7 @@ class Adam(UpdateOptimizer):
         if isinstance(step_size, wengert.Tensor) and step_size.requires_grad:
             p.sub_(exp_avg.clone() / divisor * step_size)
         else:
-            p.addcdiv_(kept(group, exp_avg), divisor, value=_number(-step_size))
+            p.addcdiv_(kept(group, exp_avg), divisor, value=number(-step_size))
 
 
 class AdamW(Adam):
@@ -158,8 +159,3 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
-
-
-def _number(value):
-    """Return a Python number for options that operations take as numbers."""
-    return value.item() if isinstance(value, wengert.Tensor) else value

@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
 import wengert
+from wengert import _core
 from wengert.optim._update import UpdateOptimizer, check_fused, decayed, options, scalar
 
 
@@ -78,7 +79,7 @@ class SGD(UpdateOptimizer):
             else:
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
-        if isinstance(lr, wengert.Tensor) and lr.requires_grad:
+        if isinstance(lr, wengert.Tensor) and (lr.requires_grad or not _core.has_value(lr)):
             p.addcmul_(grad, lr, value=-1)
         else:
             p.add_(grad, alpha=-lr)

@@ -1,0 +1,101 @@
+"""Graphs in graphs: the op "call", and inlining it."""
+
+from ..func._levels import is_tensor
+from ._lines import user_place
+from ._regions import specs
+from ._symbols import Dim, evaluate, same_sizes
+
+
+def call(graph, part, inputs):
+    """Graph.call: see there."""
+    frame = graph.frame
+    if part is graph:
+        raise RuntimeError(f"call: expected another graph, got graph {graph.name!r} itself.")
+    if part.writes or part.grads:
+        raise RuntimeError(
+            f"call: expected a graph that writes no states, got {part.name!r}, which writes some. Take its values as "
+            "outputs and use g.assign() here."
+        )
+    if len(inputs) != len(part.inputs) or not all(is_tensor(t) for t in inputs):
+        raise RuntimeError(
+            f"call: expected {len(part.inputs)} tensors for {part.name!r}, got {len(inputs)} values."
+        )
+    values = [frame.value_of(t, "call") for t in inputs]
+    part = with_sizes(graph, part, values)
+    for v in list(part.states):
+        values.append(frame.value_of(part.states.pop(v).tensor, "call"))
+        part.inputs.append(v)
+    line, scope, _ = user_place()
+    node = append_region(graph, "call", values, {"graph": part}, scope, line)
+    out = tuple([frame.wrap_value(v) for v in node.results])
+    return out[0] if len(out) == 1 else out
+
+
+def append_region(graph, op, inputs, payload, scope, line):
+    """Appends a region; the results have the shapes and dtypes that its sub-graphs give."""
+    from ._graph import Node
+
+    made = Node(op, tuple(inputs), (), (len(graph.shapes),), scope, line, payload)
+    return graph.add_node(op, inputs, (), specs(graph, made), scope, line, payload)
+
+
+def with_sizes(graph, part, values):
+    """A copy of a graph in which its sizes by name are those that the operands have."""
+    sizes = {}
+    for v, value in zip(part.inputs, values, strict=True):
+        want, got = part.shapes[v], graph.shapes[value]
+        if len(want) == len(got):
+            for n, m in zip(want, got, strict=True):
+                if isinstance(n, Dim) and len(n.terms) == 1 and n.terms[0][1] == 1 and len(n.terms[0][0]) == 1:
+                    sizes.setdefault(n.terms[0][0][0], m)
+        if len(want) != len(got) or not same_sizes(evaluate(tuple(want), sizes), got):
+            raise RuntimeError(
+                f"call: expected shape {tuple(want)} for input {part.label(v)!r} of {part.name!r}, got {tuple(got)}."
+            )
+        if part.dtypes[v] != graph.dtypes[value]:
+            raise RuntimeError(
+                f"call: expected {part.dtypes[v]} for input {part.label(v)!r} of {part.name!r}, got "
+                f"{graph.dtypes[value]}. Convert it with .to()."
+            )
+    made = part.copy()
+    substitute(made, sizes)
+    made.symbols, made.guards = graph.symbols, graph.guards
+    return made
+
+
+def substitute(graph, sizes):
+    """Puts sizes in the place of names, everywhere in a graph and its sub-graphs."""
+    graph.shapes = [evaluate(tuple(shape), sizes) for shape in graph.shapes]
+    for node in graph.nodes:
+        node.attrs = evaluate(node.attrs, sizes)
+        node.inputs = tuple([(evaluate(v[0], sizes),) if type(v) is tuple else v for v in node.inputs])
+        if isinstance(node.payload, dict):
+            for key, value in node.payload.items():
+                if hasattr(value, "nodes"):
+                    substitute(value, sizes)
+                else:
+                    node.payload[key] = evaluate(value, sizes)
+
+
+def inline(graph):
+    """Graph.inline: see there."""
+    count = 0
+    while any(node.op == "call" for node in graph.nodes):
+        nodes, graph.nodes = graph.nodes, []
+        moved = {}  # result of a call -> value of the nodes in its place
+        for node in nodes:
+            node.inputs = tuple([moved.get(v, v) if type(v) is int else v for v in node.inputs])
+            if node.op != "call":
+                graph.nodes.append(node)
+                continue
+            count += 1
+            part = node.payload["graph"]
+            numbers = dict(zip(part.inputs, node.inputs, strict=True))
+            graph._splice(part.nodes, numbers, part, (*node.scope, part.name))
+            moved.update(zip(node.results, [numbers[v] for _, v in part.outputs], strict=True))
+        graph.outputs = [(name, moved.get(v, v)) for name, v in graph.outputs]
+        graph.writes = {target: moved.get(v, v) for target, v in graph.writes.items()}
+        graph.grads = {target: moved.get(v, v) for target, v in graph.grads.items()}
+    if count:
+        graph._changed()
+    return count

@@ -1,0 +1,92 @@
+"""Running a graph node by node: for graphs that own sub-graphs, and as a plain account of what a plan must do."""
+
+from .. import _core
+from ..autograd.grad_mode import no_grad
+from ..func._trees import unflatten
+from . import _regions
+
+
+def needs_interpreter(graph):
+    """Whether a graph has nodes that only the interpreter runs."""
+    return any(node.op in _regions.REGIONS for node in graph.nodes)
+
+
+class Interpreter:
+    """Runs the nodes of a graph in order; a value is dropped after its last use."""
+
+    def __init__(self, graph):
+        from ._graph import entry
+
+        self.graph = graph
+        wanted = set(graph.roots())
+        code = []
+        for node in reversed(graph.nodes):
+            if not wanted.isdisjoint(node.results):
+                code.append(node)
+                wanted.update(node.values)
+        code.reverse()
+        last = {v: k for k, node in enumerate(code) for v in node.values}
+        roots = set(graph.roots())
+        self._code = []
+        for k, node in enumerate(code):
+            drops = [v for v in {*node.values, *node.results} if last.get(v, k) == k and v not in roots]
+            run = _regions.runner(node) if node.op in _regions.REGIONS else None
+            self._code.append((node, None if run else entry(node.op), run, drops))
+
+    def values(self, inputs):
+        """The values of the roots by number, for input tensors."""
+        graph = self.graph
+        ranges = {}  # nodes built with one range of random numbers share one: a dropout and its gradient
+        known = dict(zip(graph.inputs, inputs, strict=True))
+        for v, state in graph.states.items():
+            known[v] = state.read()
+        with no_grad():
+            for node, entry, run, drops in self._code:
+                operands = [v[0] if type(v) is tuple else None if v is None else known[v] for v in node.inputs]
+                if run is not None:
+                    out = run(operands)
+                else:
+                    attrs = node.attrs
+                    if node.random:
+                        drawn = ranges.get(attrs[-2:])
+                        if drawn is None:
+                            drawn = ranges[attrs[-2:]] = _core.reserve_range(entry, operands, attrs)[-2:]
+                        attrs = (*attrs[:-2], *drawn)
+                    out = _core.apply(entry, operands, attrs)
+                known.update(zip(node.results, out if isinstance(out, (tuple, list)) else (out,), strict=True))
+                for v in drops:
+                    known.pop(v, None)
+        return known
+
+    def run_flat(self, inputs):
+        """The outputs as a list, after states have been written."""
+        graph = self.graph
+        known = self.values(inputs)
+        outputs = [known[v] for _, v in graph.outputs]
+        written = {target: known[v] for target, v in graph.writes.items()}
+        targets = {target: known[target] if target in known else None for target in written}
+        kept = {_core.storage_address(t)[0] for t in targets.values() if t is not None and t.numel()}
+        if kept:
+            # What shares memory with a state that is about to be written would change under the caller.
+            outputs = [t.clone() if t.numel() and _core.storage_address(t)[0] in kept else t for t in outputs]
+            written = {
+                k: t.clone() if t.numel() and _core.storage_address(t)[0] in kept else t for k, t in written.items()
+            }
+        with no_grad():
+            for target, value in written.items():
+                state = graph.states.get(target)
+                (state.tensor if state is not None else inputs[graph.inputs.index(target)]).copy_(value)
+            for target, v in graph.grads.items():
+                graph.states[target].tensor.grad = None if v is None else known[v].clone()
+        return outputs
+
+    def __call__(self, *inputs):
+        graph = self.graph
+        outputs = self.run_flat(inputs)
+        if graph.structure is None:
+            return outputs[0] if len(outputs) == 1 else outputs
+        leaves = iter(outputs)
+        count = len(outputs) + len(graph.fixed)
+        return unflatten(
+            [graph.fixed[k] if k in graph.fixed else next(leaves) for k in range(count)], graph.structure
+        )

@@ -1,0 +1,343 @@
+"""Operations that own sub-graphs: what they take and give, how they run, and their gradients.
+
+Their operands are tensors only; the payload holds the sub-graphs, whose inputs are those operands, and numbers.
+
+call        graph(operands) -> its outputs
+cond        true or false(operands behind the first) -> outputs of both, alike
+while_loop  carried values, then captured ones; cond(carried, captured) -> a bool; body(carried, captured) -> carried
+            values and what is stacked over the iterations
+scan        carried values, then sequences (slices along dimension 0), then captured values; body -> carried values and
+            what is stacked over the steps
+
+Note [Loops backwards]. The body gives its carried values as further results, stacked over the steps, once gradients are
+asked for (`with_tapes`). The backward pass is a scan over them in the other direction; its body runs the step again and
+differentiates it. The stack of a while_loop has a length that is known afterwards only: a size named loop_<number>.
+"""
+
+import re
+
+from ._graph_error import GraphError
+from ._symbols import Dim, loop_length, same_sizes
+
+REGIONS = frozenset({"call", "cond", "while_loop", "scan"})
+LOCAL_SIZES = re.compile(r"\bloop_\d+\b")
+
+
+def subgraphs(node):
+    """The sub-graphs of a node, by their keys."""
+    return {k: v for k, v in (node.payload or {}).items() if hasattr(v, "nodes")}
+
+
+def _specs(graph, values):
+    return [(graph.shapes[v], graph.dtypes[v]) for v in values]
+
+
+def _outputs(graph):
+    return _specs(graph, [v for _, v in graph.outputs])
+
+
+# ---- the grammar -----------------------------------------------------------------------------------------------------
+
+_KEYS = {
+    "call": ({"graph"}, set()),
+    "cond": ({"true", "false"}, set()),
+    "while_loop": ({"cond", "body"}, {"carried"}),
+    "scan": ({"body"}, {"carried", "scanned", "length", "reverse"}),
+}
+
+
+def check(graph, node):
+    """Raises GraphError unless a region's payload and operands have the right kinds."""
+    from ._verify import fail
+
+    graphs, numbers = _KEYS[node.op]
+    payload = node.payload if isinstance(node.payload, dict) else {}
+    if set(subgraphs(node)) != graphs or set(payload) != graphs | numbers:
+        fail(graph, node, f"a payload of {sorted(graphs | numbers)}", sorted(payload))
+    if node.attrs or any(type(v) is not int for v in node.inputs):
+        fail(graph, node, "values as operands and no attributes", f"{node.inputs} and {node.attrs}")
+    for key in numbers - {"length", "reverse"}:
+        if type(payload[key]) is not int or payload[key] < 0:
+            fail(graph, node, f"a count for {key}", repr(payload[key]))
+    for key, part in subgraphs(node).items():
+        try:
+            part.verify()
+        except GraphError as error:
+            fail(graph, node, f"a legal sub-graph {key!r}", str(error))
+        if part.writes or part.grads or part.states:
+            fail(graph, node, f"a sub-graph {key!r} without states of its own", "one that has some")
+
+
+def _check_inputs(graph, node, key, given):
+    from ._verify import fail
+
+    part = node.payload[key]
+    want = _specs(part, part.inputs)
+    if len(want) != len(given) or any(
+        not same_sizes(a[0], b[0]) or a[1] != b[1] for a, b in zip(want, given, strict=False)
+    ):
+        shown = [[(tuple(shape), dtype.name) for shape, dtype in specs] for specs in (want, given)]
+        fail(graph, node, f"operands {shown[0]} for {key!r}", shown[1])
+
+
+def _same_specs(a, b):
+    return len(a) == len(b) and all(same_sizes(x[0], y[0]) and x[1] == y[1] for x, y in zip(a, b, strict=True))
+
+
+def specs(graph, node):
+    """(shape, dtype) of each result of a region; checks that its operands and sub-graphs fit together."""
+    from ._verify import fail
+
+    given = _specs(graph, node.inputs)
+    payload = node.payload
+    if node.op == "call":
+        _check_inputs(graph, node, "graph", given)
+        return _outputs(payload["graph"])
+    if node.op == "cond":
+        if not given or len(given[0][0]) or given[0][1].name != "bool":
+            fail(graph, node, "a 0-d bool as the first operand", f"{given[:1]}")
+        for key in ("true", "false"):
+            _check_inputs(graph, node, key, given[1:])
+        found = [_outputs(payload[key]) for key in ("true", "false")]
+        if not _same_specs(*found):
+            fail(
+                graph,
+                node,
+                f"results alike of both functions, {found[0]} of the first",
+                f"{found[1]} of the second",
+            )
+        return found[0]
+    count = payload["carried"]
+    if node.op == "while_loop":
+        for key in ("cond", "body"):
+            _check_inputs(graph, node, key, given)
+        asked = _outputs(payload["cond"])
+        if len(asked) != 1 or len(asked[0][0]) or asked[0][1].name != "bool":
+            fail(graph, node, "a 0-d bool from the condition", f"{asked}")
+        length = Dim.named(loop_length(node.results[0]))
+    else:
+        scanned = given[count : count + payload["scanned"]]
+        length = payload["length"]
+        for shape, _ in scanned:
+            if not shape or not same_sizes(shape[:1], (length,)):
+                fail(graph, node, f"sequences of length {length}", f"shape {tuple(shape)}")
+        slices = [(shape[1:], dtype) for shape, dtype in scanned]
+        _check_inputs(graph, node, "body", given[:count] + slices + given[count + len(scanned) :])
+    out = _outputs(payload["body"])
+    if not _same_specs(out[:count], given[:count]):
+        fail(graph, node, f"carried values {given[:count]} from the body", f"{out[:count]}")
+    return out[:count] + [((length, *shape), dtype) for shape, dtype in out[count:]]
+
+
+# ---- running ---------------------------------------------------------------------------------------------------------
+
+
+def flat_plan(graph):
+    """A function from the input tensors of a sub-graph to the list of its outputs."""
+    from ._interpreter import Interpreter
+
+    return Interpreter(graph).run_flat
+
+
+class Tape:
+    """Rows that arrive one by one, in memory that grows in chunks of twice the size."""
+
+    def __init__(self):
+        self.memory = None
+        self.count = 0
+
+    def add(self, row):
+        """One row more."""
+        from .. import _core
+
+        if self.memory is None or self.count == self.memory.shape[0]:
+            grown = _core.empty((max(4, 2 * self.count), *row.shape), row.dtype)
+            if self.count:
+                grown[: self.count].copy_(self.memory)
+            self.memory = grown
+        self.memory[self.count].copy_(row)
+        self.count += 1
+
+    def tensor(self, shape, dtype):
+        """All rows as a tensor."""
+        from .. import _core
+
+        return _core.empty((0, *shape), dtype) if self.memory is None else self.memory[: self.count]
+
+
+def runner(node):
+    """A function from the operands of a region (tensors) to the list of its results."""
+    payload = node.payload
+    plans = {key: flat_plan(part) for key, part in subgraphs(node).items()}
+    if node.op == "call":
+        return plans["graph"]
+    if node.op == "cond":
+        return lambda operands: plans["true" if bool(operands[0]) else "false"](operands[1:])
+    count = payload["carried"]
+    body = payload["body"]
+    stacked = _outputs(body)[count:]
+
+    def run_while(operands):
+        carried, captured = list(operands[:count]), list(operands[count:])
+        tapes = [Tape() for _ in stacked]
+        while bool(plans["cond"](carried + captured)[0]):
+            out = plans["body"](carried + captured)
+            carried = out[:count]
+            for tape, row in zip(tapes, out[count:], strict=True):
+                tape.add(row)
+        return carried + [tape.tensor(*spec) for tape, spec in zip(tapes, stacked, strict=True)]
+
+    def run_scan(operands):
+        from .. import _core
+
+        carried = list(operands[:count])
+        sequences = operands[count : count + payload["scanned"]]
+        captured = list(operands[count + payload["scanned"] :])
+        length = sequences[0].shape[0] if sequences else payload["length"]
+        rows = [_core.empty((length, *shape), dtype) for shape, dtype in stacked]
+        for k in reversed(range(length)) if payload["reverse"] else range(length):
+            out = plans["body"](carried + [s[k] for s in sequences] + captured)
+            carried = out[:count]
+            for memory, row in zip(rows, out[count:], strict=True):
+                memory[k].copy_(row)
+        return carried + rows
+
+    return run_while if node.op == "while_loop" else run_scan
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+
+
+def _refuse_random(node):
+    for part in subgraphs(node).values():
+        if any(inner.random or (inner.payload and _has_random(inner)) for inner in part.nodes):
+            raise RuntimeError(
+                f"gradients: expected a {node.op} without random operations, got one whose backward pass would draw other "
+                "numbers. Draw them outside and pass them in."
+            )
+
+
+def _has_random(node):
+    return any(inner.random or _has_random(inner) for part in subgraphs(node).values() for inner in part.nodes)
+
+
+def gradients(walk, node, found):
+    """Pairs (operand, gradient) of a region, given the gradients of its results (None where there is none)."""
+    _refuse_random(node)
+    graph = walk.graph
+    floating = [graph.dtypes[v].is_floating_point for v in node.inputs]
+    wanted = [k for k, v in enumerate(node.inputs) if v in walk.depends and floating[k]]
+    if node.op in ("call", "cond"):
+        return _branches_back(walk, node, found, wanted)
+    return _loop_back(walk, node, found, wanted)
+
+
+def _step_back(part, results, wanted):
+    """A sub-graph that runs `part` again and differentiates it.
+
+    Args:
+        results: the places of part's results that have a gradient.
+        wanted: the places of part's inputs to differentiate with respect to.
+
+    Returns:
+        (graph, its inputs for the gradients of results, its inputs that are those of part, place -> gradient or None).
+        The caller states the outputs and the order of the inputs.
+    """
+    from ._gradients import differentiate
+
+    back = type(part)(f"backward of {part.name}")
+    back.symbols, back.guards = part.symbols, part.guards
+    numbers = {v: back.add_input(part.shapes[v], part.dtypes[v]) for v in part.inputs}
+    given = [part.outputs[k][1] for k in results]
+    behind = [back.add_input(part.shapes[v], part.dtypes[v]) for v in given]
+    back._splice(part.nodes, numbers, part)
+    pairs = list(zip([numbers[v] for v in given], behind, strict=True))
+    found = differentiate(back, pairs, [numbers[part.inputs[k]] for k in wanted])
+    return back, behind, [numbers[v] for v in part.inputs], dict(zip(wanted, found, strict=True))
+
+
+def _zeros(graph, value):
+    return graph.apply("zeros_like", [value]).results[0]
+
+
+def _append(walk, node, op, inputs, payload):
+    """Appends a region of the backward pass; the results have the specs that it infers."""
+    from ._graph import Node
+
+    graph = walk.graph
+    made = Node(op, tuple(inputs), (), (len(graph.shapes),), ("backward", *node.scope), node.line, payload)
+    return graph.add_node(op, inputs, (), specs(graph, made), made.scope, made.line, payload).results
+
+
+def _branches_back(walk, node, found, wanted):
+    first, keys = (1, ("true", "false")) if node.op == "cond" else (0, ("graph",))
+    wanted = [k - first for k in wanted if k >= first]
+    results = [k for k, g in enumerate(found) if g is not None]
+    made = [_step_back(node.payload[key], results, wanted) for key in keys]
+    live = [k for k in wanted if any(grads[k] is not None for *_, grads in made)]
+    if not live:
+        return []
+    for back, behind, mine, grads in made:
+        back.outputs = [("", _zeros(back, mine[k]) if grads[k] is None else grads[k]) for k in live]
+        back.inputs = mine + behind
+    payload = dict(zip(keys, [back for back, *_ in made], strict=True))
+    out = _append(walk, node, node.op, [*node.inputs, *[found[k] for k in results]], payload)
+    return [(node.inputs[first + k], v) for k, v in zip(live, out, strict=True)]
+
+
+def with_tapes(graph, node):
+    """Lets a loop's body give its carried values, stacked; returns the values of the stacks."""
+    body, count = node.payload["body"], node.payload["carried"]
+    known = [v for _, v in body.outputs]
+    first = _tape_start(body, count)
+    if first is None:
+        first = len(known)
+        body.outputs += [("", v) for v in body.inputs[:count]]
+        length = node.payload.get("length") if node.op == "scan" else Dim.named(loop_length(node.results[0]))
+        made = [graph.new_value((length, *body.shapes[v]), body.dtypes[v]) for v in body.inputs[:count]]
+        node.results = (*node.results, *made)
+    return list(node.results[first : first + count])
+
+
+def _tape_start(body, count):
+    """Where the body's results give its carried inputs in order already; None where they do not."""
+    ends = [v for _, v in body.outputs]
+    inputs = body.inputs[:count]
+    for k in range(count, len(ends) - count + 1):
+        if ends[k : k + count] == inputs:
+            return k
+    return None
+
+
+def _loop_back(walk, node, found, wanted):
+    graph, payload, inputs = walk.graph, node.payload, node.inputs
+    count, scanned = payload["carried"], payload.get("scanned", 0)
+    tapes = with_tapes(graph, node)
+    body = payload["body"]
+    moving = [k for k in range(count) if graph.dtypes[inputs[k]].is_floating_point]
+    sliced = [k for k in wanted if count <= k < count + scanned]
+    held = [k for k in wanted if k >= count + scanned]
+    stacked = [k for k in range(count, len(found)) if found[k] is not None]
+    back, behind, mine, grads = _step_back(body, moving + stacked, [*moving, *sliced, *held])
+    # Carried: the gradients of the floating carried values, and sums for captured values.
+    sums = [back.add_input(graph.shapes[inputs[k]], graph.dtypes[inputs[k]]) for k in held]
+    outputs = [_zeros(back, mine[k]) if grads[k] is None else grads[k] for k in moving]
+    for total, k in zip(sums, held, strict=True):
+        outputs.append(total if grads[k] is None else back.apply("add", [total, grads[k]]).results[0])
+    outputs += [_zeros(back, mine[k]) if grads[k] is None else grads[k] for k in sliced]
+    back.outputs = [("", v) for v in outputs]
+    cut = count + scanned
+    back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + mine[cut:]
+    start = [_zeros(graph, node.results[k]) if found[k] is None else found[k] for k in moving]
+    start += [_zeros(graph, inputs[k]) for k in held]
+    sequences = [*tapes, *inputs[count:cut], *[found[k] for k in stacked]]
+    made = {
+        "body": back,
+        "carried": len(start),
+        "scanned": len(sequences),
+        "length": payload["length"] if node.op == "scan" else Dim.named(loop_length(node.results[0])),
+        "reverse": not payload.get("reverse", False),
+    }
+    out = _append(walk, node, "scan", [*start, *sequences, *inputs[cut:]], made)
+    places = [*moving, *held, *sliced]
+    return [(inputs[k], g) for k, g in zip(places, out, strict=True) if inputs[k] in walk.depends]
