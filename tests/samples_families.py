@@ -35,6 +35,11 @@ def _join(rng):
     return [Sample([[uniform(rng, (2, 3)), uniform(rng, (2, 3))]], (d,)) for d in (0, 1, -1)]
 
 
+@maker("total_norm")
+def _total_norm(rng):
+    return [Sample([[uniform(rng, shape) for shape in shapes]]) for shapes in ([(2, 3), (), (17,)], [(0, 2)])]
+
+
 @maker("flip")
 def _flip(rng):
     return [Sample([uniform(rng, (2, 3, 4))], ((0, 2),))]

@@ -284,9 +284,10 @@ int forward_var(OpCall& c) {
   for (int i = 1; i < 3; ++i) {
     double value = 1.0 / (i == 1 ? n : free);
     if (compute == kFloat32) {
-      c.out[i].u.f32 = static_cast<float>(value);
+      float narrow = static_cast<float>(value);
+      std::memcpy(c.out[i].data(), &narrow, 4);
     } else {
-      c.out[i].u.f64 = value;
+      std::memcpy(c.out[i].data(), &value, 8);
     }
   }
   Array dense, mean, var;

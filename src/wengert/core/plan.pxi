@@ -134,11 +134,13 @@ cdef class StaticPlan:
             raise_last()
         if e.info.flags & kRandom:
             draw.call = <int32_t> self.p.calls.size() - 1
-            draw.kind = _draw_kinds[e.row.kernel]
-            # The draw is as long as the tensor drawn for: the operand, or else the result.
+            # The draw is as long as the row says, as the tensor drawn for, or as the result.
+            draw.kind = _draw_kinds.get(e.row.kernel, <int> kDrawBernoulli)
             like = ins[0] if ins.size() and ins[0] >= 0 else out
             draw.dtype = self.p.values[like].dtype
             draw.n = self.p.values[like].layout.numel
+            if e.row.draws is not None:
+                draw.n = e.row.draws(*[shape_tuple(self.p.values[v].layout) for v in ins if v >= 0])
             draw.same = self.drawn.setdefault(tuple(attrs[len(attrs) - 2:]), self.draws.size())
             if draw.same == <int32_t> self.draws.size():
                 draw.same = -1
