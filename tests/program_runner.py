@@ -44,6 +44,9 @@ def losses(path, library, steps, *, double, numpy=True):
         torch = (
             stack.enter_context(wengert.as_torch()) if library == "wengert" else importlib.import_module("torch")
         )
+        if library == "torch":  # eager is the reference: its compiler takes long and needs a C++ compiler
+            stack.callback(setattr, torch, "compile", torch.compile)
+            torch.compile = lambda model=None, **options: (lambda f: f) if model is None else model
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # small programs: more threads only wait for each other
         stack.callback(torch.set_num_threads, threads)

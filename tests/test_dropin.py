@@ -398,3 +398,10 @@ def test_processes_of_multiprocessing(tmp_path):
     numbers, message = out.splitlines()
     assert numbers == "[(0, [0.0, 0.0]), (1, [1.0, 1.0])]"
     assert message == "spawn: expected exit code 0 of every process, got 3 of process 0."
+
+
+def test_nothing_is_missing_for_the_programs():
+    """Reading all programs that run finds nothing missing: no false alarms."""
+    import program_runner
+
+    assert [str(check(path)) for path in program_runner.programs() if check(path)] == []

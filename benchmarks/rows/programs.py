@@ -28,6 +28,8 @@ def _programs() -> list[Path]:
 
 def _build(path: Path, library: str) -> Step:
     """Load the program with a library for torch; a step runs its `main`."""
+    if library == "torch" and "torch.compile" in path.read_text(encoding="utf-8"):
+        raise peers.Unavailable("compiling takes minutes, and a C++ compiler")
     if "from example_data import" in path.read_text(encoding="utf-8"):
         beside = Path(os.environ.get("WENGERT_DATA", _ROOT.parent / "shared" / "data"))
         if not beside.is_dir():
