@@ -1,4 +1,4 @@
-// Elementwise functions of three operands: where, clamp, lerp.
+// Elementwise functions of three operands: where, clamp, lerp, and pairs of operations that plans run as one.
 #include "wengert/elementwise.h"
 #include "wengert/vmath.h"
 
@@ -79,6 +79,26 @@ struct lerp_op {
   }
 };
 
+// A product and a sum, each rounded: the bits of two operations in one pass over the block.
+struct mul_add_op {
+  template <class T>
+  static WG_INLINE T at(T a, T b, T c) {
+    return a * b + c;
+  }
+};
+struct mul_sub_op {
+  template <class T>
+  static WG_INLINE T at(T a, T b, T c) {
+    return a * b - c;
+  }
+};
+struct sub_mul_op {
+  template <class T>
+  static WG_INLINE T at(T a, T b, T c) {
+    return c - a * b;
+  }
+};
+
 }  // namespace
 }  // namespace WG_NS
 }  // namespace wg
@@ -90,7 +110,8 @@ struct lerp_op {
 #define WG_SAME(name, T) WG_TERNARY_ENTRY(name, T, T)
 #define WG_FLOATS                                                                                         \
   WG_WHERE(float), WG_WHERE(double), WG_SAME(clamp, float), WG_SAME(clamp, double), WG_SAME(lerp, float), \
-      WG_SAME(lerp, double)
+      WG_SAME(lerp, double), WG_SAME(mul_add, float), WG_SAME(mul_add, double), WG_SAME(mul_sub, float),  \
+      WG_SAME(mul_sub, double), WG_SAME(sub_mul, float), WG_SAME(sub_mul, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(ternary, WG_FLOATS)

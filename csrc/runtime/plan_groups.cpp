@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "plan_parts.h"
+#include "wengert/kernels.h"
 
 namespace wg {
 
@@ -11,6 +12,61 @@ bool all_strides_zero(const Layout* l) {
   for (int d = 0; d < l->ndim; ++d)
     if (l->shape()[d] != 1 && l->strides()[d] != 0) return false;
   return true;
+}
+
+// Kernels that stand for a product and the sum or difference that reads it, by dtype (float32, float64).
+struct Pairs {
+  void *mul[2], *add[2], *sub[2], *mul_add[2], *mul_sub[2], *sub_mul[2];
+  Pairs() {
+    for (int k = 0; k < 2; ++k) {
+      int dtype = k ? kFloat64 : kFloat32;
+      mul[k] = find_kernel("mul", dtype)->fn;
+      add[k] = find_kernel("add", dtype)->fn;
+      sub[k] = find_kernel("sub", dtype)->fn;
+      mul_add[k] = find_kernel("mul_add", dtype)->fn;
+      mul_sub[k] = find_kernel("mul_sub", dtype)->fn;
+      sub_mul[k] = find_kernel("sub_mul", dtype)->fn;
+    }
+  }
+};
+
+// A product that one sum or difference alone reads becomes one instruction with it. Both roundings stay.
+void join_pairs(BlockGroup* g) {
+  static const Pairs pairs;
+  std::vector<int> uses(static_cast<std::size_t>(g->registers), 0), maker(uses.size(), -1);
+  for (std::size_t k = 0; k < g->code.size(); ++k) {
+    const BlockOp& op = g->code[k];
+    for (int i = 0; i < op.nin; ++i) ++uses[static_cast<std::size_t>(op.in[i])];
+    maker[static_cast<std::size_t>(op.out)] = static_cast<int>(k);
+  }
+  for (const BlockStore& s : g->stores) uses[static_cast<std::size_t>(s.reg)] = 2;
+  std::vector<char> gone(g->code.size(), 0);
+  for (BlockOp& op : g->code) {
+    for (int k = 0; k < 2 && op.nin == 2; ++k) {
+      bool adds = op.fn == pairs.add[k];
+      if (!adds && op.fn != pairs.sub[k]) continue;
+      for (int side = 0; side < 2; ++side) {
+        auto r = static_cast<std::size_t>(op.in[side]);
+        if (uses[r] != 1 || maker[r] < 0) continue;
+        const BlockOp& product = g->code[static_cast<std::size_t>(maker[r])];
+        if (product.fn != pairs.mul[k]) continue;
+        gone[static_cast<std::size_t>(maker[r])] = 1;
+        std::int16_t rest = op.in[1 - side];
+        int rest_single = op.scalars >> (1 - side) & 1;
+        op.fn = adds ? pairs.mul_add[k] : side == 0 ? pairs.mul_sub[k] : pairs.sub_mul[k];
+        op.nin = 3;
+        op.in[0] = product.in[0];
+        op.in[1] = product.in[1];
+        op.in[2] = rest;
+        op.scalars = static_cast<std::uint8_t>(product.scalars | rest_single << 2);
+        break;
+      }
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t k = 0; k < g->code.size(); ++k)
+    if (!gone[k]) g->code[kept++] = g->code[k];
+  g->code.resize(kept);
 }
 
 struct GroupBuilder {
@@ -88,6 +144,7 @@ struct GroupBuilder {
         g->stores.push_back({c.out, op.out, op.out_item, is_late(*g, v)});
     }
     g->registers = next;
+    join_pairs(g);
     assign_temporaries(g);
   }
 
