@@ -121,5 +121,6 @@ def test_each_pass_alone_keeps_a_training_step(one):
 
 def test_the_report_says_what_was_done():
     plan = Plan(record(lambda x: (x.exp() + x.exp()) * 1, w.randn(4)))
-    assert dict(plan.report)["common_subexpressions"] == 1 and dict(plan.report)["algebra"] == 1
+    done = {name: (count, len(removed)) for name, count, removed in plan.report if count}
+    assert done == {"common_subexpressions": (1, 1), "algebra": (1, 1)}
     assert "common subexpressions: 1 nodes" in plan.explain() and "2 after the passes" in plan.explain()

@@ -75,6 +75,12 @@ class Compiled:
     def plans(self):
         return sum(case.plan is not None for cases in self._cases.values() for case in cases)
 
+    @property
+    def plan(self):
+        """The plan that ran last, or was made last; None where there is none."""
+        cases = [self._latest] if self._latest is not None else [c for found in self._cases.values() for c in found]
+        return next((case.plan for case in cases if case.plan is not None), None)
+
     def __call__(self, *args, **kwargs):
         case = self._latest
         if (

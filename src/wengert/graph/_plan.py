@@ -18,7 +18,7 @@ class Plan:
     Attributes:
         source: the graph that was given.
         graph: the graph after the passes.
-        report: pairs (name of a pass, nodes that it dealt with).
+        report: triples (name of a pass, nodes that it dealt with, values whose nodes it removed).
 
     Example:
         >>> import wengert
@@ -276,7 +276,7 @@ class Plan:
         lines = [
             f"{self.graph.name}: {len(self.source.nodes)} nodes, {len(self.graph.nodes)} after the passes, {len(steps)} "
             f"steps; {fused} elementwise operations in {groups} passes over memory.",
-            *[f"{name.replace('_', ' ')}: {count} nodes" for name, count in self.report if count],
+            *[f"{name.replace('_', ' ')}: {count} nodes" for name, count, _ in self.report if count],
             f"memory: {memory['arena']} bytes for {memory['values']} values ({memory['without_reuse']} without reuse).",
         ]
         width = max((len(kind) for kind, _, _ in steps), default=0)

@@ -4,6 +4,8 @@ import sys
 
 from .. import _core
 from .._record import kept, memory_of
+from ..graph._compiled import Compiled
+from ..graph._compiled_module import CompiledModule
 from ..graph._graph import Graph
 from ..graph._plan import Plan
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, Model
@@ -23,8 +25,9 @@ def build(x, *example, names=None):
     """The model of something that has a graph.
 
     Args:
-        x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a module
-            (then `example` are its inputs), or a Model, which is returned as it is.
+        x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a compiled
+            function or module (its latest plan), a module (then `example` are its inputs), or a Model, which is
+            returned as it is.
         names: a dict from names to tensors and modules, for the labels of nodes.
 
     Raises:
@@ -36,12 +39,13 @@ def build(x, *example, names=None):
     if isinstance(x, Model):
         return x
     named = _named(names or {})
-    if isinstance(x, Module):
+    if isinstance(x, Module) and not isinstance(x, CompiledModule):
         return of_module(x, example, named)
     if example:
         raise TypeError(
             f"viz: expected example inputs with a module only, got {type(x).__name__} and {len(example)}."
         )
+    x = _planned(x)
     if isinstance(x, (Graph, Plan)):
         from ._build_graph import of_graph, of_plan
 
@@ -53,6 +57,16 @@ def build(x, *example, names=None):
                 f"viz: expected tensors, a Graph or a module with example inputs, got {type(t).__name__}."
             )
     return of_tensors(tensors, named)
+
+
+def _planned(x):
+    """The latest plan of a compiled function or module; anything else as it is."""
+    compiled = getattr(x, "_compiled", x) if isinstance(x, CompiledModule) else x
+    if not isinstance(compiled, Compiled):
+        return x
+    if compiled.plan is None:
+        raise RuntimeError(f"viz: expected a compiled function with a plan, got none yet. {compiled.explain()}")
+    return compiled.plan
 
 
 def _named(names):

@@ -1,11 +1,12 @@
 """Builds the model of a static Graph."""
 
-from ..graph._plan import needed
+from ..graph._needed import needed
 from ._build import KIND_OPS, dtype_name, line_text
 from ._model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
 from ._summary import Summary
 
+PASS_NAMES = {"dead_nodes": "what nothing needs"}
 LAID_OUT = ("shape", "update")  # operations of a plan's own, which are no calls
 
 
@@ -23,14 +24,14 @@ def of_graph(graph, named=None):
 
 def of_plan(plan, named=None):
     """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups."""
-    graph = plan.graph
-    before, after = _Build(graph, named or {}), _Build(graph, named or {})
-    kept = needed(graph)
-    model = before.run(graph.nodes)
-    ran = {id(node) for node in kept}
-    left = [before.numbers[id(node)] for node in graph.nodes if id(node) not in ran]
-    if left:
-        model.passes.append(("what nothing needs", left))
+    before, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
+    kept = needed(plan.graph)
+    model = before.run(plan.source.nodes)
+    of_value = {v: before.numbers[id(node)] for node in plan.source.nodes for v in node.results}
+    for name, _, removed in plan.report:
+        nodes = [of_value[v] for v in removed if v in of_value]
+        if nodes:
+            model.passes.append((PASS_NAMES.get(name, name.replace("_", " ")), nodes))
     model.after = after.run(kept)
     calls = [node for node in kept if node.op not in LAID_OUT]
     for group in plan.step_calls():
@@ -124,7 +125,9 @@ class _Build:
                 model.names.setdefault(at, graph.names[v])
 
     def add_effect(self, target, v, op, what):
-        """A value that a state or input holds after a run."""
+        """A value that a state or input holds after a run; None for a gradient that is gone by then."""
+        if v is None:
+            return
         model = self.model
         self.step += 1
         source, result = self.find(v, f"the {op} of {self.graph.label(target)}")

@@ -2,6 +2,7 @@
 
 import sys
 
+from ..graph import load
 from ._show import save, show
 from ._text import text
 
@@ -20,7 +21,7 @@ def run(path, out=None, *, limit=None, backward=False, browser=False):
         The exit code: 0, or 1 with a sentence on standard error.
     """
     try:
-        graph = _loaded(path)
+        graph = load(path)
         if browser:
             print(show(graph).path)
         elif out is not None:
@@ -32,15 +33,3 @@ def run(path, out=None, *, limit=None, backward=False, browser=False):
         print(f"view: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _loaded(path):
-    from .. import graph
-
-    load = getattr(graph, "load", None)
-    if load is None:
-        raise NotImplementedError(
-            f"expected a way to load {path!r}, got none: this version saves no graphs. Use wengert.viz.save(x, "
-            '"graph.html") in the program that makes the graph.'
-        )
-    return load(path)

@@ -15,11 +15,15 @@ PASSES = (dead_nodes, aliases, algebra, constant_folding, common_subexpressions,
 
 
 def optimise(graph, passes=PASSES):
-    """The graph after all passes, and a list of pairs (name of a pass, nodes that it dealt with)."""
+    """The graph after all passes, and what each did: triples (its name, nodes that it dealt with, values whose nodes it
+    removed)."""
     report = []
     for one in passes:
+        before = graph
         graph, count = one(graph)
-        report.append((one.__name__, count))
+        left = {v for node in graph.nodes for v in node.results}
+        removed = [node.results[0] for node in before.nodes if node.results and left.isdisjoint(node.results)]
+        report.append((one.__name__, count, removed))
     return graph, report
 
 
