@@ -15,7 +15,7 @@ def pair(array, requires_grad=False):
     if isinstance(array, np.ndarray) or np.isscalar(array):
         array = np.asarray(array)
         ours, theirs = wg.from_numpy(array.copy()), torch.from_numpy(array.copy())
-        if requires_grad and array.dtype.kind == "f":
+        if requires_grad and array.dtype.kind in "fc":
             ours.requires_grad_(True)
             theirs.requires_grad_(True)
         return ours, theirs
@@ -25,7 +25,7 @@ def pair(array, requires_grad=False):
 def _split(value, requires_grad, side, leaves):
     if isinstance(value, np.ndarray):
         made = pair(value, requires_grad)[side]
-        if requires_grad and value.dtype.kind == "f":
+        if requires_grad and value.dtype.kind in "fc":
             leaves.append(made)
         return made
     if isinstance(value, (list, tuple)):
@@ -78,12 +78,12 @@ def call(side, name, args, kwargs):
 
 def _gradients(side, result, leaves, weights):
     package = importlib.import_module(("wengert", "torch")[side])
-    outputs = [t for t in flat(result) if hasattr(t, "dtype") and t.dtype.is_floating_point and t.requires_grad]
+    outputs = [t for t in flat(result) if getattr(t, "requires_grad", False)]
     if not outputs or not leaves:
         return [[None] * len(leaves)] * 2
     loss = None
     for t, w in zip(outputs, weights(outputs), strict=True):
-        term = (t * pair(w)[side]).sum()
+        term = (t * pair(w)[side]).sum().real
         loss = term if loss is None else loss + term
     first = package.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
     found = [g for g in first if g is not None and g.requires_grad]
@@ -91,7 +91,7 @@ def _gradients(side, result, leaves, weights):
     if found:
         total = None
         for g in found:
-            term = (g * g.sin()).sum()
+            term = (g * g.sin()).sum().real
             total = term if total is None else total + term
         second = list(package.autograd.grad(total, leaves, allow_unused=True))
     return [list(first), second]
@@ -103,10 +103,12 @@ def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, **kwargs):
     cache = {}
 
     def weights(outputs):
-        return [
-            cache.setdefault(k, rng.normal(size=tuple(t.shape)).astype(str(t.dtype).split(".")[-1]))
-            for k, t in enumerate(outputs)
-        ]
+        for k, t in enumerate(outputs):
+            if k not in cache:
+                drawn = rng.normal(size=(2, *t.shape))
+                number = drawn[0] + 1j * drawn[1] if t.dtype.is_complex else drawn[0]
+                cache[k] = number.astype(str(t.dtype).split(".")[-1])
+        return [cache[k] for k in range(len(outputs))]
 
     results, gradients = [], []
     for side in (0, 1):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from optools import COMPLEX_ONLY
 
 from wengert.ops import TABLE
 
@@ -378,6 +379,8 @@ def samples(row, seed=7):
     import samples_recurrent  # noqa: F401  (likewise)
 
     rng = np.random.default_rng(seed)
+    if row.name in COMPLEX_ONLY:
+        return []
     if row.samples is not None:
         return [Sample(list(operands), tuple(attrs)) for operands, attrs in row.samples(np, rng)]
     if row.name in MAKERS:

@@ -34,7 +34,7 @@ from typing import Any
 from ._core import DTypeObject as dtype
 from ._core import Tensor
 
-_Operand = Tensor | builtins.bool | builtins.int | builtins.float
+_Operand = Tensor | builtins.bool | builtins.int | builtins.float | builtins.complex
 '''
 
 

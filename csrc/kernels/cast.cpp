@@ -31,6 +31,15 @@ WG_INLINE R convert(T x) {
       return x;
     else
       return convert<R>(bfloat_to_float(x));
+  } else if constexpr (is_complex_type<T>) {
+    if constexpr (is_complex_type<R>)
+      return R{static_cast<decltype(R::re)>(x.re), static_cast<decltype(R::re)>(x.im)};
+    else if constexpr (to == kBool)
+      return x.re != 0 || x.im != 0;
+    else
+      return convert<R>(x.re);  // the imaginary part is dropped
+  } else if constexpr (is_complex_type<R>) {
+    return R{convert<decltype(R::re)>(x), 0};
   } else if constexpr (to == kFloat16) {
     return float_to_half(static_cast<float>(x));
   } else if constexpr (to == kBFloat16) {
@@ -62,10 +71,11 @@ struct to_op {
 #define WG_CAST(name, R, T)                                         \
   {"to_" #name, kUnaryKernel, DTypeOf<T>::value, DTypeOf<R>::value, \
    reinterpret_cast<void*>(static_cast<UnaryFn>(unary_loop<to_op<R>, T, R>))}
-#define WG_CAST_FROM_ALL(name, R)                                                                     \
-  WG_CAST(name, R, bool), WG_CAST(name, R, std::uint8_t), WG_CAST(name, R, std::int8_t),              \
-      WG_CAST(name, R, std::int16_t), WG_CAST(name, R, std::int32_t), WG_CAST(name, R, std::int64_t), \
-      WG_CAST(name, R, half_t), WG_CAST(name, R, bfloat_t), WG_CAST(name, R, float), WG_CAST(name, R, double)
+#define WG_CAST_FROM_ALL(name, R)                                                                              \
+  WG_CAST(name, R, bool), WG_CAST(name, R, std::uint8_t), WG_CAST(name, R, std::int8_t),                       \
+      WG_CAST(name, R, std::int16_t), WG_CAST(name, R, std::int32_t), WG_CAST(name, R, std::int64_t),          \
+      WG_CAST(name, R, half_t), WG_CAST(name, R, bfloat_t), WG_CAST(name, R, float), WG_CAST(name, R, double), \
+      WG_CAST(name, R, Complex<float>), WG_CAST(name, R, Complex<double>)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(cast, WG_CAST(float32, float, double), WG_CAST(float64, double, float),
@@ -76,5 +86,6 @@ WG_UNIT(cast, WG_CAST_FROM_ALL(bool, bool), WG_CAST_FROM_ALL(uint8, std::uint8_t
         WG_CAST_FROM_ALL(int8, std::int8_t), WG_CAST_FROM_ALL(int16, std::int16_t),
         WG_CAST_FROM_ALL(int32, std::int32_t), WG_CAST_FROM_ALL(int64, std::int64_t),
         WG_CAST_FROM_ALL(float16, half_t), WG_CAST_FROM_ALL(bfloat16, bfloat_t), WG_CAST_FROM_ALL(float32, float),
-        WG_CAST_FROM_ALL(float64, double))
+        WG_CAST_FROM_ALL(float64, double), WG_CAST_FROM_ALL(complex64, Complex<float>),
+        WG_CAST_FROM_ALL(complex128, Complex<double>))
 #endif

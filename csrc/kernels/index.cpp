@@ -3,6 +3,7 @@
 // Order: what is combined at one place is combined in ascending order of the source position. Threads split the
 // parts and columns, never the positions, so they cannot change it.
 #include "wengert/index.h"
+#include "wengert/complex.h"
 
 #include <type_traits>
 
@@ -63,6 +64,10 @@ void scatter_rows(const RowIndex& a) {
   });
 }
 
+struct Words {  // an element of 16 bytes
+  std::uint64_t word[2];
+};
+
 // Elements as plain words of their size.
 template <class U>
 void gather_words(const ElementIndex& a) {
@@ -96,8 +101,10 @@ void gather(const ElementIndex& a) {
       return gather_words<std::uint16_t>(a);
     case 4:
       return gather_words<std::uint32_t>(a);
-    default:
+    case 8:
       return gather_words<std::uint64_t>(a);
+    default:
+      return gather_words<Words>(a);
   }
 }
 
@@ -109,8 +116,10 @@ void scatter(const ElementIndex& a) {
       return scatter_words<std::uint16_t>(a);
     case 4:
       return scatter_words<std::uint32_t>(a);
-    default:
+    case 8:
       return scatter_words<std::uint64_t>(a);
+    default:
+      return scatter_words<Words>(a);
   }
 }
 
@@ -221,10 +230,12 @@ void* entry(Fn* f) {
 }  // namespace wg
 
 #define WG_ROW(name, dt, fn) {name, kOtherKernel, dt, dt, entry(fn)}
-#define WG_TYPED(dt, T)                                                                                      \
+#define WG_SUMS(dt, T)                                                                                       \
   WG_ROW("scatter_add_rows", dt, scatter_add_rows<T>), WG_ROW("scatter_add", dt, (scatter_combine<Add, T>)), \
-      WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>)),                                                 \
-      WG_ROW("scatter_amax", dt, (scatter_combine<Max, T>)), WG_ROW("scatter_amin", dt, (scatter_combine<Min, T>))
+      WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>))
+#define WG_TYPED(dt, T)                                                  \
+  WG_SUMS(dt, T), WG_ROW("scatter_amax", dt, (scatter_combine<Max, T>)), \
+      WG_ROW("scatter_amin", dt, (scatter_combine<Min, T>))
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(index, WG_TYPED(kFloat32, float), WG_TYPED(kFloat64, double))
@@ -235,5 +246,5 @@ WG_UNIT(index, WG_ROW("check_index", kInt64, check_index), WG_ROW("gather_rows",
         WG_ROW("mask_to_index", kBool, mask_to_index), WG_ROW("unravel", kInt64, unravel),
         WG_TYPED(kFloat32, float), WG_TYPED(kFloat64, double), WG_TYPED(kUInt8, std::uint8_t),
         WG_TYPED(kInt8, std::int8_t), WG_TYPED(kInt16, std::int16_t), WG_TYPED(kInt32, std::int32_t),
-        WG_TYPED(kInt64, std::int64_t))
+        WG_TYPED(kInt64, std::int64_t), WG_SUMS(kComplex64, Complex<float>), WG_SUMS(kComplex128, Complex<double>))
 #endif

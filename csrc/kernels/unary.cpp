@@ -110,6 +110,7 @@ WG_UNARY(hardsigmoid, vm::clamp(x + T(3), T(0), T(6)) / T(6))
 // The division first: 6x may be out of range.
 WG_UNARY(hardswish, x*(vm::clamp(x + T(3), T(0), T(6)) / T(6)))
 
+WG_UNARY(conj, x)
 WG_UNARY(logical_not, x == T(0))
 struct isnan_op {
   template <class T>
@@ -203,6 +204,10 @@ void trig_loop(const void* a, void* out, index_t n) {
   WG_TEST(name, bool), WG_TEST(name, std::uint8_t), WG_TEST(name, std::int8_t), WG_TEST(name, std::int16_t), \
       WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 
+// A real number's direction is its sign.
+#define WG_SGN(T)                                             \
+  {"sgn", kUnaryKernel, DTypeOf<T>::value, DTypeOf<T>::value, \
+   reinterpret_cast<void*>(static_cast<UnaryFn>(unary_loop<sign_op, T, T>))}
 #define WG_TRIG_ENTRY(name) \
   {#name, kUnaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(static_cast<UnaryFn>(trig_loop<name##_op>))}
 // Functions that vectorise: worth a copy for each instruction set.
@@ -216,7 +221,7 @@ void trig_loop(const void* a, void* out, index_t n) {
       WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float),                   \
       WG_SAME(erf, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin),               \
       WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan),                  \
-      WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit)
+      WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit), WG_SGN(float), WG_SGN(double)
 // Functions that call the C library for each element.
 #define WG_SLOW                                                                                                   \
   WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),                   \
@@ -228,8 +233,9 @@ void trig_loop(const void* a, void* out, index_t n) {
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)
 #else
-WG_UNIT(unary, WG_FAST, WG_SLOW, WG_INTS(neg), WG_INTS(abs), WG_INTS(sign), WG_INTS(square), WG_INTS(floor),
-        WG_INTS(ceil), WG_INTS(trunc), WG_INTS(round), WG_INTS(relu), WG_SAME(sign, bool), WG_INTS(bitwise_not),
-        WG_SAME(bitwise_not, bool), WG_TEST_INTS(logical_not), WG_TEST_INTS(isnan), WG_TEST_INTS(isinf),
-        WG_TEST_INTS(isfinite), WG_TEST_INTS(signbit))
+WG_UNIT(unary, WG_FAST, WG_SLOW, WG_FLOATS(conj), WG_INTS(neg), WG_INTS(abs), WG_INTS(sign), WG_INTS(square),
+        WG_INTS(floor), WG_INTS(ceil), WG_INTS(trunc), WG_INTS(round), WG_INTS(relu), WG_SAME(sign, bool),
+        WG_INTS(bitwise_not), WG_SAME(bitwise_not, bool), WG_TEST_INTS(logical_not), WG_TEST_INTS(isnan),
+        WG_TEST_INTS(isinf), WG_TEST_INTS(isfinite), WG_TEST_INTS(signbit), WG_SGN(bool), WG_SGN(std::uint8_t),
+        WG_SGN(std::int8_t), WG_SGN(std::int16_t), WG_SGN(std::int32_t), WG_SGN(std::int64_t))
 #endif

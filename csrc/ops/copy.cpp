@@ -10,6 +10,10 @@ namespace wg {
 
 namespace {
 
+struct Words {  // an element of 16 bytes
+  std::uint64_t word[2];
+};
+
 template <class T>
 void copy_row(const char* src, index_t src_step, char* dst, index_t dst_step, index_t n) {
   for (index_t i = 0; i < n; ++i) {
@@ -34,8 +38,11 @@ void copy_row_any(int item, const char* src, index_t src_step, char* dst, index_
     case 4:
       copy_row<std::uint32_t>(src, src_step, dst, dst_step, n);
       break;
-    default:
+    case 8:
       copy_row<std::uint64_t>(src, src_step, dst, dst_step, n);
+      break;
+    default:
+      copy_row<Words>(src, src_step, dst, dst_step, n);
       break;
   }
 }
@@ -70,8 +77,11 @@ void copy_plane(int item, const char* src, index_t s_out, index_t s_in, char* ds
     case 4:
       copy_tiles<std::uint32_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
       break;
-    default:
+    case 8:
       copy_tiles<std::uint64_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
+      break;
+    default:
+      copy_tiles<Words>(src, s_out, s_in, dst, d_out, d_in, rows, cols);
       break;
   }
 }
@@ -100,8 +110,9 @@ void copy_same(const Array& src, const Array& dst) {
             [&](char* const* p) { copy_row_any(item, p[1], loop.stride[1][in], p[0], loop.stride[0][in], n); });
 }
 
-const char* const kCastName[kNumDTypes] = {"to_bool",  "to_uint8",   "to_int8",     "to_int16",   "to_int32",
-                                           "to_int64", "to_float16", "to_bfloat16", "to_float32", "to_float64"};
+const char* const kCastName[kNumDTypes] = {"to_bool",    "to_uint8",   "to_int8",      "to_int16",
+                                           "to_int32",   "to_int64",   "to_float16",   "to_bfloat16",
+                                           "to_float32", "to_float64", "to_complex64", "to_complex128"};
 
 UnaryFn cast_kernel(int from, int to) {
   static UnaryFn fns[kNumDTypes][kNumDTypes];
@@ -235,7 +246,7 @@ int copy_into(const Array& src, const Array& dst) {
   int in = loop.ndim - 1, s_item = static_cast<int>(itemsize(src.dtype)),
       d_item = static_cast<int>(itemsize(dst.dtype));
   loop_rows(loop, base, 0, loop_outer(loop), [&](char* const* p) {
-    alignas(64) char from[kBlock * 8], to[kBlock * 8];
+    alignas(64) char from[kBlock * 16], to[kBlock * 16];
     for (index_t lo = 0; lo < loop.shape[in]; lo += kBlock) {
       index_t m = loop.shape[in] - lo < kBlock ? loop.shape[in] - lo : kBlock;
       copy_row_any(s_item, p[1] + lo * loop.stride[1][in], loop.stride[1][in], from, s_item, m);
@@ -265,10 +276,11 @@ int fill_zero(const Array& a) {
     if (a.numel()) std::memset(p, 0, static_cast<std::size_t>(a.nbytes()));
     return 0;
   }
-  Array zero{};
-  zero.layout = layout_scalar();
-  zero.dtype = a.dtype;
+  Array zero;
+  if (!array_new(&zero, a.dtype, layout_contiguous(0, nullptr))) return fail_memory("zeros", itemsize(a.dtype));
+  std::memset(zero.data(), 0, static_cast<std::size_t>(itemsize(a.dtype)));
   copy_same(zero, a);
+  array_unref(zero);
   return 0;
 }
 
@@ -315,7 +327,7 @@ int add_into(const Array& src, const Array& dst) {
   int in = loop.ndim - 1, item = static_cast<int>(itemsize(dst.dtype));
   Unlocked unlocked(dst.nbytes() >= kUnlockBytes);
   loop_rows(loop, base, 0, loop_outer(loop), [&](char* const* p) {
-    alignas(64) char x[kBlock * 8], y[kBlock * 8];
+    alignas(64) char x[kBlock * 16], y[kBlock * 16];
     // Elements that share memory (an expanded view) are added one by one.
     const index_t block = loop.stride[0][in] == 0 ? 1 : kBlock;
     for (index_t lo = 0; lo < loop.shape[in]; lo += block) {

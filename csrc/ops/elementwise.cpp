@@ -108,7 +108,7 @@ void run_strided(void* fn, int nin, const Array* in, const Array& out) {
         call_kernel(fn, nin, p + 1, p[0], n, scalars);
         return;
       }
-      alignas(64) char stage[4][kBlock * 8];
+      alignas(64) char stage[4][kBlock * 16];
       for (index_t lo = 0; lo < n; lo += kBlock) {
         index_t m = n - lo < kBlock ? n - lo : kBlock;
         char* q[4];
@@ -230,7 +230,7 @@ int compute(OpCall& c, Array* in, int dtype, void* fn, int out_dtype, Layout* la
 
 // What integers do not have: quotients by 0, whole powers with a negative exponent.
 int check_integers(const OpInfo& op, const Array& right, int dtype) {
-  if (is_float(dtype) || dtype == kBool) return 0;
+  if (is_inexact(dtype) || dtype == kBool) return 0;
   using AnyZeroFn = bool (*)(const void*, index_t);
   if (op.flags & kDivides) {
     Array dense;
@@ -256,18 +256,23 @@ int forward_elementwise(OpCall& c) {
   // `where` takes its dtype from the two values; the mask is bool.
   int first = nin == 3 && op.kernel[0] == 'w' ? 1 : 0;
   int dtype = result_dtype(c.in + first, nin - first);
-  if (op.flags & kFloatResult && !is_float(dtype)) dtype = default_dtype;
+  if (op.flags & kFloatResult && !is_inexact(dtype)) dtype = default_dtype;
   int compute_dt = is_half(dtype) ? static_cast<int>(kFloat32) : dtype;
   void* fn = op.fn[compute_dt];
   if (!fn)
-    return fail(kRuntimeError, "%s: expected a dtype that it is defined for, got %s. Convert the operands first.",
-                op.name, kDTypeName[dtype]);
+    return fail(is_complex(dtype) ? kNotImplemented : kRuntimeError,
+                "%s: expected a dtype that it is defined for, got %s. Convert the operands first.", op.name,
+                kDTypeName[dtype]);
   if (first && c.in[0].dtype != kBool)
     return fail(kRuntimeError, "%s: expected a condition of dtype bool, got %s. Compare with 0 first.", op.name,
                 kDTypeName[c.in[0].dtype]);
   int out_dtype = op.out_dtype[compute_dt];
   if (c.dest) {
     int natural = is_half(dtype) && out_dtype == kFloat32 ? dtype : out_dtype;
+    if (nin == 1 && is_complex(c.dest->dtype) && is_float(natural) && c.dest->dtype == dtype)
+      return fail(kRuntimeError,
+                  "%s_: expected a real tensor, got %s. Use the out-of-place form: its result is real.", op.name,
+                  kDTypeName[dtype]);
     if (category(natural) > category(c.dest->dtype))
       return fail(kRuntimeError, "%s: expected a result that can be cast to %s, got %s. Use the out-of-place form.",
                   op.name, kDTypeName[c.dest->dtype], kDTypeName[natural]);

@@ -1,4 +1,5 @@
 // Matrix products: matmul with broadcast batches, and linear.
+#include "wengert/complex_parts.h"
 #include "wengert/gemm.h"
 #include "wengert/kernels.h"
 #include "wengert/op.h"
@@ -79,6 +80,7 @@ int finish(OpCall& c, Gemm& g, const Operands& o, Layout* layout) {
 // matmul(a, b): (…, m, k) @ (…, k, n), leading dimensions broadcast.
 int forward_matmul(OpCall& c) {
   const Array &x = c.in[0], &y = c.in[1];
+  if (is_complex(x.dtype)) return complex_product(c, forward_matmul);
   if (x.ndim() < 2 || y.ndim() < 2 || x.shape()[x.ndim() - 1] != y.shape()[y.ndim() - 2])
     return fail(kRuntimeError, "%s: expected a.shape[-1] == b.shape[-2], got %s and %s. Transpose or reshape one.",
                 c.op->name, shape_text(x.layout), shape_text(y.layout));
@@ -154,6 +156,10 @@ int forward_matmul(OpCall& c) {
 // it is given.
 int rows_product(OpCall& c, int in) {
   const Array &x = c.in[0], &w = c.in[1];
+  if (is_complex(x.dtype))
+    return complex_product(
+        c, in ? [](OpCall& part) { return rows_product(part, 1); }
+              : [](OpCall& part) { return rows_product(part, 0); });
   const Array* bias = c.nin > 2 && c.in[2].defined() ? &c.in[2] : nullptr;
   if (w.ndim() != 2 || x.ndim() < 1 || x.shape()[x.ndim() - 1] != w.shape()[in])
     return fail(kRuntimeError, "%s: expected input.shape[-1] == weight.shape[%d], got input %s and weight %s.",

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "wengert/complex_parts.h"
 #include "wengert/kernels.h"
 #include "wengert/op.h"
 #include "wengert/parallel.h"
@@ -110,8 +111,9 @@ int find_kernels(const OpCall& c, int dtype, ReduceKernels* k) {
   k->inner = reduce_kernel(*c.op, dtype, 0);
   k->outer = reduce_kernel(*c.op, dtype, 1);
   if (k->inner && k->outer) return 0;
-  return fail(kRuntimeError, "%s: expected a dtype that it is defined for, got %s. Convert the tensor first.",
-              c.op->name, kDTypeName[c.in[0].dtype]);
+  return fail(is_complex(dtype) ? kNotImplemented : kRuntimeError,
+              "%s: expected a dtype that it is defined for, got %s. Convert the tensor first.", c.op->name,
+              kDTypeName[c.in[0].dtype]);
 }
 
 // Extremes of nothing are an error, as in PyTorch.
@@ -140,12 +142,18 @@ bool needs_elements(const char* kernel) {
 int divide_by(const Array& a, double by) {
   if (a.numel() == 0) return 0;
   alignas(8) char number[8];
-  int dtype = is_half(a.dtype) ? static_cast<int>(kFloat32) : a.dtype;
+  const bool complex = is_complex(a.dtype);  // both parts are divided; such an array has no gaps
+  int dtype = is_half(a.dtype) ? static_cast<int>(kFloat32) : complex ? part_type(a.dtype) : a.dtype;
   float single = static_cast<float>(by);
   if (dtype == kFloat32) {
     std::memcpy(number, &single, 4);
   } else {
     std::memcpy(number, &by, 8);
+  }
+  if (complex) {
+    char* p = const_cast<char*>(a.data());
+    kernel_fn<BinaryFn>("div", dtype)(p, number, p, 2 * a.numel(), 2);
+    return 0;
   }
   Array dense;
   if (as_contiguous(a, dtype, &dense) < 0) return -1;
@@ -159,13 +167,20 @@ int divide_by(const Array& a, double by) {
 }
 
 // reduce(x; dims, keepdim): kernel names the operation ("sum": sum_inner and sum_outer).
+int forward_reduce(OpCall& c);
+int forward_mean(OpCall& c);
 int run_reduce(OpCall& c, bool mean) {
   const Array& x = c.in[0];
+  if (is_complex(x.dtype)) {
+    if (!std::strcmp(c.op->kernel, "sum")) return complex_sum(c, mean ? forward_mean : forward_reduce);
+    for (const char* name : {"any", "all", "count_nonzero"})
+      if (!std::strcmp(c.op->kernel, name)) return complex_truth(c, forward_reduce);
+  }
   AttrReader r(c.attr);
   ReduceAttr a;
   if (read_reduce(c, r, &a) < 0) return -1;
   if (needs_elements(c.op->kernel) && check_not_empty(c, a) < 0) return -1;
-  int dtype = c.op->flags & kFloatResult && !is_float(x.dtype) ? default_dtype : x.dtype;
+  int dtype = c.op->flags & kFloatResult && !is_inexact(x.dtype) ? default_dtype : x.dtype;
   int compute_dt = is_half(dtype) ? static_cast<int>(kFloat32) : dtype;
   ReduceKernels k;
   if (find_kernels(c, compute_dt, &k) < 0) return -1;
@@ -219,7 +234,7 @@ int forward_norm2(OpCall& c) {
 
 // mean(x; dims, keepdim): floating tensors only.
 int forward_mean(OpCall& c) {
-  if (!is_float(c.in[0].dtype))
+  if (!is_inexact(c.in[0].dtype))
     return fail(kRuntimeError, "mean: expected a floating dtype, got %s. Pass dtype=, or convert the tensor.",
                 kDTypeName[c.in[0].dtype]);
   return run_reduce(c, true);
@@ -235,7 +250,7 @@ int forward_mean_embed(OpCall& c) {
   bool mask[kMaxDims];
   if (dims_mask(c.op->name, dims, n, like.ndim(), mask) < 0) return -1;
   bool keepdim = r.boolean();
-  if (expect_reduced(c, mask, keepdim) < 0 || expect_floating(c, g) < 0) return -1;
+  if (expect_reduced(c, mask, keepdim) < 0 || (!is_complex(g.dtype) && expect_floating(c, g) < 0)) return -1;
   if (c.dry) return c.emit(0, g.dtype, layout_contiguous(like.ndim(), like.shape()));
   index_t count = 1;
   for (int d = 0; d < like.ndim(); ++d)
@@ -396,8 +411,8 @@ int sum_to_layout(const Array& a, Layout* like, Array* out) {
   if (!out->storage && like->ndim > 0 && !array_promote(out)) return fail_memory("sum", 8);
   if (out->storage && like->ndim == 0) {
     Array scalar;
-    array_new(&scalar, out->dtype, layout_contiguous(0, nullptr));
-    std::memcpy(scalar.u.raw, out->data(), static_cast<std::size_t>(itemsize(out->dtype)));
+    if (!array_new(&scalar, out->dtype, layout_contiguous(0, nullptr))) return fail_memory("sum", 16);
+    std::memcpy(scalar.data(), out->data(), static_cast<std::size_t>(itemsize(out->dtype)));
     array_unref(*out);
     *out = scalar;
   }

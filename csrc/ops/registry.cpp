@@ -87,7 +87,7 @@ DType result_dtype(const Array* in, int n) {
   for (int i = 0; i < n; ++i) {
     int rank = in[i].flags & kWeak ? 2 : in[i].ndim() == 0 ? 1 : 0;
     int dt = in[i].dtype;
-    if (rank == 2) dt = dt == kFloat64 ? default_dtype : dt;
+    if (rank == 2) dt = dt == kFloat64 ? default_dtype : dt == kComplex128 ? complex_type(default_dtype) : dt;
     by_rank[rank] = by_rank[rank] < 0 ? dt : promote(by_rank[rank], dt);
   }
   int result = by_rank[0];
@@ -96,8 +96,9 @@ DType result_dtype(const Array* in, int n) {
     if (lower < 0) continue;
     if (result < 0) {
       result = lower;
-    } else if (!is_float(result) && (result == kBool || is_float(lower))) {
-      result = promote(result, lower);
+    } else if (category(lower) > category(result)) {
+      // The precision of a floating result is not a matter of category: a lower rank makes it complex, not wider.
+      result = is_float(result) ? complex_type(result) : promote(result, lower);
     }
   }
   return static_cast<DType>(result);

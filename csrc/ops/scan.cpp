@@ -4,6 +4,8 @@
 #include <cstring>
 #include <limits>
 
+#include "wengert/complex.h"
+#include "wengert/complex_parts.h"
 #include "wengert/kernels.h"
 #include "wengert/op.h"
 #include "wengert/parallel.h"
@@ -122,9 +124,10 @@ int forward_cumulate(OpCall& c) {
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), x.ndim());
   if (dim < 0) return -1;
+  if (is_complex(x.dtype) && !std::strcmp(c.op->kernel, "cumsum")) return complex_cumsum(c, forward_cumulate);
   int compute = computing(x.dtype);
   const KernelEntry *inner = scan_kernel(*c.op, compute, 0), *outer = scan_kernel(*c.op, compute, 1);
-  int go = c.emit(0, is_float(x.dtype) ? x.dtype : inner->out, layout_contiguous(x.ndim(), x.shape()));
+  int go = c.emit(0, is_inexact(x.dtype) ? x.dtype : inner->out, layout_contiguous(x.ndim(), x.shape()));
   if (go <= 0 || x.numel() == 0) return go < 0 ? go : 0;
   Array dense, own = c.out[0];
   if (as_contiguous(x, compute, &dense) < 0) return -1;
@@ -168,7 +171,7 @@ int forward_linear_scan(OpCall& c) {
       out.open(&c.out[0], dim, compute, true) < 0)
     return -1;
   index_t n = line_length(b, dim), rows = line_count(b, n);
-  with_type(compute, [&](auto zero) {
+  const auto run = [&](auto zero) {
     using T = decltype(zero);
     const auto *pb = reinterpret_cast<const T*>(add.data()), *pa = reinterpret_cast<const T*>(factor.data());
     auto* po = reinterpret_cast<T*>(out.data());
@@ -179,7 +182,14 @@ int forward_linear_scan(OpCall& c) {
         last = po[i] = static_cast<T>(pb[i] + pa[i] * last);
       }
     }
-  });
+  };
+  if (compute == kComplex64) {
+    run(Complex<float>());
+  } else if (compute == kComplex128) {
+    run(Complex<double>());
+  } else {
+    with_type(compute, run);
+  }
   array_unref(add);
   array_unref(factor);
   return out.close();
@@ -225,13 +235,19 @@ int forward_logcumsumexp(OpCall& c) {
   return out.close();
 }
 
+int expect_order(const OpCall& c, const Array& x) {
+  if (!is_complex(x.dtype)) return 0;
+  return fail(kNotImplemented, "%s: expected numbers with an order, got %s. Use .abs() or .real first.", c.op->name,
+              kDTypeName[x.dtype]);
+}
+
 // cumulate_extreme(x; dim): the running maximum (kernel "max") or minimum and its latest position. NaN wins and
 // stays.
 int forward_cumulate_extreme(OpCall& c) {
   const Array& x = c.in[0];
   AttrReader r(c.attr);
   int dim = normalize_dim(c.op->name, r.integer(), x.ndim());
-  if (dim < 0) return -1;
+  if (dim < 0 || expect_order(c, x) < 0) return -1;
   int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
   if (go < 0 || c.emit(1, kInt64, layout_contiguous(x.ndim(), x.shape())) < 0) return -1;
   if (go == 0 || x.numel() == 0) return 0;
@@ -281,6 +297,7 @@ Layout* line_layout(const Array& x, int dim, index_t size, bool keepdim) {
 template <class Body>
 int sort_lines(OpCall& c, int dim, index_t size, bool keepdim, Body&& body) {
   const Array& x = c.in[0];
+  if (expect_order(c, x) < 0) return -1;
   int go = c.emit(0, x.dtype, line_layout(x, dim, size, keepdim));
   if (go < 0 || c.emit(1, kInt64, line_layout(x, dim, size, keepdim)) < 0) return -1;
   if (go == 0 || c.out[0].numel() == 0) return 0;
@@ -413,6 +430,7 @@ int forward_kthvalue(OpCall& c) {
 // searchsorted(sorted, values; right): insertion points. sorted is 1-d, or has values' leading dimensions.
 int forward_searchsorted(OpCall& c) {
   const Array &sorted = c.in[0], &values = c.in[1];
+  if (expect_order(c, sorted) < 0 || expect_order(c, values) < 0) return -1;
   AttrReader r(c.attr);
   bool right = r.boolean(), one_row = sorted.ndim() == 1;
   bool fits = one_row || (sorted.ndim() > 0 && sorted.ndim() == values.ndim());

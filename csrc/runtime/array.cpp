@@ -122,7 +122,7 @@ bool array_new(Array* out, int dtype, Layout* layout) {
   out->dtype = static_cast<std::uint8_t>(dtype);
   out->flags = 0;
   out->slot = 0;
-  if (layout->ndim == 0) return true;
+  if (layout->ndim == 0 && dtype != kComplex128) return true;
   index_t bytes;
   if (__builtin_mul_overflow(layout->numel, itemsize(dtype), &bytes) ||
       !(out->storage = storage_new(static_cast<std::size_t>(bytes)))) {

@@ -38,7 +38,7 @@ def _is_one(value):
 
 
 def _check_alpha(op, alpha, *operands):
-    floats = any(v.dtype.is_floating_point if isinstance(v, Tensor) else isinstance(v, float) for v in operands)
+    floats = any(v.dtype.is_inexact if isinstance(v, Tensor) else isinstance(v, (float, complex)) for v in operands)
     if isinstance(alpha, float) and not floats:
         raise RuntimeError(f"{op}: expected an integer alpha for integer operands, got {alpha}.")
 
@@ -106,6 +106,7 @@ def div(input, other, *, rounding_mode=None):
     return low + cast((low < 0) & (low * other).ne(input), low.dtype)
 
 
+publish.add("pow", _core.pow_any)
 publish.add("divide", FUNCTIONS["div"])
 publish.add("true_divide", OPS["div"])
 publish.add("multiply", OPS["mul"])
@@ -178,7 +179,7 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
     check_tensor("addcdiv", tensor1)
     check_tensor("addcdiv", tensor2)
-    if not tensor1.dtype.is_floating_point and not tensor2.dtype.is_floating_point:
+    if not tensor1.dtype.is_inexact and not tensor2.dtype.is_inexact:
         raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
     quotient = tensor1 / tensor2
     return input + (quotient if _is_one(value) else quotient * value)
@@ -250,7 +251,7 @@ def clamp_max(input, max):
 @publish(inplace=True, out=True)
 def round(input, *, decimals=0):
     """The nearest integer, ties to even; with decimals the nearest multiple of 10**-decimals."""
-    if not input.dtype.is_floating_point:
+    if not input.dtype.is_inexact:
         return OPS["clone"](input)
     if decimals == 0:
         return OPS["round_even"](input)
@@ -285,6 +286,9 @@ def logit(input, eps=None):
 @publish(inplace=True, out=True)
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     """NaN and the infinities replaced: by `nan`, and by the dtype's largest and smallest values unless given."""
+    if input.dtype.is_complex:
+        parts = nan_to_num(OPS["view_as_real"](input), nan, posinf, neginf)
+        return OPS["view_as_complex"](parts)
     if not input.dtype.is_floating_point:
         return OPS["clone"](input)
     largest = _LARGEST[str(input.dtype).split(".")[-1]]
@@ -332,11 +336,11 @@ def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
         raise RuntimeError(f"isclose: expected operands of one dtype, got {input.dtype} and {other.dtype}.")
     input, other = input.detach(), other.detach()
     close = input.eq(other)
-    if equal_nan and input.dtype.is_floating_point:
+    if equal_nan and input.dtype.is_inexact:
         close = close | (input.isnan() & other.isnan())
     if input.dtype == _bool:
         return close
-    if not input.dtype.is_floating_point:
+    if not input.dtype.is_inexact:
         input, other = cast(input, DTYPES["float64"]), cast(other, DTYPES["float64"])
     distance = (input - other).abs()
     return close | (distance.isfinite() & (distance <= atol + (rtol * other).abs()))
@@ -357,12 +361,6 @@ def equal(input, other):
     return bool(OPS["eq"](input, other).all())
 
 
-@publish(inplace=True)
-def sgn(input):
-    """The sign: -1, 0 or 1."""
-    return OPS["sign"](input)
-
-
 @publish()
 def isposinf(input):
     """Whether values are +infinity."""
@@ -373,12 +371,6 @@ def isposinf(input):
 def isneginf(input):
     """Whether values are -infinity."""
     return OPS["eq"](input, -math.inf)
-
-
-@publish()
-def isreal(input):
-    """True everywhere: there are no complex tensors."""
-    return _core.full(tuple(input.shape), True, _bool)
 
 
 @publish()

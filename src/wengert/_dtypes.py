@@ -2,9 +2,23 @@
 
 from . import _core
 
-(bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64) = _core.all_dtypes()
+(
+    bool,
+    uint8,
+    int8,
+    int16,
+    int32,
+    int64,
+    float16,
+    bfloat16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+) = _core.all_dtypes()
 dtype = type(float32)
 half, float, double, short, int, long = float16, float32, float64, int16, int32, int64
+cfloat, cdouble = complex64, complex128
 DTYPES = {d.name: d for d in _core.all_dtypes()} | {
     "half": half,
     "float": float,
@@ -12,6 +26,8 @@ DTYPES = {d.name: d for d in _core.all_dtypes()} | {
     "short": short,
     "int": int,
     "long": long,
+    "cfloat": cfloat,
+    "cdouble": cdouble,
 }
 
 # Bits of the fraction, smallest exponent of a normal number, largest exponent, decimal digits.
@@ -25,7 +41,9 @@ _INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32
 
 
 class finfo:
-    """Limits of a floating dtype: bits, eps, max, min, tiny (smallest_normal), resolution, dtype.
+    """Limits of a floating dtype, or of the parts of a complex one.
+
+    Attributes: bits, eps, max, min, tiny (smallest_normal), resolution, dtype.
 
     The dtype is the default dtype unless given. Raises TypeError for any other dtype.
 
@@ -37,6 +55,7 @@ class finfo:
 
     def __init__(self, type=None):
         type = _core.get_default_dtype() if type is None else type
+        type = type.to_real() if isinstance(type, dtype) else type
         if getattr(type, "name", None) not in _FLOATS:
             raise TypeError(f"finfo: expected a floating dtype, got {type!r}. Use wengert.iinfo() for integers.")
         fraction, lowest, highest, digits = _FLOATS[type.name]

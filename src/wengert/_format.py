@@ -79,6 +79,19 @@ class _Numbers:
         return self.bare(value).rjust(self.width)
 
 
+class _Complexes:
+    """How complex numbers are written: each part with a notation and width of its own."""
+
+    def __init__(self, values):
+        self.real = _Numbers([v.real for v in values], True)
+        self.imag = _Numbers([v.imag for v in values], True)
+        self.width = self.real.width + self.imag.width + 1
+
+    def __call__(self, value):
+        imag = self.imag(value.imag).lstrip() + "j"
+        return self.real(value.real) + (imag if imag[0] == "-" else "+" + imag)
+
+
 def _vector(row, numbers, indent):
     """The text of a list of numbers, broken into lines; None stands for what is left out."""
     words = ["..."] if row == [None] else [" ..." if v is None else numbers(v) for v in row]
@@ -127,7 +140,8 @@ def values_text(tensor, indent):
     ndim = tensor.dim()
     summarised = tensor.numel() > _options["threshold"]
     values = _nested(tensor, summarised)
-    numbers = _Numbers(_leaves(values, ndim), tensor.dtype.is_floating_point)
+    leaves = _leaves(values, ndim)
+    numbers = _Complexes(leaves) if tensor.dtype.is_complex else _Numbers(leaves, tensor.dtype.is_floating_point)
     return _body(values, ndim, numbers, indent)
 
 
@@ -139,7 +153,7 @@ def _suffixes(tensor, plain):
         if plain.dim() != 1:
             out.append(f"size={tuple(plain.shape)}")
     else:
-        implied += ["int64", "bool"]
+        implied += ["int64", "bool", _core.get_default_dtype().to_complex().name]
         if not _options["edgeitems"]:
             out.append(f"size={tuple(plain.shape)}")
     if plain.dtype.name not in implied:

@@ -119,7 +119,7 @@ def _get(x, keys):
 def _values_for(x, value, op):
     """The value of an assignment as a tensor or number of x's dtype."""
     if not isinstance(value, Tensor):
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float, complex)):
             return value
         value = _core.from_data(value)
         return cast(value, x.dtype)
@@ -358,7 +358,7 @@ def _scatter_reduce(input, dim, index, src, reduce, *, include_self=True, inplac
         if not include_self:
             count = _scatter(count, index, 0, dim)
         count = OPS["scatter_add"](count, index, ones, dim)
-        result = total / count if input.dtype.is_floating_point else OPS["floor_divide"](total, count)
+        result = total / count if input.dtype.is_inexact else OPS["floor_divide"](total, count)
     else:
         row = OPS["scatter_add" if reduce == "sum" else "scatter_" + reduce]
         if inplace and include_self:
@@ -456,7 +456,11 @@ def _masked_fill(input, mask, value, *, inplace):
         if value.dim():
             raise RuntimeError(f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}.")
         value = cast(value, input.dtype)
-    elif isinstance(value, float) and not input.dtype.is_floating_point:
+    elif isinstance(value, complex) and not input.dtype.is_complex:
+        raise RuntimeError(
+            f"masked_fill: expected a value that {input.dtype} can hold, got {value}: can't be cast."
+        )
+    elif isinstance(value, float) and not input.dtype.is_inexact:
         if not math.isfinite(value):
             raise RuntimeError(f"masked_fill: expected a value that {input.dtype} can hold, got {value}.")
         value = bool(value) if input.dtype == _bool else int(value)

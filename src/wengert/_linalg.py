@@ -24,9 +24,17 @@ def _check_dims(op, *pairs):
             )
 
 
+def _is_sparse(*operands):
+    return any(getattr(v, "is_sparse", False) for v in operands)
+
+
 @publish(out=True)
 def mm(input, mat2):
-    """Product of two matrices: (m, k) @ (k, n)."""
+    """Product of two matrices: (m, k) @ (k, n); one of them may be sparse."""
+    if not (isinstance(input, Tensor) and isinstance(mat2, Tensor)) and _is_sparse(input, mat2):
+        from .sparse import mm as sparse_mm
+
+        return sparse_mm(input, mat2)
     if not isinstance(mat2, Tensor) or input.dim() != 2 or mat2.dim() != 2:
         _check_dims("mm", (input, 2), (mat2, 2))
     return _matmul(input, mat2)
@@ -48,11 +56,18 @@ def mv(input, vec):
     return _core.matmul_any(input, vec)
 
 
-@publish("vdot", out=True)
+@publish(out=True)
 def dot(input, tensor):
     """Sum of the products of two vectors' elements."""
     _check_dims("dot", (input, 1), (tensor, 1))
     return _core.matmul_any(input, tensor)
+
+
+@publish(out=True)
+def vdot(input, other):
+    """Sum of the products of two vectors' elements, the first of them conjugated."""
+    _check_dims("vdot", (input, 1), (other, 1))
+    return _core.matmul_any(input.conj(), other)
 
 
 @publish(out=True)

@@ -38,17 +38,6 @@ def mT(self):
     return self.transpose(-2, -1)
 
 
-@_property
-def H(self):
-    """The transpose of a matrix; a view. Raises RuntimeError for anything but two dimensions."""
-    if self.ndim not in (0, 2):
-        raise RuntimeError(f"H: expected a matrix, got shape {tuple(self.shape)}.")
-    return self.transpose(0, 1) if self.ndim else self
-
-
-METHODS["mH"] = METHODS["mT"]
-
-
 class Layout:
     """How a tensor's elements are stored."""
 
@@ -116,6 +105,8 @@ type_names = {
     "bfloat16": "BFloat16Tensor",
     "float32": "FloatTensor",
     "float64": "DoubleTensor",
+    "complex64": "ComplexFloatTensor",
+    "complex128": "ComplexDoubleTensor",
 }
 
 
@@ -127,8 +118,25 @@ def is_floating_point(self):
 
 @_method
 def is_complex(self):
-    """Whether the dtype is complex: no."""
-    return False
+    """Whether the dtype is complex."""
+    return self.dtype.is_complex
+
+
+@_method
+def to_sparse(self, sparse_dim=None):
+    """The elements that are not 0 as a sparse tensor; see wengert.sparse."""
+    from .sparse import to_sparse as convert
+
+    return convert(self, sparse_dim)
+
+
+METHODS["to_sparse_coo"] = to_sparse
+
+
+@_method
+def to_dense(self, dtype=None, *, masked_grad=None):
+    """The tensor itself: it is dense."""
+    return self if dtype is None else self.to(dtype)
 
 
 @_method

@@ -32,7 +32,8 @@ def write(op, x, result):
             f"{op}_: expected a result of the tensor's shape {tuple(x.shape)}, got {tuple(result.shape)}. In-place results "
             "do not broadcast."
         )
-    if result.dtype.is_floating_point and not x.dtype.is_floating_point:
+    lost = result.dtype.is_inexact and not x.dtype.is_inexact or result.dtype.is_complex and not x.dtype.is_complex
+    if lost:
         raise RuntimeError(
             f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it."
         )

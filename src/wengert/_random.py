@@ -352,6 +352,9 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **names):
     low = names.pop("from", from_)
     if names:
         raise TypeError(f"uniform_: expected the arguments from, to and generator, got {sorted(names)}.")
+    if self.dtype.is_complex:
+        OPS["view_as_real"](self).uniform_(low, to, generator=generator)
+        return self
     _floating(self, "uniform_")
     if not low <= to:
         raise RuntimeError(f"uniform_: expected from <= to, got {low} and {to}.")
@@ -360,7 +363,13 @@ def uniform_(self, from_=0.0, to=1.0, *, generator=None, **names):
 
 @_method
 def normal_(self, mean=0.0, std=1.0, *, generator=None):
-    """Fills the tensor with normally distributed numbers; returns it."""
+    """Fills the tensor with normally distributed numbers; returns it.
+
+    Both parts of complex numbers are drawn, each with half of the variance.
+    """
+    if self.dtype.is_complex:
+        OPS["view_as_real"](self).normal_(mean, std * 0.5**0.5, generator=generator)
+        return self
     _floating(self, "normal_")
     _check_std(std, "normal_")
     return _draw_inplace(_ENTRY["normal"], self, (mean, std), generator)

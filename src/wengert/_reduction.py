@@ -152,6 +152,10 @@ def _spread(name, row, doc):
 
     def spread(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
         dim, correction = _correction(dim, unbiased, correction)
+        if input.dtype.is_complex:
+            parts = OPS["var_stat"](input.real, dim, keepdim, correction)[0]
+            total = parts + OPS["var_stat"](input.imag, dim, keepdim, correction)[0]
+            return total if row == "var_stat" else total.sqrt()
         return stat(input, dim, keepdim, correction)[0]
 
     def spread_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
@@ -176,10 +180,16 @@ _spread("var", "var_stat", "variance")
 _spread("std", "std_stat", "standard deviation")
 
 
+def _no_complex(op, input):
+    if input.dtype.is_complex:
+        raise RuntimeError(f"{op}: expected a real tensor, got {input.dtype}. Use .real and .imag.")
+
+
 @publish(out=True, numpy=True)
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum with NaN counted as 0."""
     input = cast(input, dtype)
+    _no_complex("nansum", input)
     if not input.dtype.is_floating_point:
         return _sum(input, dim, keepdim)
     return _sum(_where(input.isnan(), 0.0, input), dim, keepdim)
@@ -189,6 +199,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of what is not NaN."""
     input = cast(input, dtype)
+    _no_complex("nanmean", input)
     missing = input.isnan()
     count = _sum(OPS["logical_not"](missing), dim, keepdim)
     return _sum(_where(missing, 0.0, input), dim, keepdim) / cast(count, input.dtype)
@@ -210,7 +221,9 @@ def count_nonzero(input, dim=None):
 
 
 def vector_norm(x, p, dim, keepdim):
-    """The p-norm over dimensions (None: all) of a floating tensor."""
+    """The p-norm over dimensions (None: all) of a floating or complex tensor."""
+    if x.dtype.is_complex:
+        x = x.abs()
     if not x.dtype.is_floating_point:
         raise RuntimeError(f"norm: expected a floating dtype, got {x.dtype}. Pass dtype=, or convert the tensor.")
     if p == 2:

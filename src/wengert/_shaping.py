@@ -85,16 +85,6 @@ def t(input):
     return _transpose(input, 0, 1) if n == 2 else OPS["alias"](input)
 
 
-def _matrix_transpose(self):
-    """The last two dimensions swapped; a view."""
-    if self.dim() < 2:
-        raise RuntimeError(f"mT: expected at least 2 dimensions, got {self.dim()}.")
-    return _transpose(self, -2, -1)
-
-
-METHODS["adjoint"] = FUNCTIONS["adjoint"] = _matrix_transpose
-
-
 @publish("moveaxis")
 def movedim(input, source, destination):
     """Dimensions (ints or tuples) moved to other places; the rest keep their order. A view."""

@@ -45,8 +45,10 @@ def _check(op, x, square=False):
         raise TypeError(f"linalg.{op}: expected a Tensor, got {type(x).__name__}.")
     if x.dim() < 2:
         raise RuntimeError(f"linalg.{op}: expected at least 2 dimensions, got shape {tuple(x.shape)}.")
-    if str(x.dtype).split(".")[-1] not in ("float32", "float64"):
-        raise RuntimeError(f"linalg.{op}: expected float32 or float64, got {x.dtype}. Convert the tensor first.")
+    if x.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+        raise RuntimeError(
+            f"linalg.{op}: expected float32, float64 or a complex dtype, got {x.dtype}. Convert the tensor first."
+        )
     if square and x.shape[-1] != x.shape[-2]:
         raise RuntimeError(f"linalg.{op}: expected square matrices, got shape {tuple(x.shape)}.")
     return x
@@ -57,17 +59,19 @@ def _array(x):
 
 
 def _tensor(array, like):
-    return cast(_core.from_numpy(np.array(array, order="C")), like.dtype)
+    """An array in the precision of a tensor; real or complex as the array is."""
+    dtype = like.dtype.to_complex() if np.iscomplexobj(array) else like.dtype.to_real()
+    return cast(_core.from_numpy(np.array(array, order="C")), dtype)
 
 
 def _eye(n, like):
-    """The identity in another tensor's dtype."""
+    """The identity, real, in another tensor's precision."""
     return _tensor(np.eye(n), like)
 
 
 def _symmetric(x):
-    """The symmetric part of matrices."""
-    return (x + x.mT) * 0.5
+    """The symmetric (Hermitian) part of matrices."""
+    return (x + x.mH) * 0.5
 
 
 def _with_diagonal(x):
@@ -101,7 +105,7 @@ class _Inverse(Function):
     @staticmethod
     def backward(ctx, g):
         (y,) = ctx.saved_tensors
-        return -(y.mT @ g @ y.mT)
+        return -(y.mH @ g @ y.mH)
 
 
 class _Solve(Function):
@@ -114,8 +118,8 @@ class _Solve(Function):
     @staticmethod
     def backward(ctx, g):
         a, x = ctx.saved_tensors
-        gb = _Solve.apply(a.mT, g)
-        return -(gb @ x.mT), gb
+        gb = _Solve.apply(a.mH, g)
+        return -(gb @ x.mH), gb
 
 
 def inv(A, *, out=None):
@@ -182,7 +186,7 @@ class _Det(Function):
     @staticmethod
     def backward(ctx, g):
         (a,) = ctx.saved_tensors
-        return g.unsqueeze(-1).unsqueeze(-1) * _cofactor(a)
+        return g.unsqueeze(-1).unsqueeze(-1) * _cofactor(a).conj()
 
 
 def _cofactor(a):
@@ -191,10 +195,10 @@ def _cofactor(a):
     scale = values.max(axis=-1, initial=0.0) * a.shape[-1] * np.finfo(values.dtype).eps
     if a.shape[-1] == 0 or bool(np.all(values.min(axis=-1, initial=np.inf) > scale)):
         return _Det.apply(a).unsqueeze(-1).unsqueeze(-1) * inv(a).mT
-    u, s, vh = np.linalg.svd(_array(a).astype(np.float64))
+    u, s, vh = np.linalg.svd(_array(a).astype(np.complex128 if a.dtype.is_complex else np.float64))
     others = np.stack([np.prod(np.delete(s, k, axis=-1), axis=-1) for k in range(s.shape[-1])], axis=-1)
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    return _tensor(sign[..., None, None] * ((u * others[..., None, :]) @ vh), a)
+    return _tensor(sign[..., None, None] * ((u * others[..., None, :]) @ vh).conj(), a)
 
 
 class _SlogDet(Function):
@@ -208,7 +212,7 @@ class _SlogDet(Function):
     @staticmethod
     def backward(ctx, _, g):
         (a,) = ctx.saved_tensors
-        return g.unsqueeze(-1).unsqueeze(-1) * inv(a).mT
+        return g.unsqueeze(-1).unsqueeze(-1) * inv(a).mH
 
 
 def det(A, *, out=None):
@@ -217,13 +221,18 @@ def det(A, *, out=None):
 
 
 def slogdet(A, *, out=None):
-    """Sign and logarithm of the size of the determinant: (sign, logabsdet)."""
-    return _with_out(SlogDet(*_SlogDet.apply(_check("slogdet", A, square=True))), out)
+    """Sign (of complex ones the direction) and logarithm of the size of the determinant: (sign, logabsdet)."""
+    sign, log = _SlogDet.apply(_check("slogdet", A, square=True))
+    if A.dtype.is_complex and A.requires_grad:
+        sign = det(A).sgn()  # the direction has a gradient
+    return _with_out(SlogDet(sign, log), out)
 
 
 def logdet(input):
-    """The logarithm of the determinant; NaN where that is negative."""
+    """The logarithm of the determinant; NaN where that is negative, of complex matrices complex."""
     sign, log = slogdet(input)
+    if input.dtype.is_complex:
+        return sign.log() + log
     return OPS["where"](sign < 0, math.nan, log)
 
 
@@ -242,16 +251,16 @@ class _Cholesky(Function):
         (factor,) = ctx.saved_tensors
         from ._shaping import tril
 
-        inner = tril(factor.mT @ tril(g))
+        inner = tril(factor.mH @ tril(g))
         inner = inner - _with_diagonal(inner.diagonal(0, -2, -1)) * 0.5
         y = inv(factor)
-        return _symmetric(y.mT @ inner @ y)
+        return _symmetric(y.mH @ inner @ y)
 
 
 def cholesky(A, *, upper=False, out=None):
-    """The lower triangular L with A = L L^T of symmetric positive definite matrices (upper: L^T)."""
+    """The lower triangular L with A = L L^H of Hermitian positive definite matrices (upper: L^H)."""
     factor = _Cholesky.apply(_check("cholesky", A, square=True))
-    return _with_out(factor.mT if upper else factor, out)
+    return _with_out(factor.mH if upper else factor, out)
 
 
 class _QR(Function):
@@ -269,10 +278,10 @@ class _QR(Function):
         if ctx.mode == "complete" and m > n:
             raise RuntimeError("linalg.qr: expected mode 'reduced' for gradients of tall matrices, got 'complete'.")
         if m < n:
-            # A = [X Y], Q R = [Q U, Q W]: only U is triangular, W = Q^T Y.
+            # A = [X Y], Q R = [Q U, Q W]: only U is triangular, W = Q^H Y.
             u, w = r[..., :m], r[..., m:]
             gw = gr[..., m:]
-            x = _qr_gradient(q, u, gq + (q @ w) @ gw.mT, gr[..., :m])
+            x = _qr_gradient(q, u, gq + (q @ w) @ gw.mH, gr[..., :m])
             return OPS["cat"]([x, q @ gw], -1), None
         return _qr_gradient(q, r, gq, gr), None
 
@@ -280,10 +289,10 @@ class _QR(Function):
 def _qr_gradient(q, r, gq, gr):
     from ._shaping import tril
 
-    inner = r @ gr.mT - gq.mT @ q
+    inner = r @ gr.mH - gq.mH @ q
     low = tril(inner, -1)
-    inner = low + low.mT + _with_diagonal(inner.diagonal(0, -2, -1))
-    return solve(r, (gq + q @ inner).mT).mT
+    inner = low + low.mH + _with_diagonal(inner.diagonal(0, -2, -1).real)
+    return solve(r, (gq + q @ inner).mH).mH
 
 
 def qr(A, mode="reduced", *, out=None):
@@ -307,12 +316,12 @@ class _Eigh(Function):
     @staticmethod
     def backward(ctx, gl, gv):
         values, vectors = ctx.saved_tensors
-        inner = _with_diagonal(gl) + (vectors.mT @ gv) * _differences(values)
-        return _symmetric(vectors @ inner @ vectors.mT), None
+        inner = _with_diagonal(gl) + (vectors.mH @ gv) * _differences(values)
+        return _symmetric(vectors @ inner @ vectors.mH), None
 
 
 def eigh(A, UPLO="L", *, out=None):
-    """Eigenvalues (ascending) and eigenvectors (columns) of symmetric matrices, of which one triangle is read."""
+    """Eigenvalues (ascending) and eigenvectors (columns) of Hermitian matrices, of which one triangle is read."""
     return _with_out(Eigh(*_Eigh.apply(_check("eigh", A, square=True), UPLO)), out)
 
 
@@ -329,11 +338,11 @@ class _EigValsH(Function):
         a, vectors = ctx.saved_tensors
         if _core.grad_enabled():
             vectors = _Eigh.apply(a, ctx.uplo)[1]
-        return (vectors * g.unsqueeze(-2)) @ vectors.mT, None
+        return (vectors * g.unsqueeze(-2)) @ vectors.mH, None
 
 
 def eigvalsh(A, UPLO="L", *, out=None):
-    """Eigenvalues of symmetric matrices, ascending."""
+    """Eigenvalues of Hermitian matrices, ascending."""
     return _with_out(_EigValsH.apply(_check("eigvalsh", A, square=True), UPLO), out)
 
 
@@ -350,16 +359,18 @@ class _SVD(Function):
         k = s.shape[-1]
         if u.shape[-1] != k or vh.shape[-2] != k:
             raise RuntimeError("linalg.svd: expected full_matrices=False for gradients of the vectors, got True.")
-        v, gv = vh.mT, gvh.mT
+        v, gv = vh.mH, gvh.mH
         factor = _differences(s * s)
-        left, right = u.mT @ gu, v.mT @ gv
+        left, right = u.mH @ gu, v.mH @ gv
         row, column = s.unsqueeze(-2), s.unsqueeze(-1)
-        inner = (factor * (left - left.mT)) * row + column * (factor * (right - right.mT)) + _with_diagonal(gs)
+        inner = (factor * (left - left.mH)) * row + column * (factor * (right - right.mH)) + _with_diagonal(gs)
+        if u.dtype.is_complex:  # each pair of vectors may turn in the plane of complex numbers
+            inner = inner + _with_diagonal((left - left.mH).diagonal(0, -2, -1) / (2 * s))
         result = u @ inner @ vh
         if u.shape[-2] > k:
             result = result + ((gu - u @ left) / row) @ vh
         if v.shape[-2] > k:
-            result = result + (u / row) @ (gv - v @ right).mT
+            result = result + (u / row) @ (gv - v @ right).mH
         return result, None
 
 
@@ -394,35 +405,34 @@ def svdvals(A, *, driver=None, out=None):
 class _Eig(Function):
     @staticmethod
     def forward(ctx, a):
-        values, vectors = _call("eig", np.linalg.eig, _array(a))
-        if np.iscomplexobj(values):
-            raise NotImplementedError(
-                "linalg.eig: expected matrices with real eigenvalues, got complex ones. Use numpy.linalg.eig."
-            )
-        values, vectors = _tensor(values, a), _tensor(vectors, a)
+        values, vectors = (_tensor(v + 0j, a) for v in _call("eig", np.linalg.eig, _array(a)))
         ctx.save_for_backward(values, vectors)
         return values, vectors
 
     @staticmethod
     def backward(ctx, gl, gv):
         values, vectors = ctx.saved_tensors
-        inner = vectors.mT @ gv
+        inner = vectors.mH @ gv
         # The vectors have unit length: what changes their length is taken out.
-        length = (vectors.mT @ vectors) * inner.diagonal(0, -2, -1).unsqueeze(-2)
-        inner = _with_diagonal(gl) + (inner - length) * _differences(values)
-        return solve(vectors.mT, inner @ vectors.mT)
+        length = (vectors.mH @ vectors) * inner.diagonal(0, -2, -1).real.unsqueeze(-2)
+        inner = _with_diagonal(gl) + (inner - length) * _differences(values.conj())
+        return solve(vectors.mH, inner @ vectors.mH)
 
 
 def eig(A, *, out=None):
-    """Eigenvalues and eigenvectors (columns, of unit length) of matrices whose eigenvalues are real.
+    """Eigenvalues and eigenvectors (columns, of unit length) of square matrices; always complex, in no order.
 
-    Raises NotImplementedError where an eigenvalue is complex: there are no complex tensors.
+    Example:
+        >>> import wengert
+        >>> values, _ = wengert.linalg.eig(wengert.tensor([[0.0, 1.0], [-1.0, 0.0]]))
+        >>> sorted(v.imag for v in values.tolist())
+        [-1.0, 1.0]
     """
     return _with_out(Eig(*_Eig.apply(_check("eig", A, square=True))), out)
 
 
 def eigvals(A, *, out=None):
-    """Eigenvalues of matrices whose eigenvalues are real."""
+    """Eigenvalues of square matrices, complex, in no order."""
     return _with_out(eig(A)[0], out)
 
 
@@ -435,11 +445,11 @@ class _PInv(Function):
 
     @staticmethod
     def backward(ctx, g):
-        # d(A+) = -A+ dA A+ + A+ A+^T dA^T (1 - A A+) + (1 - A+ A) dA^T A+^T A+ (Golub and Pereyra, 1973).
+        # d(A+) = -A+ dA A+ + A+ A+^H dA^H (1 - A A+) + (1 - A+ A) dA^H A+^H A+ (Golub and Pereyra, 1973).
         a, y = ctx.saved_tensors
-        outer = g.mT @ y @ y.mT
-        inner = y.mT @ y @ g.mT
-        return -(y.mT @ g @ y.mT) + (outer - a @ (y @ outer)) + (inner - (inner @ y) @ a), None, None
+        outer = g.mH @ y @ y.mH
+        inner = y.mH @ y @ g.mH
+        return -(y.mH @ g @ y.mH) + (outer - a @ (y @ outer)) + (inner - (inner @ y) @ a), None, None
 
 
 def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
@@ -481,7 +491,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     rank = matrix_rank(A, rtol=rcond)
     if driver not in (None, "gelsy") and A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
         left = A @ solution - b
-        residuals = OPS["sum"](left * left, (-2,), False)
+        residuals = OPS["sum"]((left * left.conj()).real, (-2,), False)
     else:
         residuals = _core.empty((0,), A.dtype)
     return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, _core.empty((0,), A.dtype))
@@ -576,9 +586,9 @@ def multi_dot(tensors, *, out=None):
 
 @numpy_names
 def vecdot(x, y, *, dim=-1, out=None):
-    """Sums of products along a dimension."""
+    """Sums of products along a dimension, the first factor conjugated."""
     check_tensor("linalg.vecdot", y)
-    return _with_out(OPS["sum"](x * y, dim), out)
+    return _with_out(OPS["sum"](x.conj() * y, dim), out)
 
 
 def cross(input, other, *, dim=-1, out=None):

@@ -1,6 +1,7 @@
 """Checks for tests: closeness, and gradients against finite differences."""
 
 from . import _core
+from ._bind import OPS
 from .autograd import grad
 from .autograd.grad_mode import enable_grad, no_grad
 from .func._trees import flatten
@@ -60,8 +61,9 @@ def _close(actual, expected, rtol, atol, equal_nan, check_dtype, msg):
     if rtol is None:
         found = [_TOLERANCES.get(str(t.dtype).rpartition(".")[2], (0.0, 0.0)) for t in (a, b)]
         rtol, atol = (max(pair) for pair in zip(*found, strict=True))
-    x = [float(v) for v in a.reshape((-1,)).tolist()]
-    y = [float(v) for v in b.reshape((-1,)).tolist()]
+    number = complex if a.dtype.is_complex or b.dtype.is_complex else float
+    x = [number(v) for v in a.reshape((-1,)).tolist()]
+    y = [number(v) for v in b.reshape((-1,)).tolist()]
     worst, wrong = None, 0
     for k, (p, q) in enumerate(zip(x, y, strict=True)):
         if p == q or (equal_nan and p != p and q != q):
@@ -90,14 +92,16 @@ def _leaves(inputs):
     if not places:
         raise ValueError("gradcheck: expected at least one input that requires grad, got none.")
     for k in places:
-        if inputs[k].dtype.itemsize != 8:
-            raise ValueError(f"gradcheck: expected float64 inputs, got {inputs[k].dtype}. Convert with .double().")
+        if inputs[k].dtype.name not in ("float64", "complex128"):
+            raise ValueError(
+                f"gradcheck: expected float64 or complex128 inputs, got {inputs[k].dtype}. Convert with .double()."
+            )
     return inputs, places
 
 
 def _outputs(func, inputs):
     leaves, _ = flatten(func(*inputs))
-    return [v for v in leaves if isinstance(v, _Tensor) and v.dtype.is_floating_point]
+    return [v for v in leaves if isinstance(v, _Tensor) and v.dtype.is_inexact]
 
 
 def gradcheck(
@@ -119,7 +123,8 @@ def gradcheck(
 
     Args:
         func: takes tensors, returns a tensor or a tree of tensors.
-        inputs: a tensor or a tuple; float64 tensors that require grad are checked.
+        inputs: a tensor or a tuple; float64 and complex128 tensors that require grad are checked. The real and the
+            imaginary part of a complex number count as two elements.
         eps: half the step of the differences.
         atol, rtol: allowed deviation of an element.
         raise_exception: False returns False instead of raising.
@@ -163,7 +168,7 @@ def _numeric(func, inputs, places, eps):
     with no_grad():
         for place in places:
             x = inputs[place].detach()
-            values = x.reshape((-1,)).tolist()
+            values = _flat(x)
             rows = []
             for k, value in enumerate(values):
                 ends = []
@@ -171,7 +176,7 @@ def _numeric(func, inputs, places, eps):
                     moved = list(values)
                     moved[k] = value + sign * eps
                     changed = list(inputs)
-                    changed[place] = _core.from_data(moved, x.dtype).reshape(tuple(x.shape))
+                    changed[place] = _shaped(moved, x)
                     ends.append([_flat(v) for v in _outputs(func, changed)])
                 rows.append(
                     [[(p - q) / (2 * eps) for p, q in zip(a, b, strict=True)] for a, b in zip(*ends, strict=True)]
@@ -181,21 +186,40 @@ def _numeric(func, inputs, places, eps):
 
 
 def _flat(t):
-    return t.detach().reshape((-1,)).tolist()
+    """All real numbers of a tensor: of complex ones both parts."""
+    t = t.detach()
+    return (OPS["view_as_real"](t) if t.dtype.is_complex else t).reshape((-1,)).tolist()
+
+
+def _shaped(values, like):
+    """The inverse of _flat."""
+    if not like.dtype.is_complex:
+        return _core.from_data(values, like.dtype).reshape(tuple(like.shape))
+    parts = _core.from_data(values, like.dtype.to_real()).reshape((*like.shape, 2))
+    return OPS["view_as_complex"](parts).detach()
+
+
+def _count(t):
+    return t.numel() * (2 if t.dtype.is_complex else 1)
+
+
+def _units(t):
+    """Tensors like t with 1 at one of its real numbers and 0 elsewhere."""
+    for k in range(_count(t)):
+        unit = [0.0] * _count(t)
+        unit[k] = 1.0
+        yield _shaped(unit, t)
 
 
 def _analytic(func, inputs, places):
     with enable_grad():
         outputs = _outputs(func, inputs)
         wanted = [inputs[k] for k in places]
-        table = [[[[0.0] * v.numel() for v in outputs] for _ in range(t.numel())] for t in wanted]
+        table = [[[[0.0] * _count(v) for v in outputs] for _ in range(_count(t))] for t in wanted]
         for o, y in enumerate(outputs):
             if not y.requires_grad:
                 continue
-            for e in range(y.numel()):
-                unit = [0.0] * y.numel()
-                unit[e] = 1.0
-                g = _core.from_data(unit, y.dtype).reshape(tuple(y.shape))
+            for e, g in enumerate(_units(y)):
                 found = grad(y, wanted, g, retain_graph=True, allow_unused=True)
                 for i, t in enumerate(found):
                     for k, value in enumerate([] if t is None else _flat(t)):
@@ -210,10 +234,7 @@ def _forward(func, inputs, places):
     for place in places:
         x = inputs[place].detach()
         rows = []
-        for k in range(x.numel()):
-            unit = [0.0] * x.numel()
-            unit[k] = 1.0
-            t = _core.from_data(unit, x.dtype).reshape(tuple(x.shape))
+        for t in _units(x):
 
             def along(v, place=place):
                 changed = [u.detach() if isinstance(u, _Tensor) else u for u in inputs]
@@ -250,8 +271,8 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
         grad_outputs = []
         for n, v in enumerate(outputs):
             # Different, not symmetric, and the same in every run.
-            values = [((7 * k + 3 * n) % 11 - 4.5) / 5 for k in range(v.numel())]
-            grad_outputs.append(_core.from_data(values, v.dtype).reshape(tuple(v.shape)).requires_grad_())
+            values = [((7 * k + 3 * n) % 11 - 4.5) / 5 for k in range(_count(v))]
+            grad_outputs.append(_shaped(values, v).requires_grad_())
     else:
         grad_outputs = [grad_outputs] if isinstance(grad_outputs, _Tensor) else list(grad_outputs)
     count = len(inputs)

@@ -87,7 +87,8 @@ inline void array_unref(Array& a) {
   a.storage = nullptr;
 }
 
-// New array with undefined contents over `layout` (steals the reference). 0-d values are inline.
+// New array with undefined contents over `layout` (steals the reference). 0-d values are inline, except complex128
+// ones: they are wider than the place for them.
 // Returns false, having released the layout, when memory is exhausted.
 bool array_new(Array* out, int dtype, Layout* layout);
 // Moves an inline value into a storage of its own, so that it can be aliased. False: memory is exhausted.

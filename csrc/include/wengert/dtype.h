@@ -17,26 +17,40 @@ enum DType : std::uint8_t {
   kBFloat16,
   kFloat32,
   kFloat64,
+  kComplex64,
+  kComplex128,
   kNumDTypes
 };
 
 // Categories in the order of promotion: a higher category wins whatever the sizes.
-enum Category : std::uint8_t { kCatBool = 0, kCatInt, kCatFloat };
+enum Category : std::uint8_t { kCatBool = 0, kCatInt, kCatFloat, kCatComplex };
 
-constexpr std::uint8_t kItemSize[kNumDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
-constexpr const char* kDTypeName[kNumDTypes] = {"bool",  "uint8",   "int8",     "int16",   "int32",
-                                                "int64", "float16", "bfloat16", "float32", "float64"};
+constexpr std::uint8_t kItemSize[kNumDTypes] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
+constexpr const char* kDTypeName[kNumDTypes] = {"bool",    "uint8",   "int8",      "int16",
+                                                "int32",   "int64",   "float16",   "bfloat16",
+                                                "float32", "float64", "complex64", "complex128"};
 
 inline index_t itemsize(int dt) { return kItemSize[dt]; }
-inline Category category(int dt) { return dt == kBool ? kCatBool : dt <= kInt64 ? kCatInt : kCatFloat; }
-inline bool is_float(int dt) { return dt >= kFloat16; }
+inline Category category(int dt) {
+  return dt == kBool ? kCatBool : dt <= kInt64 ? kCatInt : dt <= kFloat64 ? kCatFloat : kCatComplex;
+}
+// The real floating types; is_inexact has the complex ones too, and is what gradients flow through.
+inline bool is_float(int dt) { return dt >= kFloat16 && dt <= kFloat64; }
+inline bool is_complex(int dt) { return dt >= kComplex64; }
+inline bool is_inexact(int dt) { return dt >= kFloat16; }
 inline bool is_half(int dt) { return dt == kFloat16 || dt == kBFloat16; }
 inline bool is_int(int dt) { return dt >= kUInt8 && dt <= kInt64; }
+
+// The type of the parts of a complex type, and the complex type whose parts hold a floating one.
+inline DType part_type(int dt) { return dt == kComplex64 ? kFloat32 : kFloat64; }
+inline DType complex_type(int dt) { return dt == kFloat64 ? kComplex128 : kComplex64; }
 
 // The smallest type that holds both, by PyTorch's table.
 inline DType promote(int a, int b) {
   if (a == b) return static_cast<DType>(a);
   Category ca = category(a), cb = category(b);
+  if (ca != cb && (ca == kCatComplex || cb == kCatComplex))
+    return a == kComplex128 || b == kComplex128 || a == kFloat64 || b == kFloat64 ? kComplex128 : kComplex64;
   if (ca != cb) return static_cast<DType>(ca > cb ? a : b);
   if (ca == kCatInt) {
     // uint8 with a signed type: the signed type when wider than 8 bits, int16 beside int8.

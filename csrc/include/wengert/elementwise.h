@@ -3,6 +3,7 @@
 // A functor has `template <class T> static ... at(T...)`; the loops below inline it. `ivdep` is sound because the
 // output is either the same memory as an operand, element for element, or does not overlap it.
 #pragma once
+#include "wengert/complex.h"
 #include "wengert/dtype.h"
 #include "wengert/kernels.h"
 
@@ -52,6 +53,15 @@ struct DTypeOf<double> {
   static constexpr DType value = kFloat64;
 };
 
+template <>
+struct DTypeOf<Complex<float>> {
+  static constexpr DType value = kComplex64;
+};
+template <>
+struct DTypeOf<Complex<double>> {
+  static constexpr DType value = kComplex128;
+};
+
 // The unsigned type in which T's arithmetic wraps without undefined behaviour (never promoted to int).
 template <class T>
 struct WrapOf {
@@ -70,6 +80,8 @@ template <>
 constexpr bool is_floating<float> = true;
 template <>
 constexpr bool is_floating<double> = true;
+template <class T>
+constexpr bool is_complex_type = DTypeOf<T>::value >= kComplex64;
 template <class T>
 constexpr bool is_signed_type = T(-1) < T(0);
 

@@ -84,6 +84,7 @@ enum OpFlag : std::uint32_t {
   kAccumulates = 16,  // honours OpCall::accumulate
   kNoGrad = 32,       // has no gradient rule
   kDivides = 64,      // of integers: a divisor of 0 is an error
+  kConjugates = 128, // its rule says itself what is conjugated; other rules read conjugates of complex saved values
 };
 
 // What a forward function returns, beside 0 (done) and -1 (error): the result cannot be added to `dest` directly,
@@ -141,7 +142,7 @@ struct ForwardEntry {
 // clang-format off
 #define WG_FORWARD_LISTS(X) \
   X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan) \
-  X(recurrent) X(attention) X(bag)
+  X(recurrent) X(attention) X(bag) X(complex)
 // clang-format on
 #define WG_DECLARE_LIST(name) extern const ForwardEntry name##_forwards[];
 WG_FORWARD_LISTS(WG_DECLARE_LIST)

@@ -11,7 +11,8 @@ inline int compute_dtype(int dtype) { return is_half(dtype) ? static_cast<int>(k
 // Sets the error and returns -1 unless x is floating.
 inline int expect_floating(const OpCall& c, const Array& x) {
   if (is_float(x.dtype)) return 0;
-  return fail(kRuntimeError, "%s: expected a floating tensor, got dtype %s. Convert it with .float().", c.op->name,
+  return fail(is_complex(x.dtype) ? kNotImplemented : kRuntimeError,
+              "%s: expected a floating tensor, got dtype %s. Convert it with .float().", c.op->name,
               kDTypeName[x.dtype]);
 }
 

@@ -68,6 +68,11 @@ def _first_gradients(roots, grads, op):
                     f"{op}: expected a tensor of one element, got shape {tuple(root.shape)}. Pass its gradient, or "
                     "reduce first with .sum()."
                 )
+            if root.requires_grad and root.dtype.is_complex:
+                raise RuntimeError(
+                    f"{op}: expected a real tensor, got {root.dtype}. Pass its gradient, or make it real with .abs() or "
+                    ".real."
+                )
             g = _core.full(tuple(root.shape), 1.0, root.dtype)
         elif not isinstance(g, _Tensor):
             raise TypeError(f"{op}: expected a Tensor or None for a gradient, got {type(g).__name__}.")
@@ -77,6 +82,8 @@ def _first_gradients(roots, grads, op):
                 f"the shape "
                 "of the tensor that it belongs to."
             )
+        elif g.dtype != root.dtype and (g.dtype.is_complex or root.dtype.is_complex):
+            raise RuntimeError(f"{op}: expected a gradient of dtype {root.dtype}, got {g.dtype}. Convert it first.")
         out.append(g if g.dtype == root.dtype else g.to(root.dtype))
     return out
 
@@ -208,7 +215,7 @@ def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False,
     Raises:
         RuntimeError: the tensor has no history, a gradient is missing, the graph has been freed.
     """
-    if gradient is None and inputs is None and self.numel() == 1:
+    if gradient is None and inputs is None and self.numel() == 1 and not self.dtype.is_complex:
         keep = create_graph if retain_graph is None else retain_graph
         _core.backward([self], [_core.full(tuple(self.shape), 1.0, self.dtype)], None, keep, create_graph)
         return

@@ -53,8 +53,7 @@ cdef int run_node(Slots* s, Order* o, int32_t i, Array* g, cbool keep) except -1
         for k in range(<int> p.saves.size()):
             a = node_saved(i, k)
             check_saved(i, a)
-            given[p.saves[k].reg] = a[0]
-            array_ref(a[0])   # another thread may free the graph while a large kernel runs without the lock
+            read_saved(p, &p.saves[k], a, &given[p.saves[k].reg])
         for k in range(n):
             acc[k] = NULL
             j = node_input(i, k)

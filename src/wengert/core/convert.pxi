@@ -8,9 +8,18 @@ cdef Tensor converted(Tensor t, int code):
     return <Tensor> apply_op(<Entry> entry_by_name["cast"], [t], attr_new(&word, 1))
 
 
+cdef Tensor user_converted(Tensor t, int code):
+    """converted() where a user asked for it: an imaginary part that is dropped is worth a warning."""
+    if is_complex(t.c.array.dtype) and not is_complex(code) and code != kBool:
+        import warnings
+        warnings.warn("to: expected a complex dtype for complex values, got a real one: the imaginary part is dropped. "
+                      "Use .real where that is meant.", UserWarning, stacklevel=2)
+    return converted(t, code)
+
+
 def convert(Tensor self, dtype):
     """The tensor in another dtype; itself where it has it already."""
-    return converted(self, dtype_code(dtype, "to"))
+    return user_converted(self, dtype_code(dtype, "to"))
 
 
 def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blocking=False, copy=False,
@@ -28,7 +37,7 @@ def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blo
     cdef int code = self.c.array.dtype, flags = 0
     cdef Tensor t
     for a in args:
-        if isinstance(a, DTypeObject) or a is float or a is int or a is bool:
+        if isinstance(a, DTypeObject) or a is float or a is int or a is bool or a is complex:
             dtype = a
         elif isinstance(a, Tensor):
             other = a
@@ -44,7 +53,7 @@ def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blo
         code = (<Tensor?> other).c.array.dtype
     if dtype is not None:
         code = dtype_code(dtype, "to")
-    t = converted(self, code)
+    t = user_converted(self, code)
     if copy and t is self:
         return apply_op(clone_entry(), [self], NULL)
     return t
@@ -52,52 +61,62 @@ def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blo
 
 def type_as(Tensor self not None, Tensor other not None):
     """The tensor in the dtype of another."""
-    return converted(self, other.c.array.dtype)
+    return user_converted(self, other.c.array.dtype)
 
 
 def to_float32(Tensor self not None, memory_format=None):
     """The tensor as float32; itself where it is already."""
-    return converted(self, kFloat32)
+    return user_converted(self, kFloat32)
 
 
 def to_float64(Tensor self not None, memory_format=None):
     """The tensor as float64; itself where it is already."""
-    return converted(self, kFloat64)
+    return user_converted(self, kFloat64)
 
 
 def to_float16(Tensor self not None, memory_format=None):
     """The tensor as float16; itself where it is already."""
-    return converted(self, kFloat16)
+    return user_converted(self, kFloat16)
 
 
 def to_bfloat16(Tensor self not None, memory_format=None):
     """The tensor as bfloat16; itself where it is already."""
-    return converted(self, kBFloat16)
+    return user_converted(self, kBFloat16)
 
 
 def to_int64(Tensor self not None, memory_format=None):
     """The tensor as int64; itself where it is already."""
-    return converted(self, kInt64)
+    return user_converted(self, kInt64)
 
 
 def to_int32(Tensor self not None, memory_format=None):
     """The tensor as int32; itself where it is already."""
-    return converted(self, kInt32)
+    return user_converted(self, kInt32)
 
 
 def to_int16(Tensor self not None, memory_format=None):
     """The tensor as int16; itself where it is already."""
-    return converted(self, kInt16)
+    return user_converted(self, kInt16)
 
 
 def to_int8(Tensor self not None, memory_format=None):
     """The tensor as int8; itself where it is already."""
-    return converted(self, kInt8)
+    return user_converted(self, kInt8)
 
 
 def to_uint8(Tensor self not None, memory_format=None):
     """The tensor as uint8; itself where it is already."""
-    return converted(self, kUInt8)
+    return user_converted(self, kUInt8)
+
+
+def to_complex64(Tensor self not None, memory_format=None):
+    """The tensor as complex64; itself where it is already."""
+    return converted(self, kComplex64)
+
+
+def to_complex128(Tensor self not None, memory_format=None):
+    """The tensor as complex128; itself where it is already."""
+    return converted(self, kComplex128)
 
 
 def to_bool(Tensor self not None, memory_format=None):
@@ -157,7 +176,7 @@ def fill_(Tensor self not None, value):
     """Writes a number, or the value of a 0-d tensor, to every element; returns the tensor."""
     if isinstance(value, Tensor) and (<Tensor> value).c.array.layout.ndim:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}.")
-    if not isinstance(value, (Tensor, int, float)):
+    if not isinstance(value, (Tensor, int, float, complex)):
         value = number_of(value, "fill_")
     return copy_to(self, value)
 

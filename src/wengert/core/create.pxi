@@ -51,6 +51,9 @@ def full(size, value, dtype=None):
     cdef Tensor t
     if isinstance(value, Tensor):
         value = value.item()
+    if is_complex_number(value):
+        code = complex_type(default_dtype) if dtype is None else dtype_code(dtype, "full")
+        return filled(code, n, shape, value, "full")
     weak_array(value, &weak)
     layout_decref(weak.layout)
     if dtype is None:
@@ -74,7 +77,7 @@ cdef int fill_array(Array* a, Array* value) except -1:
     elif a.layout.contiguous:
         p = a.data()
         total = a.nbytes()
-        if one.u.i64 == 0 and total:
+        if one.storage == NULL and one.u.i64 == 0 and total:
             memset(p, 0, total)   # the bits of zero are zeros in every dtype
         elif total:
             memcpy(p, one.data(), item)
@@ -95,7 +98,7 @@ cdef int fill_array(Array* a, Array* value) except -1:
 # ---- from Python data -------------------------------------------------------------------------------------------
 
 cdef int data_kind(object v) except -2:
-    """0 bool, 1 int, 2 float, 3 a tensor, an array or a NumPy scalar, 4 a sequence, -1 anything else."""
+    """0 bool, 1 int, 2 float or complex, 3 a tensor, an array or a NumPy scalar, 4 a sequence, -1 anything else."""
     if PyFloat_CheckExact(v):
         return 2
     if PyBool_Check(v):
@@ -108,7 +111,7 @@ cdef int data_kind(object v) except -2:
     if (isinstance(v, Tensor) or hasattr(v, "__array_finalize__") or hasattr(v, "__array_interface__")
             or hasattr(v, "__array__")):
         return 3
-    if PyFloat_Check(v):
+    if PyFloat_Check(v) or isinstance(v, complex):
         return 2
     if hasattr(v, "__len__") and hasattr(v, "__getitem__") and not isinstance(v, (str, bytes, dict)):
         return 4
@@ -127,6 +130,8 @@ cdef int number_code(object v) except -1:
         return (<Tensor> v).c.array.dtype
     if hasattr(v, "dtype"):
         return (<DTypeObject> numpy_dtype_object(v.dtype)).code
+    if isinstance(v, complex):
+        return complex_type(default_dtype)
     return default_dtype if PyFloat_Check(v) else kInt64
 
 
@@ -138,8 +143,17 @@ cdef int64_t whole(object v) except? -1:
 
 
 cdef int put_number(char* p, int dtype, object v) except -1:
-    cdef double d
     cdef int64_t n
+    cdef double complex z
+    if is_complex(dtype):
+        z = complex(v)
+        if dtype == kComplex64:
+            (<float*> p)[0] = <float> z.real
+            (<float*> p)[1] = <float> z.imag
+        else:
+            (<double*> p)[0] = z.real
+            (<double*> p)[1] = z.imag
+        return 0
     if dtype == kFloat32:
         (<float*> p)[0] = <float> <double> float(v)
     elif dtype == kFloat64:
@@ -266,6 +280,8 @@ def from_data(data, dtype=None):
                              "rows must have the same length.")
         if kind < 0:
             raise TypeError(f"tensor: expected numbers, got {type(v).__name__}.")
+        if kind == 2 and dtype is not None and isinstance(v, complex) and not is_complex(dtype_code(dtype, "tensor")):
+            raise TypeError(f"tensor: expected numbers that {dtype} can hold, got {v}. Use a complex dtype.")
         if kind == 3 and tuple(v.shape) != ():
             raise ValueError(f"tensor: expected a number at dimension {ndim}, got shape {tuple(v.shape)}.")
         if dtype is None:
@@ -287,8 +303,8 @@ def from_data(data, dtype=None):
 # ---- NumPy and DLPack -------------------------------------------------------------------------------------------
 
 cdef dict _typestr = {"|b1": kBool, "|u1": kUInt8, "|i1": kInt8, "<i2": kInt16, "<i4": kInt32, "<i8": kInt64,
-                      "<f2": kFloat16, "<f4": kFloat32, "<f8": kFloat64}
-cdef list _typestr_of = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", None, "<f4", "<f8"]
+                      "<f2": kFloat16, "<f4": kFloat32, "<f8": kFloat64, "<c8": kComplex64, "<c16": kComplex128}
+cdef list _typestr_of = ["|b1", "|u1", "|i1", "<i2", "<i4", "<i8", "<f2", None, "<f4", "<f8", "<c8", "<c16"]
 
 
 cdef object numpy_dtype_object(object dtype):
@@ -303,7 +319,7 @@ cdef void release_owner(void* owner) noexcept with gil:
 
 
 cdef dict _buffer_formats = {"?": kBool, "B": kUInt8, "b": kInt8, "h": kInt16, "i": kInt32, "l": kInt64, "q": kInt64,
-                             "e": kFloat16, "f": kFloat32, "d": kFloat64}
+                             "e": kFloat16, "f": kFloat32, "d": kFloat64, "Zf": kComplex64, "Zd": kComplex128}
 
 
 cdef Tensor from_buffer(object array):

@@ -126,12 +126,14 @@ cdef int foreign_operand(object v, Array* a, str op) except -1:
         weak_array(v.item(), a)
         layout_decref(a.layout)
         return 0
+    if getattr(v, "is_sparse", False):
+        raise NotImplementedError(f"{op}: expected dense operands, got a sparse tensor. Use .to_dense() first.")
     raise TypeError(f"{op}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() or "
                     f"wengert.from_numpy() first.")
 
 
 cdef inline cbool grad_wanted(Array* out) noexcept:
-    return not wg_grad_off() and is_float(out.dtype)
+    return not wg_grad_off() and is_inexact(out.dtype)
 
 
 cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
@@ -209,7 +211,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
     cdef int nin = <int> len(operands), k, status, held = 0
     cdef int32_t node = -1
     cdef Tensor t, o
-    cdef cbool slow = active_recorder != NULL
+    cdef cbool slow = active_recorder != NULL, numbers = False
     cdef object kind = None   # the subclass of the result
     for v in operands:
         if isinstance(v, Tensor):
@@ -217,11 +219,15 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
                 slow = True
             if type(v) is not Tensor and not subclasses_off:
                 kind = v
+        elif is_complex_number(v):
+            numbers = True
     if slow and slow_dispatch is not None:
         try:
             return slow_dispatch(e, operands, decode_attrs(e, attr))
         finally:
             attr_decref(attr)
+    if numbers:
+        operands = with_complex_numbers(operands)
     if nin > MAX_SMALL:
         ins = <Array*> malloc(nin * sizeof(Array))
         nodes = <int32_t*> malloc(nin * sizeof(int32_t))
@@ -360,7 +366,7 @@ cdef inline int fast_result(Tensor o, Array* like, int dtype) except -1:
     a.layout.refs += 1
     a.dtype = <uint8_t> dtype
     a.flags = 0
-    if a.layout.ndim > 0:
+    if a.layout.ndim > 0 or dtype == kComplex128:
         a.storage = storage_new(<size_t> (a.layout.numel * itemsize(dtype)))
         if a.storage == NULL:
             raise_memory("result")
@@ -433,11 +439,11 @@ cdef object binary(int slot, object left, object right):
                     record_pair(e, o, a, x.c.node, &weak, -1)
                 return o
         return apply_op(e, [left, right], NULL)
-    if not isinstance(left, (Tensor, int, float)) and not _numpy_scalar(left):
+    if not isinstance(left, (Tensor, int, float, complex)) and not _numpy_scalar(left):
         if not hasattr(left, "__array_interface__"):
             return NotImplemented
         left = from_array(left, True)
-    if not isinstance(right, (Tensor, int, float)) and not _numpy_scalar(right):
+    if not isinstance(right, (Tensor, int, float, complex)) and not _numpy_scalar(right):
         if not hasattr(right, "__array_interface__"):
             return NotImplemented
         right = from_array(right, True)
@@ -445,7 +451,7 @@ cdef object binary(int slot, object left, object right):
 
 
 cdef cbool _numpy_scalar(object v) except? False:
-    return getattr(getattr(v, "dtype", None), "kind", "") in "biuf" and getattr(v, "shape", None) == ()
+    return getattr(getattr(v, "dtype", None), "kind", "") in "biufc" and getattr(v, "shape", None) == ()
 
 
 cdef object unary(Entry e, object v):

@@ -39,8 +39,23 @@ cdef class DTypeObject:
 
     @property
     def is_complex(self):
-        """Whether the type is complex; none of ours is yet."""
-        return False
+        """Whether the type is complex."""
+        return is_complex(self.code)
+
+    @property
+    def is_inexact(self):
+        """Whether the type is floating or complex: tensors of such a type can require grad."""
+        return is_inexact(self.code)
+
+    def to_complex(self):
+        """The complex type whose parts hold this type."""
+        if not is_inexact(self.code) or is_complex(self.code):
+            return self if is_complex(self.code) else dtypes[complex_type(default_dtype)]
+        return dtypes[complex_type(self.code)]
+
+    def to_real(self):
+        """The type of the parts of a complex type; itself for any other."""
+        return dtypes[part_type(self.code)] if is_complex(self.code) else self
 
     @property
     def is_signed(self):
@@ -99,6 +114,8 @@ cdef int dtype_code(object d, str op) except -1:
         return kInt64
     if d is bool:
         return kBool
+    if d is complex:
+        return kComplex128
     raise TypeError(f"{op}: expected a dtype such as wengert.float32, got {d!r}.")
 
 

@@ -33,6 +33,8 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
         kBFloat16 "wg::kBFloat16"
         kFloat32 "wg::kFloat32"
         kFloat64 "wg::kFloat64"
+        kComplex64 "wg::kComplex64"
+        kComplex128 "wg::kComplex128"
         kNumDTypes "wg::kNumDTypes"
     enum: kWeak "wg::kWeak"
     enum: kShapeOnly "wg::kShapeOnly"
@@ -40,6 +42,10 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
     int64_t itemsize(int)
     cbool is_float(int)
     cbool is_half(int)
+    cbool is_complex(int)
+    cbool is_inexact(int)
+    DType part_type(int)
+    DType complex_type(int)
     cbool is_int(int)
     DType promote(int, int)
     struct half_t:
@@ -132,6 +138,7 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
     enum: kAccumulates "wg::kAccumulates"
     enum: kDivides "wg::kDivides"
     enum: kNoGrad "wg::kNoGrad"
+    enum: kConjugates "wg::kConjugates"
     cppclass OpInfo:
         uint16_t id
         int16_t nin
@@ -161,6 +168,9 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
     int fill_zero(const Array&)
     int add_into(const Array&, const Array&)
     int sum_to_layout(const Array&, Layout*, Array*)
+
+cdef extern from "wengert/complex_parts.h" namespace "wg" nogil:
+    int conjugate(const Array&, Array*)
 
 cdef extern from "wengert/kernels.h" namespace "wg" nogil:
     cppclass KernelEntry:

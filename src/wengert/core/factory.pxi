@@ -93,7 +93,13 @@ cdef object made(Tensor t, object out, object requires_grad, str op):
 
 cdef Tensor filled(int code, int n, int64_t* shape, object value, str op):
     cdef Array weak
-    cdef Tensor t = new_tensor(code, n, shape, op)
+    cdef Tensor t = new_tensor(code, n, shape, op), number
+    if is_complex_number(value) and is_complex(code):
+        number = complex_number(value)
+        fill_array(&t.c.array, &number.c.array)
+        return t
+    if is_complex_number(value):
+        value = real_number(complex(value), op)
     weak_array(value, &weak)
     layout_decref(weak.layout)
     fill_array(&t.c.array, &weak)
@@ -184,7 +190,7 @@ cdef object number_of(object v, str op):
     """A Python number, from a number or a tensor of one element."""
     if isinstance(v, Tensor) or hasattr(v, "item"):
         v = v.item()
-    if not isinstance(v, (int, float)):
+    if not isinstance(v, (int, float, complex)):
         raise TypeError(f"{op}: expected a number, got {type(v).__name__}.")
     return v
 
@@ -210,7 +216,7 @@ def make_arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None,
     cdef int64_t* i64
     if end is None:
         start, end = 0, start
-    start, end, step = number_of(start, "arange"), number_of(end, "arange"), number_of(step, "arange")
+    start, end, step = [real_number(number_of(v, "arange"), "arange") for v in (start, end, step)]
     whole = isinstance(start, int) and isinstance(end, int) and isinstance(step, int)
     code = wanted_dtype(dtype, out, device, "arange")
     if dtype is None and out is None and whole:
@@ -228,7 +234,8 @@ def make_arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None,
         import math
         count = math.ceil(span / step)
     n = PyLong_AsLongLong(count)
-    work = code if code == kFloat64 or code == kFloat32 else kFloat32 if is_float(code) else kInt64
+    work = (code if code == kFloat64 or code == kFloat32 else kFloat32 if is_float(code)
+            else kFloat64 if is_complex(code) else kInt64)
     t = new_tensor(work, 1, &n, "arange")
     if work == kInt64:
         first_int, step_int = PyLong_AsLongLong(int(start)), PyLong_AsLongLong(int(step))
@@ -399,6 +406,15 @@ cdef object drawn(str name, tuple sizes, object size, object out, object dtype, 
     cdef int64_t count = 1
     cdef vector[int64_t] words
     cdef Entry e = <Entry> entry_by_name[name]
+    cdef int wanted = code
+    if is_complex(code):   # both parts are drawn; a normal variance is shared by them
+        if n == kMaxDims:
+            raise ValueError(f"{op}: expected at most {kMaxDims - 1} dimensions, got {n}.")
+        shape[n] = 2
+        n += 1
+        code = part_type(code)
+        if name == "draw_normal":
+            b *= 0.5 ** 0.5
     if not is_float(code):
         raise NotImplementedError(f"{op}: expected a floating dtype, got {dtypes[code].name}. Use randint() for integers.")
     words.push_back(n)
@@ -412,6 +428,8 @@ cdef object drawn(str name, tuple sizes, object size, object out, object dtype, 
     words.push_back(float_bits(b))
     push_counter(words, e, code, count, generator)
     t = apply_op(e, [], attr_new(words.data(), <int> words.size()))
+    if code != wanted:
+        t = apply_op(<Entry> entry_by_name["view_as_complex"], [t], NULL).detach()
     return made(<Tensor> t, out, requires_grad, op)
 
 

@@ -137,7 +137,7 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
         if outputs[k] is None:
             continue
         t = <Tensor?> outputs[k]
-        if not is_float(t.c.array.dtype):
+        if not is_inexact(t.c.array.dtype):
             continue
         pick = new_pick(node, k, t.c.array.layout, t.c.array.dtype)
         if t.c.flags & T_VIEW and any([t is item for item in inputs]):

@@ -121,7 +121,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
             _advanced_set(t, keys, value)
             return 0
     view = basic_view(t, keys)
-    if not isinstance(value, (Tensor, int, float)):
+    if not isinstance(value, (Tensor, int, float, complex)):
         value = from_data(value)
     if isinstance(value, Tensor):
         # As torch: leading sizes of 1 that the target does not have are dropped.
@@ -134,6 +134,10 @@ cdef int set_item(Tensor t, object key, object value) except -1:
 cdef object copy_to(Tensor dst, object value):
     """dst.copy_(value) with broadcasting and conversion, recorded."""
     cdef Array weak
+    cdef Tensor number
+    if is_complex_number(value):
+        number = complex_number(value)
+        return fill_inplace(dst, &number.c.array)
     if not isinstance(value, Tensor):
         weak_array(value, &weak)
         layout_decref(weak.layout)
@@ -144,7 +148,7 @@ cdef object copy_to(Tensor dst, object value):
 cdef object fill_inplace(Tensor dst, Array* value):
     """dst.fill_(number): the history of dst ends here."""
     cdef Tensor scalar = tensor_from(value)
-    layout_incref(scalar.c.array.layout)
+    array_ref(scalar.c.array)
     if recorder_traces():
         (<object> active_recorder).made(scalar)
     return apply_inplace(<Entry> entry_by_name["assign"], dst, [dst, scalar], NULL)
@@ -152,7 +156,7 @@ cdef object fill_inplace(Tensor dst, Array* value):
 
 def copy_(Tensor dst, src, non_blocking=False):
     """Writes src's values, converted and broadcast, to dst; returns dst."""
-    if not isinstance(src, (Tensor, int, float)):
+    if not isinstance(src, (Tensor, int, float, complex)):
         raise TypeError(f"copy_: expected a Tensor, got {type(src).__name__}.")
     return copy_to(dst, src)
 
@@ -197,5 +201,7 @@ def matmul_any(input, other, *, out=None):
     result = matmul(input, other)
     if result is NotImplemented:
         bad = input if not isinstance(input, Tensor) else other
+        if getattr(bad, "is_sparse", False):
+            return input @ other
         raise TypeError(f"matmul: expected a Tensor, got {type(bad).__name__}.")
     return result if out is None else write_out("matmul", result, out)

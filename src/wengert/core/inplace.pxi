@@ -3,7 +3,9 @@
 # Note [Views and in-place writes]. A view keeps its base (the root of its memory) and the epoch at which its node was
 # made. A write into a view, or into a base that has views, is recorded in functional form: the write itself, and for a
 # view a strided_scatter node on the base, whose epoch is then raised. Views whose epoch is old regenerate their node as
-# as_strided of the base when they are next used. So gradients are PyTorch's, and nothing has a second alias model.
+# as_strided of the base when they are next used. A view of another dtype (the parts of complex numbers, or numbers of
+# parts) stands in the base's place as real numbers: view_as_real comes before, view_as_complex after. So gradients are
+# PyTorch's, and nothing has a second alias model.
 
 cdef int check_writable(Tensor x, str op) except -1:
     cdef Tensor base
@@ -53,6 +55,7 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
         check_writable(x, e.name + "_")
         if nin > MAX_SMALL:
             raise ValueError(f"{e.name}_: expected at most {MAX_SMALL} operands, got {nin}.")
+        operands = with_complex_numbers(operands)
         for k in range(nin):
             if operand(operands[k], &ins[k], &nodes[k], e, k) == 0 and nodes[k] >= 0:
                 mask |= <int64_t> 1 << k
@@ -68,7 +71,7 @@ cdef object apply_inplace(Entry e, Tensor x, list operands, Attr* attr):
         if status < 0:
             raise_last()
         wrote(x, &outs[0])
-        if mask and not wg_grad_off() and e.differentiable and is_float(x.c.array.dtype):
+        if mask and not wg_grad_off() and e.differentiable and is_inexact(x.c.array.dtype):
             if kept.layout != NULL:
                 ins[0] = kept
             node = record(e, ins, nodes, nin, attr, outs)
@@ -137,7 +140,10 @@ cdef int rebase(Tensor x, int32_t node) except -1:
     nodes[1] = node
     out = base.c.array
     try:
-        scatter = record(e, ins, nodes, 2, attr, &out)
+        if x.c.array.dtype == base.c.array.dtype:
+            scatter = record(e, ins, nodes, 2, attr, &out)
+        else:
+            scatter = record_parts_scatter(e, ins, nodes, attr)
     finally:
         attr_decref(attr)
         if node >= 0:
@@ -158,12 +164,18 @@ cdef Attr* region_attr(Tensor view, Tensor base) except NULL:
     cdef Layout* l = view.c.array.layout
     cdef int d
     cdef int64_t item = itemsize(view.c.array.dtype)
-    words.push_back(l.ndim)
+    cdef int parts = is_complex(view.c.array.dtype) and not is_complex(base.c.array.dtype)   # in real numbers
+    words.push_back(l.ndim + parts)
     for d in range(l.ndim):
         words.push_back(l.shape()[d])
-    words.push_back(l.ndim)
+    if parts:
+        words.push_back(2)
+        item //= 2
+    words.push_back(l.ndim + parts)
     for d in range(l.ndim):
-        words.push_back(l.strides()[d])
+        words.push_back(l.strides()[d] << parts)
+    if parts:
+        words.push_back(1)
     words.push_back((view.c.array.u.offset - base.c.array.u.offset) // item)
     return attr_new(words.data(), <int> words.size())
 
@@ -187,7 +199,10 @@ cdef int refresh_view(Tensor v) except -1:
     nodes[0] = base.c.node
     attr = region_attr(v, base)
     try:
-        v.c.node = record(<Entry> entry_by_name["as_strided"], ins, nodes, 1, attr, &v.c.array)
+        if v.c.array.dtype == base.c.array.dtype:
+            v.c.node = record(<Entry> entry_by_name["as_strided"], ins, nodes, 1, attr, &v.c.array)
+        else:
+            v.c.node = record_parts_view(v, ins, nodes, attr)
     finally:
         attr_decref(attr)
     retain_again(v)

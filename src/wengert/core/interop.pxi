@@ -58,7 +58,8 @@ cdef extern from *:
     """
     void wg_buffer_owner(Py_buffer*, PyObject*)
 
-cdef list _formats = [b"?", b"B", b"b", b"h", b"i", b"q", b"e", None, b"f", b"d"]   # by dtype, as the struct module
+# By dtype, as the struct module writes them; complex ones as NumPy does.
+cdef list _formats = [b"?", b"B", b"b", b"h", b"i", b"q", b"e", None, b"f", b"d", b"Zf", b"Zd"]
 
 
 cdef int tensor_getbuffer(PyObject* self, Py_buffer* view, int flags) noexcept:
@@ -205,7 +206,7 @@ cdef Tensor reinterpreted(Tensor t, int code):
         return <Tensor> apply_op(<Entry> entry_by_name["alias"], [t], NULL)
     if t.c.flags & T_VIEW:
         refresh_view(t)
-    if t.c.node >= 0 and is_float(code) and not wg_grad_off():
+    if t.c.node >= 0 and is_inexact(code) and not wg_grad_off():
         raise RuntimeError("view: expected a tensor without history for another floating dtype, got one that requires "
                            "grad. Use .detach().")
     if t.c.flags & T_SLOW:

@@ -189,7 +189,7 @@ cdef int time_backward(int32_t i) except -1:
 
 cdef cbool has_nan(Array* a) except? False:
     cdef Array copy = a[0]
-    if not is_float(a.dtype):
+    if not is_inexact(a.dtype):
         return False
     array_ref(copy)
     t = tensor_from(&copy)

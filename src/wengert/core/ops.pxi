@@ -223,6 +223,7 @@ def infer(Entry e, operands, attrs=()):
         raise ValueError(f"{e.name}: expected at most 64 operands, got {len(operands)}.")
     if len(operands) != (len(operands) if e.variadic else <int> len(e.row.inputs)):
         raise TypeError(f"{e.name}: expected {len(e.row.inputs)} operands, got {len(operands)}.")
+    operands = with_complex_numbers(list(operands))
     for v in operands:
         operand(v, &ins[n], &node, e, n)
         if isinstance(v, Tensor) and (<Tensor> v).c.flags & T_SLOW:

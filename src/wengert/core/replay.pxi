@@ -43,7 +43,8 @@ cdef cbool has_tensor(list operands) except? False:
 
 cdef object numbers_alone(Entry e, list operands, Attr* attr):
     """An op of numbers alone: a number again, in double precision whatever the default dtype is."""
-    return apply_op(e, [full((), v, dtypes[kFloat64]) for v in operands], attr).item()
+    code = kComplex128 if any([isinstance(v, complex) for v in operands]) else kFloat64
+    return apply_op(e, [full((), v, dtypes[code]) for v in operands], attr).item()
 
 
 cdef list replay(int32_t i, object g):
@@ -59,7 +60,8 @@ cdef list replay(int32_t i, object g):
                            f"pass has freed (at {node_name(i)}). Pass retain_graph=True to the first backward().")
     regs[0] = g
     for k in range(<int> p.saves.size()):
-        regs[p.saves[k].reg] = saved_tensor(i, k, &p.saves[k], nin)
+        value = saved_tensor(i, k, &p.saves[k], nin)
+        regs[p.saves[k].reg] = conjugated(value) if conjugates(p, &p.saves[k], node_saved(i, k)) else value
     for k in range(<int> p.constants.size()):
         regs[p.given + k] = item_of(&p.constants[k], 0)
     for k in range(<int> p.code.size()):
@@ -102,7 +104,7 @@ cdef object fit_gradient(object g, int32_t node):
         (<Tensor> like).c.array.flags = kShapeOnly
         g = apply_op(<Entry> entry_by_name["sum_to_like"], [g, like], NULL)
     if (<Tensor> g).c.array.dtype != n_dtype[node]:
-        g = g.to(dtypes[n_dtype[node]])
+        g = converted(<Tensor> g, n_dtype[node])
     return g
 
 

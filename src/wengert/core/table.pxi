@@ -61,6 +61,8 @@ def register(row):
             flags |= kAccumulates
         elif flag == "divides":
             flags |= kDivides
+        elif flag == "conjugates":
+            flags |= kConjugates
         else:
             raise ValueError(f"op table: row {row.name!r} has the unknown flag {flag!r}")
     if not row.differentiable:

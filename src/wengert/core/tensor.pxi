@@ -169,10 +169,10 @@ cdef class Tensor:
         return bool(single(self, "bool"))
 
     def __float__(self):
-        return float(single(self, "float"))
+        return float(real_number(single(self, "float"), "float"))
 
     def __int__(self):
-        return int(single(self, "int"))
+        return int(real_number(single(self, "int"), "int"))
 
     def __index__(self):
         if not is_int(self.c.array.dtype) and self.c.array.dtype != kBool:
@@ -186,7 +186,7 @@ cdef class Tensor:
         return iter(unbind_all(self))
 
     def __contains__(self, value):
-        if not isinstance(value, (Tensor, int, float)):
+        if not isinstance(value, (Tensor, int, float, complex)):
             raise RuntimeError(f"in: expected a Tensor or a number, got {type(value).__name__}.")
         return bool((self == value).any())
 
@@ -407,11 +407,32 @@ cdef Py_ssize_t body_offset() noexcept:
 cdef object power(object base, object exponent):
     """base ** exponent; a number as exponent has a row of its own, with simple gradients."""
     cdef int64_t word
-    if (isinstance(base, Tensor) and is_float((<Tensor> base).c.array.dtype)
+    if (isinstance(base, Tensor) and is_inexact((<Tensor> base).c.array.dtype)
             and (PyLong_CheckExact(exponent) or PyFloat_CheckExact(exponent))):
         word = float_bits(float(exponent))
         return apply_op(<Entry> slot_entry[S_POW_NUMBER], [base], attr_new(&word, 1))
+    if isinstance(exponent, complex) or isinstance(exponent, Tensor) and is_complex((<Tensor> exponent).c.array.dtype):
+        # Powers of a negative base and its logarithm are those of the complex number, and so are their conjugates.
+        if isinstance(base, Tensor) and not is_complex((<Tensor> base).c.array.dtype):
+            base = converted(<Tensor> base, complex_type((<Tensor> base).c.array.dtype))
+        elif isinstance(base, (int, float)):
+            base = complex(base)
     return binary(S_POW, base, exponent)
+
+
+def pow_any(input, exponent, *, out=None):
+    """input to the power of exponent, elementwise with broadcasting; either may be a number.
+
+    Example:
+        >>> import wengert
+        >>> wengert.pow(wengert.tensor([2.0, 3.0]), 2)
+        tensor([4., 9.])
+    """
+    result = power(input, exponent)
+    if result is NotImplemented or not isinstance(result, Tensor):
+        bad = exponent if isinstance(input, (Tensor, int, float, complex)) else input
+        raise TypeError(f"pow: expected a Tensor or a number, got {type(bad).__name__}.")
+    return result if out is None else write_out("pow", result, out)
 
 
 # ---- values as Python numbers ----------------------------------------------------------------------------------
@@ -433,6 +454,10 @@ cdef object item_at(const char* p, int dtype):
         return (<int8_t*> p)[0]
     if dtype == kInt16:
         return (<int16_t*> p)[0]
+    if dtype == kComplex64:
+        return complex((<float*> p)[0], (<float*> p)[1])
+    if dtype == kComplex128:
+        return complex((<double*> p)[0], (<double*> p)[1])
     if dtype == kFloat16:
         return half_to_float((<half_t*> p)[0])
     return bfloat_to_float((<bfloat_t*> p)[0])
@@ -462,6 +487,15 @@ cdef object single(Tensor t, str op):
     if active_recorder != NULL:
         (<object> active_recorder).mark_value_read(op)
     return item_of(&t.c.array, 0)
+
+
+cdef object real_number(object v, str op):
+    """A number as a real one; an imaginary part is an error."""
+    if not isinstance(v, complex):
+        return v
+    if v.imag != 0:
+        raise RuntimeError(f"{op}: expected a number without an imaginary part, got {v}. Use .real or abs().")
+    return v.real
 
 
 cdef object to_list(Tensor t):
@@ -523,8 +557,8 @@ cdef int set_requires_grad(Tensor t, cbool wanted) except -1:
         node_release(t.c.node)
         t.c.node = -1
         return 0
-    if not is_float(t.c.array.dtype):
-        raise RuntimeError("requires_grad: expected a floating dtype, got "
+    if not is_inexact(t.c.array.dtype):
+        raise RuntimeError("requires_grad: expected a floating dtype or a complex one, got "
                            f"{(<bytes> kDTypeName[t.c.array.dtype]).decode()}. Convert with .float() first.")
     i = node_new()
     n_flags[i] = N_LEAF
@@ -592,9 +626,9 @@ cdef int replace_data(Tensor t, Tensor value) except -1:
     a = value.c.array
     array_ref(a)
     if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF:
-        if not is_float(a.dtype):
+        if not is_inexact(a.dtype):
             array_unref(a)
-            raise RuntimeError("data: expected a floating dtype for a tensor that requires grad, got "
+            raise RuntimeError("data: expected a floating dtype or a complex one for a tensor that requires grad, got "
                                f"{dtypes[a.dtype].name}.")
         layout_decref(n_layout[t.c.node])
         n_layout[t.c.node] = a.layout

@@ -158,7 +158,7 @@ def _elementwise(frame, entry, operands, attrs):
         if wanted.is_floating_point:
             values = [
                 call("cast", value, attrs=(wanted,))
-                if is_tensor(v) and len(v.shape) == 0 and v.dtype.is_floating_point and v.dtype != wanted
+                if is_tensor(v) and len(v.shape) == 0 and v.dtype.is_inexact and v.dtype != wanted
                 else value
                 for v, value in zip(operands, values, strict=True)
             ]

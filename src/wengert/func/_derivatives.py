@@ -15,7 +15,7 @@ def _checked(leaves, op, what):
     for v in leaves:
         if not is_tensor(v):
             raise TypeError(f"{op}: expected tensors for {what}, got {type(v).__name__}.")
-        if not v.dtype.is_floating_point:
+        if not v.dtype.is_inexact:
             raise RuntimeError(f"{op}: expected floating tensors for {what}, got {v.dtype}. Convert with .float().")
     return leaves
 

@@ -96,7 +96,7 @@ def _linear(entry, operands, tangents, results, attrs):
         shape_only = not row.variadic and row.inputs[k] == "like"
         if t is not None and not shape_only:
             values.append(t)
-        elif shape_only or not is_tensor(v) or not v.dtype.is_floating_point:
+        elif shape_only or not is_tensor(v) or not v.dtype.is_inexact:
             values.append(v)
         else:
             values.append(zeros(tuple(v.shape), v.dtype))
@@ -140,8 +140,15 @@ def _elementwise(entry, operands, tangents, results, attrs):
 
 def _anywhere(shape, dtype):
     """A point to differentiate a linear function at. Not 0: there rules with singularities stop the flow (zmul)."""
-    steps = _core.make_arange(1, prod(shape) + 1, dtype=dtype)
-    return call("reshape", call("add", call("frac", call("mul", steps, 0.618)), 0.5), attrs=(shape,))
+    steps = _core.make_arange(1, prod(shape) + 1, dtype=dtype.to_real())
+    point = call("reshape", call("add", call("frac", call("mul", steps, 0.618)), 0.5), attrs=(shape,))
+    return call("cast", point, attrs=(dtype,)) if dtype.is_complex else point
+
+
+def _conjugate(v):
+    if is_tensor(v):
+        return call("conj", v) if v.dtype.is_complex else v
+    return v.conjugate() if isinstance(v, complex) else v
 
 
 def _transposed(entry, operands, tangents, results, attrs):
@@ -149,10 +156,13 @@ def _transposed(entry, operands, tangents, results, attrs):
 
     row = entry.row
     places = [k for k, t in enumerate(tangents) if t is not None]
+    given, after = operands, results
+    if "conjugates" not in row.flags:  # as the backward pass does: the rule itself is that of the transpose
+        given, after = ([_conjugate(v) for v in values] for values in (operands, results))
 
     def rule(g):
         out = []
-        for k, part in zip(places, run_rule(row, places, g, operands, results, attrs), strict=True):
+        for k, part in zip(places, run_rule(row, places, g, given, after, attrs), strict=True):
             if part is not None and tuple(part.shape) != tuple(operands[k].shape):
                 part = call("sum_to_like", part, operands[k])
             out.append(part)
@@ -192,14 +202,17 @@ class DualFrame(Frame):
     @staticmethod
     def tangent(entry, operands, tangents, results, attrs):
         row = entry.row
-        if not row.differentiable or not results[0].dtype.is_floating_point:
+        if not row.differentiable or not results[0].dtype.is_inexact:
             return None
+        any_complex = any(is_tensor(v) and v.dtype.is_complex for v in (*operands, *results))
         if row.linear:
             rule = _linear
         elif row.name in _BY_NAME:
             rule = _BY_NAME[row.name]
+        elif row.elementwise and not (any_complex and "conjugates" in row.flags):
+            rule = _elementwise
         else:
-            rule = _elementwise if row.elementwise else _transposed
+            rule = _transposed
         t = rule(entry, operands, tangents, results, attrs)
         return None if t is None else _fitted(t, results[0])
 

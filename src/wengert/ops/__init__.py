@@ -3,6 +3,7 @@
 from . import (
     attention,
     bag,
+    complex,
     conv,
     elementwise,
     index,
@@ -25,6 +26,7 @@ __all__ = [
     "Row",
     "attention",
     "bag",
+    "complex",
     "conv",
     "elementwise",
     "index",

@@ -32,7 +32,7 @@ class Row:
     name, forward, kernel: the op, the function of csrc/ops that runs it, the kernel that it uses.
     inputs: the operands' names in the rule; args: their public names; outputs: the results' names.
     fields, schema, defaults: the attributes' names, kinds and defaults.
-    flags: elementwise, view, random, float_result, accumulates, divides.
+    flags: elementwise, view, random, float_result, accumulates, divides, conjugates (docs/decisions/0008).
     rule, differentiable: the gradient rule, and whether it is one.
     shaped: the rule reads shapes; variadic: the op takes a list; optional: public names of operands that may be absent.
     slot: the operator that the row stands for.
@@ -145,8 +145,8 @@ def op(
     """Makes a row of the decorated gradient rule and enters it into TABLE.
 
     forward names the function of csrc/ops that runs the op, kernel the kernel that it uses. flags are words:
-    elementwise, view, random, float_result, accumulates, divides (an integer divisor of 0 is an error). absent are the
-    operands that may be missing, besides those with a default.
+    elementwise, view, random, float_result, accumulates, divides (an integer divisor of 0 is an error), conjugates (the
+    rule says itself what is conjugated). absent are the operands that may be missing, besides those with a default.
     """
 
     def enter(rule):

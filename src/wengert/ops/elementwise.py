@@ -71,7 +71,7 @@ def fmod(g, a, b, y):
     return g, -g * (a / b).trunc()
 
 
-@binary(slot="pow", args=("input", "exponent"), ref="power", inplace=True, domain=(0.5, 2.0))
+@binary(slot="pow", args=("input", "exponent"), ref="power", public=False, inplace=True, domain=(0.5, 2.0))
 def pow(g, a, b, y):
     """a to the power b, elementwise with broadcasting.
 
@@ -79,7 +79,7 @@ def pow(g, a, b, y):
     second is 0.
     """
     ga = b.equals(0).where(0, g.zmul(b * a ** (b - 1)))
-    gb = (a.equals(0) * (b >= 0)).where(0, g.zmul(y * a.log()))
+    gb = (a.equals(0) * y.isfinite()).where(0, g.zmul(y * a.log()))  # finite at 0: b is not negative
     return ga, gb
 
 
@@ -105,10 +105,10 @@ def neg(g, x, y):
     return -g
 
 
-@unary(slot="abs", ref="absolute", inplace=True, kinks=(0.0,), grad_name="AbsBackward0")
+@unary(slot="abs", ref="absolute", flags="conjugates", inplace=True, kinks=(0.0,), grad_name="AbsBackward0")
 def abs(g, x, y):
     """The absolute value, elementwise. The derivative at 0 is 0."""
-    return g * x.sign()
+    return g * x.sgn()
 
 
 @unary(ref="sign", inplace=True)
@@ -394,7 +394,7 @@ def asinh(g, x, y):
 @unary(ref="arccosh", flags="float_result", inplace=True, domain=(1.2, 4.0))
 def acosh(g, x, y):
     """Inverse hyperbolic cosine, elementwise; NaN below 1."""
-    return g.zmul((x * x - 1).rsqrt())
+    return g.zmul((x - 1).rsqrt() * (x + 1).rsqrt())  # two roots: of complex numbers one has another branch
 
 
 @unary(ref="arctanh", flags="float_result", inplace=True, domain=(-0.9, 0.9))

@@ -343,7 +343,7 @@ class Optimizer:
 def _converted(param, value, kept_dtypes, key=None):
     """Return saved state with its tensors in the dtype of ``param``, but for the entries ``kept_dtypes``."""
     if isinstance(value, wengert.Tensor):
-        if key in kept_dtypes or not param.is_floating_point():
+        if key in kept_dtypes or not param.dtype.is_inexact:
             return value
         return value.to(dtype=param.dtype)
     if isinstance(value, dict):
