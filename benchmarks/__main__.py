@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"benchmarks: unknown peers {sorted(unknown)}; known: {', '.join(peers.PEERS)}", file=sys.stderr)
         return 2
     rows = [row for row in all_rows() if options.full or not row.full or row.name.startswith(tuple(options.names))]
+    if not options.names:
+        # Rows that only compare with peers that were not asked for say nothing.
+        rows = [row for row in rows if {peers.peer_of(name) for name in row.contestants} & (chosen - {"wengert"})]
     if options.names:
         for name in options.names:
             if not any(row.name.startswith(name) for row in rows):

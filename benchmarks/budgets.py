@@ -58,6 +58,11 @@ def median(scale: float) -> Figure:
     return lambda results: results["wengert"]["median"] * scale
 
 
+def plan_median(scale: float) -> Figure:
+    """Return the figure "median time of wengert's plan", scaled from seconds."""
+    return lambda results: results["wengert plan"]["median"] * scale
+
+
 BUDGETS = (
     Budget("recorded a + b, (): times torch", "add-scalar", times_faster_than("torch"), 20),
     Budget("recorded a + b, (16,): times torch", "add-16", times_faster_than("torch"), 20),
@@ -71,6 +76,18 @@ BUDGETS = (
     ),
     Budget("4-64-64-2 step: times torch", "mlp-small", times_faster_than("torch"), 6),
     Budget("4-64-64-2 plan: times torch", "mlp-small", times_faster_than("torch", "wengert plan"), 12),
+    Budget(
+        "chain of 10,000 scalars planned: ns per op",
+        "scalar-chain",
+        plan_median(1e9),
+        10,
+        at_least=False,
+        binds=False,
+    ),
+    Budget("micrograd's step planned: ms", "scalar-mlp", plan_median(1e3), 0.65, at_least=False, binds=False),
+    Budget("LSTM planned: times torch", "lstm", times_faster_than("torch", "wengert plan"), 1),
+    Budget("neural ODE planned: times NumPy", "neural-ode", times_faster_than("numpy", "wengert plan"), 1),
+    Budget("leapfrog planned: times NumPy", "logistic", times_faster_than("numpy", "wengert plan"), 1),
     Budget("784-256-128-10 step: times torch", "mlp-mnist", times_faster_than("torch"), 1),
     Budget("LSTM step: times torch", "lstm", times_faster_than("torch"), 1),
     Budget("CNN step: times torch", "cnn", times_faster_than("torch"), 1),

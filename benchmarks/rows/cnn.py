@@ -37,8 +37,8 @@ def _model(nn):
     )
 
 
-def _tensors(name: str) -> Step:
-    return training_step(name, _model, _data(), lambda m, p: m.optim.Adam(p, lr=_LR), "cross_entropy")
+def _tensors(name: str, compiled: bool = False) -> Step:
+    return training_step(name, _model, _data(), lambda m, p: m.optim.Adam(p, lr=_LR), "cross_entropy", compiled)
 
 
 def _columns(x: np.ndarray) -> np.ndarray:
@@ -114,7 +114,12 @@ ROWS = [
     Row(
         name="cnn",
         title="convolutions 1→16→32, 3x3, pooling, batch 64, 28x28, Adam step",
-        contestants={"wengert": lambda: _tensors("wengert"), "numpy": _numpy, "torch": lambda: _tensors("torch")},
+        contestants={
+            "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "numpy": _numpy,
+            "torch": lambda: _tensors("torch"),
+        },
         reference="numpy",
         rtol=1e-3,
     )

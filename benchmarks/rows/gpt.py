@@ -41,7 +41,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, text[:, :-1].copy(), text[:, 1:].copy()
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     functional = module.nn.functional
     weights, *arrays = _data()
@@ -77,7 +77,7 @@ def _tensors(name: str) -> Step:
         optimizer.step()
         return loss
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _norm(x, weight, bias):
@@ -187,7 +187,12 @@ ROWS = [
     Row(
         name="gpt",
         title="GPT, 4 layers, 4 heads, width 128, context 64, batch 16, AdamW step",
-        contestants={"wengert": lambda: _tensors("wengert"), "numpy": _numpy, "torch": lambda: _tensors("torch")},
+        contestants={
+            "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "numpy": _numpy,
+            "torch": lambda: _tensors("torch"),
+        },
         reference="numpy",
         rtol=1e-3,
     )

@@ -20,7 +20,7 @@ def _data() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x, y, np.zeros(_FEATURES, dtype=np.float32), rng.standard_normal(_FEATURES, dtype=np.float32)
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     softplus = module.nn.functional.softplus
     x, y, start, push = (module.from_numpy(array) for array in _data())
@@ -40,7 +40,7 @@ def _tensors(name: str) -> Step:
             p = p - eps * gradient(q)
         return [q, p]
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _numpy() -> Step:
@@ -83,6 +83,7 @@ ROWS = [
         title="logistic regression, N=1000, D=20, 1000 leapfrog steps",
         contestants={
             "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
             "autograd": _autograd,

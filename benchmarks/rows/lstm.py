@@ -27,7 +27,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, text[:-1].copy(), text[1:].copy()
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     functional = module.nn.functional
     weights, *arrays = _data()
@@ -53,7 +53,7 @@ def _tensors(name: str) -> Step:
         optimizer.step()
         return loss
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -111,7 +111,12 @@ ROWS = [
     Row(
         name="lstm",
         title="LSTM cell by hand, 128 units, batch 32, 64 steps, 65 characters, Adam step",
-        contestants={"wengert": lambda: _tensors("wengert"), "numpy": _numpy, "torch": lambda: _tensors("torch")},
+        contestants={
+            "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "numpy": _numpy,
+            "torch": lambda: _tensors("torch"),
+        },
         reference="numpy",
         rtol=1e-3,
     )

@@ -28,7 +28,7 @@ def _rollout(field, y):
     return y
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     linear = module.nn.functional.linear
     weights, start = _data()
@@ -46,7 +46,7 @@ def _tensors(name: str) -> Step:
         (end * end).mean().backward()
         return [parameter.grad for parameter in parameters]
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _numpy() -> Step:
@@ -104,6 +104,7 @@ ROWS = [
         title="Runge-Kutta 4, 200 steps of a 2-32-2 tanh network, batch 16, gradient through all",
         contestants={
             "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
             "autograd": _autograd,

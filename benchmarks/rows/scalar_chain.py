@@ -15,7 +15,7 @@ def _expected() -> list[float]:
     return [power + (1 - power) / (1 - _FACTOR)]
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     x = module.tensor(0.01, requires_grad=True)
     factor = module.tensor(_FACTOR)
@@ -28,7 +28,7 @@ def _tensors(name: str) -> Step:
         z.backward()
         return x.grad
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _pure() -> Step:
@@ -66,6 +66,7 @@ ROWS = [
         title="chain of 10,000 scalar ops, forward and backward",
         contestants={
             "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
             "pure": _pure,
             "torch": lambda: _tensors("torch"),
             "autograd": _autograd,

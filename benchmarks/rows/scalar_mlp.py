@@ -60,7 +60,7 @@ def _scalars(make) -> tuple[list, list]:
     return layers, [p for rows, biases in layers for row in (*rows, biases) for p in row]
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     points, labels = (array.tolist() for array in moons())
     layers, parameters = _scalars(lambda value: module.tensor(float(value), requires_grad=True))
@@ -75,7 +75,7 @@ def _tensors(name: str) -> Step:
                 parameter -= _LR * parameter.grad
         return loss
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _pure() -> Step:
@@ -127,6 +127,7 @@ ROWS = [
         title="micrograd's moons network 2-16-16-1 from scalars, 100 points (NumPy: with arrays, by hand)",
         contestants={
             "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "pure": _pure,
             "torch": lambda: _tensors("torch"),

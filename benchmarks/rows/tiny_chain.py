@@ -15,7 +15,7 @@ def _arrays() -> list[np.ndarray]:
     return [(0.5 * rng.standard_normal(16)).astype(np.float32) for _ in range(4)]
 
 
-def _tensors(name: str) -> Step:
+def _tensors(name: str, compiled: bool = False) -> Step:
     module = peers.load(name)
     x, a, b, c = (module.from_numpy(array) for array in _arrays())
     x.requires_grad_()
@@ -28,7 +28,7 @@ def _tensors(name: str) -> Step:
         z.sum().backward()
         return x.grad
 
-    return step
+    return peers.compiler(name)(step) if compiled else step
 
 
 def _numpy() -> Step:
@@ -67,6 +67,7 @@ ROWS = [
         title="chain of 100 ops on shape (16,), forward and backward",
         contestants={
             "wengert": lambda: _tensors("wengert"),
+            "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
             "autograd": _autograd,
