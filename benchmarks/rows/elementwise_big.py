@@ -85,7 +85,7 @@ ROWS = [
             "autograd": _autograd,
         },
         reference="numpy",
-        check_steps=1,
+        check_steps=4,
         rtol=1e-3,
     )
 ]

@@ -90,7 +90,7 @@ ROWS = [
         },
         reference="numpy",
         unit="run",
-        check_steps=1,
+        check_steps=4,
         rtol=2e-3,
     )
 ]

@@ -111,7 +111,7 @@ ROWS = [
         },
         reference="numpy",
         unit="run",
-        check_steps=1,
+        check_steps=4,
         rtol=1e-3,
     )
 ]

@@ -1,5 +1,7 @@
 // Matrix products: matmul with broadcast batches, and linear.
+#include <vector>
 #include "wengert/complex_parts.h"
+
 #include "wengert/gemm.h"
 #include "wengert/kernels.h"
 #include "wengert/op.h"
@@ -46,6 +48,46 @@ struct Operands {
   }
 };
 
+// A product whose operands lie as they are wanted.
+struct PreparedGemm final : Prepared {
+  Gemm g;
+  GemmFn fn;
+  std::vector<index_t> offsets;
+  bool large, biased;
+
+  void run(char* const* in, char* out) const override {
+    Gemm now = g;
+    now.a = in[0];
+    now.b = in[1];
+    now.bias = biased ? in[2] : nullptr;
+    now.c = out;
+    Unlocked unlocked(large);
+    fn(now);
+  }
+};
+
+bool is_large(const Gemm& g) { return g.m * g.n * g.batch >= (1 << 12) && g.k > 16; }
+
+int prepare(OpCall& c, const Gemm& g, const Operands& o) {
+  bool in_place = o.a.storage == c.in[0].storage && o.b.storage == c.in[1].storage &&
+                  o.a.u.offset == c.in[0].u.offset && o.b.u.offset == c.in[1].u.offset &&
+                  (!g.bias || o.bias.storage == c.in[2].storage);
+  if (!in_place) return 0;
+  auto made = std::make_unique<PreparedGemm>();
+  made->g = g;
+  made->g.accumulate = false;
+  made->fn = gemm_kernel(o.dtype);
+  made->large = is_large(g);
+  made->biased = g.bias != nullptr;
+  if (g.a_offset) {
+    made->offsets.assign(g.a_offset, g.a_offset + 2 * g.batch);
+    made->g.a_offset = made->offsets.data();
+    made->g.b_offset = made->offsets.data() + g.batch;
+  }
+  *c.prepare = std::move(made);
+  return 0;
+}
+
 // Where the product goes: the result itself, or a temporary that is then converted (halves, strided outputs).
 int finish(OpCall& c, Gemm& g, const Operands& o, Layout* layout) {
   int natural = c.in[0].dtype;
@@ -65,10 +107,17 @@ int finish(OpCall& c, Gemm& g, const Operands& o, Layout* layout) {
   Array temp = c.out[0];
   if (indirect && !array_new(&temp, o.dtype, layout_contiguous(temp.ndim(), temp.shape())))
     return fail_memory(c.op->name, c.out[0].numel() * itemsize(o.dtype));
+  if (c.prepare) {
+    if (indirect) {
+      array_unref(temp);
+      return 0;
+    }
+    return prepare(c, g, o);
+  }
   g.c = indirect ? temp.data() : c.out[0].data();
   g.accumulate = c.accumulate && !indirect;
   {
-    Unlocked unlocked(g.m * g.n * g.batch >= (1 << 12) && g.k > 16);
+    Unlocked unlocked(is_large(g));
     gemm_kernel(o.dtype)(g);
   }
   if (!indirect) return 0;
@@ -209,9 +258,9 @@ int forward_matmul_rows(OpCall& c) { return rows_product(c, 0); }
 
 }  // namespace
 
-extern const ForwardEntry matmul_forwards[] = {{"matmul", forward_matmul},
-                                               {"linear", forward_linear},
-                                               {"matmul_rows", forward_matmul_rows},
+extern const ForwardEntry matmul_forwards[] = {{"matmul", forward_matmul, true},
+                                               {"linear", forward_linear, true},
+                                               {"matmul_rows", forward_matmul_rows, true},
                                                {nullptr, nullptr}};
 
 }  // namespace wg

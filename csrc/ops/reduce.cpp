@@ -166,6 +166,25 @@ int divide_by(const Array& a, double by) {
   return status;
 }
 
+// A reduction of memory that lies as the kernel wants it, and for means the division by their count.
+struct PreparedReduce final : Prepared {
+  void* fn;
+  BinaryFn divide = nullptr;
+  char count[8];
+  index_t outer, n, inner, results;
+  bool large;
+
+  void run(char* const* in, char* out) const override {
+    Unlocked unlocked(large);
+    if (inner == 1) {
+      reinterpret_cast<ReduceInnerFn>(fn)(in[0], out, outer, n);
+    } else {
+      reinterpret_cast<ReduceOuterFn>(fn)(in[0], out, outer, n, inner);
+    }
+    if (divide) divide(out, count, out, results, 2);
+  }
+};
+
 // reduce(x; dims, keepdim): kernel names the operation ("sum": sum_inner and sum_outer).
 int forward_reduce(OpCall& c);
 int forward_mean(OpCall& c);
@@ -194,6 +213,32 @@ int run_reduce(OpCall& c, bool mean) {
   bool indirect = k.inner->out != c.out[0].dtype || !c.out[0].layout->contiguous;
   if (indirect && !array_new(&result, k.inner->out, layout_contiguous(c.out[0].ndim(), c.out[0].shape())))
     return fail_memory(c.op->name, c.out[0].numel() * itemsize(k.inner->out));
+  if (c.prepare) {
+    const bool in_place = dense.storage == x.storage && dense.u.offset == x.u.offset;
+    if (in_place && !indirect && x.numel() > 0 && c.out[0].numel() > 0) {
+      auto made = std::make_unique<PreparedReduce>();
+      made->fn = p.inner == 1 ? k.inner->fn : k.outer->fn;
+      made->outer = p.outer;
+      made->n = p.n;
+      made->inner = p.inner;
+      made->results = c.out[0].numel();
+      made->large = dense.nbytes() >= kUnlockBytes;
+      if (mean) {
+        made->divide = kernel_fn<BinaryFn>("div", compute_dt);
+        const double by = static_cast<double>(p.n);
+        const float single = static_cast<float>(by);
+        if (compute_dt == kFloat32) {
+          std::memcpy(made->count, &single, 4);
+        } else {
+          std::memcpy(made->count, &by, 8);
+        }
+      }
+      *c.prepare = std::move(made);
+    }
+    if (indirect) array_unref(result);
+    array_unref(dense);
+    return 0;
+  }
   Array& target = indirect ? result : c.out[0];
   int bad = 0;
   if (target.numel() > 0) {
@@ -419,9 +464,12 @@ int sum_to_layout(const Array& a, Layout* like, Array* out) {
   return 0;
 }
 
-extern const ForwardEntry reduce_forwards[] = {
-    {"reduce", forward_reduce}, {"mean", forward_mean},   {"mean_embed", forward_mean_embed},
-    {"var", forward_var},       {"norm2", forward_norm2}, {"extreme", forward_extreme},
-    {nullptr, nullptr}};
+extern const ForwardEntry reduce_forwards[] = {{"reduce", forward_reduce, true},
+                                               {"mean", forward_mean, true},
+                                               {"mean_embed", forward_mean_embed},
+                                               {"var", forward_var},
+                                               {"norm2", forward_norm2},
+                                               {"extreme", forward_extreme},
+                                               {nullptr, nullptr}};
 
 }  // namespace wg

@@ -12,9 +12,10 @@ int default_dtype = kFloat32;
 OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema, int nin,
                     int nout, std::uint32_t flags) {
   ForwardFn fn = nullptr;
+  bool prepares = false;
 #define WG_SEARCH(list)                                       \
   for (const ForwardEntry* e = list##_forwards; e->name; ++e) \
-    if (!std::strcmp(e->name, forward)) fn = e->fn;
+    if (!std::strcmp(e->name, forward)) fn = e->fn, prepares = e->prepares;
   WG_FORWARD_LISTS(WG_SEARCH)
 #undef WG_SEARCH
   if (!fn) {
@@ -29,6 +30,7 @@ OpInfo* op_register(const char* name, const char* forward, const char* kernel, c
   op->kernel = kernel_copy->c_str();
   op->schema = (new std::string(schema))->c_str();
   op->forward = fn;
+  op->prepares = prepares;
   op->nin = static_cast<std::int16_t>(nin);
   op->nout = static_cast<std::int16_t>(nout);
   op->flags = flags;

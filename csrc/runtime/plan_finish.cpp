@@ -383,7 +383,7 @@ int Plan::finish(bool fuse) {
     if (!arena_) return fail_memory("plan", static_cast<index_t>(arena_bytes));
   }
   place_pointers();
-  return 0;
+  return prepare_calls();
 }
 
 // Pointers that no run changes, and the list of those that each run sets.

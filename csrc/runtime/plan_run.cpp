@@ -229,7 +229,16 @@ int Plan::run(int (*host)(void* arg, int i), int (*interrupt)(), void* arg) {
       }
       case StepKind::kCall: {
         const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
-        if (run_call(c) < 0) return -1;
+        if (c.ready) {
+          char* in[3];
+          for (int i = 0; i < c.nin; ++i) {
+            std::int32_t v = operands[static_cast<std::size_t>(c.first_in + i)];
+            in[i] = v < 0 ? nullptr : data_[static_cast<std::size_t>(v)];
+          }
+          c.ready->run(in, data_[static_cast<std::size_t>(c.out)]);
+        } else if (run_call(c) < 0) {
+          return -1;
+        }
         work += values[static_cast<std::size_t>(c.out)].layout->numel * 16;
         break;
       }

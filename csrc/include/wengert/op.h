@@ -4,6 +4,8 @@
 // used by eager execution, by gradient rules and by plans alike. It runs with the interpreter lock held; the
 // parts above a size release it (Unlocked).
 #pragma once
+#include <memory>
+
 #include "wengert/array.h"
 
 namespace wg {
@@ -84,12 +86,21 @@ enum OpFlag : std::uint32_t {
   kAccumulates = 16,  // honours OpCall::accumulate
   kNoGrad = 32,       // has no gradient rule
   kDivides = 64,      // of integers: a divisor of 0 is an error
-  kConjugates = 128, // its rule says itself what is conjugated; other rules read conjugates of complex saved values
+  kConjugates =
+      128,  // its rule says itself what is conjugated; other rules read conjugates of complex saved values
 };
 
 // What a forward function returns, beside 0 (done) and -1 (error): the result cannot be added to `dest` directly,
 // call again without it.
 constexpr int kCannotAccumulate = 1;
+
+// A call whose checks are done: what is left is a kernel and its operands. Plans keep one for each call that has
+// it.
+struct Prepared {
+  virtual ~Prepared() = default;
+  // The data of the operands in order, and of the result.
+  virtual void run(char* const* in, char* out) const = 0;
+};
 
 struct OpCall;
 using ForwardFn = int (*)(OpCall&);
@@ -104,6 +115,7 @@ struct OpInfo {
   const char*
       schema;  // one letter for each attribute: i integer, b bool, d dtype, f float, I list; j, g optional i, f
   ForwardFn forward;
+  bool prepares;  // forward honours OpCall::prepare
   // Elementwise ops: the kernel for each element type it computes in, and the type of its result.
   void* fn[kNumDTypes];
   std::uint8_t out_dtype[kNumDTypes];
@@ -121,7 +133,10 @@ struct OpCall {
   Array* dest = nullptr;    // in-place and out=: the result is written here (shape as the op gives it)
   bool all_dests = false;   // dest points to one array for each result, in memory that no operand shares
   bool accumulate = false;  // with dest: add to it instead (ops with kAccumulates only)
-  bool dry = false;         // shapes and dtypes only: results have no storage
+  // Forward functions with ForwardEntry::prepares: fill this and compute nothing, or leave it empty. Operands and
+  // `dest` then have memory of their layouts, but no values.
+  std::unique_ptr<Prepared>* prepare = nullptr;
+  bool dry = false;  // shapes and dtypes only: results have no storage
   // Bit i: somebody reads result i. What nobody reads may be left out, as an empty 0-d value.
   std::uint32_t wanted = ~0u;
 
@@ -137,6 +152,7 @@ OpInfo* op_register(const char* name, const char* forward, const char* kernel, c
 struct ForwardEntry {
   const char* name;
   ForwardFn fn;
+  bool prepares = false;
 };
 // Each file of csrc/ops lists its forward functions; registry.cpp joins the lists.
 // clang-format off

@@ -10,6 +10,7 @@
 // alive at the same moment do not overlap.
 #pragma once
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "wengert/op.h"
@@ -40,6 +41,7 @@ struct PlanCall {
   Attr* attr = nullptr;                // its own reference; not shared, for random ops are given new ranges
   std::int32_t first_in = 0, nin = 0;  // of Plan::operands; -1: absent
   std::int32_t out = 0;                // first result
+  std::shared_ptr<Prepared> ready;     // what runs instead of the forward function, where there is one
   std::int32_t dtype = -1;  // elementwise: the type it computes in; -1: goes through its forward function
 };
 
@@ -135,6 +137,7 @@ class Plan {
   };
   int constant(const Array& weak, int dtype);
   void place_pointers();
+  int prepare_calls();
   Array array(std::int32_t v, Storage* world) const;
   int run_call(const PlanCall& c);
   void run_group(const BlockGroup& g);

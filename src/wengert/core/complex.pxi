@@ -21,7 +21,7 @@ cdef Tensor complex_number(object v):
     return t
 
 
-# ---- conjugates in the backward pass (docs/decisions/0008-complex-rules.md) --------------------------------------
+# ---- conjugates in the backward pass (docs/decisions/0010-complex-rules.md) --------------------------------------
 
 cdef inline cbool conjugates(Program* p, Save* save, Array* a) noexcept:
     """Whether the rule is to read the conjugate of a value that its node saved.

@@ -14,23 +14,19 @@ from ._lines import user_line
 class _Known:
     """A tensor that the recorder has met: its value, and of a view the epoch of its base for which that holds."""
 
-    __slots__ = ("base", "epoch", "tensor", "value", "whole")
+    __slots__ = ("base", "epoch", "regions", "tensor", "value", "whole")
 
     def __init__(self, tensor, value, base=None, epoch=0):
         self.tensor = tensor
         self.value = value
         self.base = base
         self.epoch = epoch
-        self.whole = base is not None and _same_region(tensor, base.tensor)
+        self.whole = base is not None and _region(tensor) == _region(base.tensor)
+        self.regions = {}  # of a base: region -> (value of a view of it, epoch)
 
 
-def _same_region(a, b):
-    return (
-        a.dtype == b.dtype
-        and tuple(a.shape) == tuple(b.shape)
-        and tuple(a.stride()) == tuple(b.stride())
-        and a.storage_offset() == b.storage_offset()
-    )
+def _region(t):
+    return tuple(t.shape), tuple(t.stride()), t.storage_offset(), t.dtype
 
 
 class Recorder(Watcher):
@@ -78,6 +74,8 @@ class Recorder(Watcher):
 
     def _remember(self, t, value, base=None, epoch=0):
         known = self._known[id(t)] = _Known(t, value, base, epoch)
+        if base is not None:
+            base.regions[_region(t)] = value, epoch
         if t.numel() and not _core.is_shape_only(t):
             self._memory.setdefault(_core.storage_address(t)[0], known)
         return known
@@ -109,11 +107,15 @@ class Recorder(Watcher):
             found = self._known[id(t)] = _Known(t, -1, owner, -1)
         base = found.base
         if base is not None and found.epoch != base.epoch:
+            value, epoch = base.regions.get(_region(t), (None, -1))
             if found.whole:
                 found.value = base.value
+            elif epoch == base.epoch:
+                found.value = value
             else:
                 region = self._region(t, base)
                 found.value = self._append("as_strided", [base.value], region, t.shape, t.dtype)
+                base.regions[_region(t)] = found.value, base.epoch
             found.epoch = base.epoch
         return found
 

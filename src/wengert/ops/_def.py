@@ -32,7 +32,7 @@ class Row:
     name, forward, kernel: the op, the function of csrc/ops that runs it, the kernel that it uses.
     inputs: the operands' names in the rule; args: their public names; outputs: the results' names.
     fields, schema, defaults: the attributes' names, kinds and defaults.
-    flags: elementwise, view, random, float_result, accumulates, divides, conjugates (docs/decisions/0008).
+    flags: elementwise, view, random, float_result, accumulates, divides, conjugates (docs/decisions/0010).
     rule, differentiable: the gradient rule, and whether it is one.
     shaped: the rule reads shapes; variadic: the op takes a list; optional: public names of operands that may be absent.
     slot: the operator that the row stands for.

@@ -2,7 +2,7 @@
 
 These rows are not holomorphic, so their rules say themselves what is conjugated (the flag `conjugates`). All other
 rules are written once, for real numbers: where a saved value is complex, the backward pass hands them its conjugate.
-The accumulator keeps the real part where an operand is real. See docs/decisions/0008-complex-rules.md.
+The accumulator keeps the real part where an operand is real. See docs/decisions/0010-complex-rules.md.
 """
 
 from ._def import binary, op, unary

@@ -8,7 +8,7 @@ def algebra(graph):
     """Rewrites nodes by identities that hold for NaN, infinities and signed zeros too.
 
     `x * 1`, `x / 1` and `x - 0` are x (`x + 0` is not: it turns -0 into 0); `--x` is x; `x ** 1` is x, `x ** 2` is
-    x * x, as it is computed anyway; transposing twice is nothing.
+    x * x, as it is computed anyway; transposing twice is nothing; a sum to a shape with fewer dimensions is a sum.
     """
     made, replaced, nodes = {}, {}, []
     count = 0
@@ -22,10 +22,22 @@ def algebra(graph):
         if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
             node = Node("square", node.inputs, (), node.results, node.scope, node.line)
             count += 1
+        if node.op == "sum_to_like":
+            dims = _leading(graph, node)
+            if dims is not None:
+                node = Node("sum", node.inputs[:1], (dims, False), node.results, node.scope, node.line)
+                count += 1
         for v in node.results:
             made[v] = node
         nodes.append(node)
     return with_nodes(graph, nodes, replaced), count
+
+
+def _leading(graph, node):
+    """The dimensions that a sum_to_like drops, where it drops leading ones alone."""
+    x, like = graph.shapes[node.inputs[0]], graph.shapes[node.results[0]]
+    count = len(x) - len(like)
+    return tuple(range(count)) if count > 0 and x[count:] == like else None
 
 
 def _operand(graph, node, made):
