@@ -132,12 +132,14 @@ BINARY = {
 # Errors of these count against the larger of the result and 1 (of the operands, for logaddexp): their zeros lie where
 # the argument has no more digits to give.
 NEAR_ZEROS = {"lgamma", "digamma", "trigamma", "erfinv", "logaddexp"}
-# Rows that give the exact result rounded once, choose among their operands, or are compositions of such rows.
+# Rows that give the exact result rounded once, choose among their operands (as those of complex numbers do for real ones),
+# or are compositions of such rows.
 EXACT = set(
     "add sub mul zmul zdiv floor_divide remainder fmod pow_scalar neg abs sign square eq ne lt le gt ge logical_and "
     "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift "
     "bitwise_not isnan isinf isfinite signbit floor ceil trunc round_even frac relu maximum minimum fmax fmin copysign "
-    "nextafter where clamp clamp3 lerp leaky_relu elu hardtanh addcmul addcdiv equals clone alias".split()
+    "nextafter where clamp clamp3 lerp leaky_relu elu hardtanh addcmul addcdiv equals clone alias "
+    "complex_of complex_angle conj sgn times_i".split()
 )
 
 
