@@ -14,7 +14,7 @@ namespace wg {
 namespace WG_NS {
 namespace {
 
-constexpr index_t kNormRows = 64;  // rows of one block of a parameter gradient
+constexpr index_t kNormRows = 64;   // rows of one block of a parameter gradient
 constexpr index_t kShortRow = 512;  // rows below this are exponentiated together
 
 // ---- softmax -------------------------------------------------------------------------------------------
