@@ -277,3 +277,21 @@ def test_a_plan_that_is_running_refuses_a_second_run():
         plan(x)
     plan._core.hosts[0] = update
     plan(x)
+
+
+def test_sub_graphs_run_inside_of_a_plan():
+    g = w.Graph("regions")
+    x = g.input("x", (3,))
+    with g:
+        y = w.cond(x.sum() > 0, lambda x: x * 2, lambda x: -x, (x,))
+        total, sums = w.scan(lambda c, v: (c + v, c * v), x.sum() * 0, x * 1.0)
+        g.output(y + 1, total, sums)
+    plan = Plan(g)
+    assert [kind for kind, _, _ in plan.steps()].count("host") == 2
+    for sign in (1.0, -1.0):
+        v = w.tensor([1.0, 2.0, 3.0]) * sign
+        y, total, sums = plan(v)
+        assert w.equal(y, (v * 2 if sign > 0 else -v) + 1)
+        assert total.item() == v.sum().item() and sums.tolist() == [0.0, 2.0, 9.0]
+    ys, totals, _ = plan.run(2, w.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]]))
+    assert ys.tolist() == [[3.0, 5.0, 7.0], [2.0, 3.0, 4.0]] and totals.tolist() == [6.0, -6.0]

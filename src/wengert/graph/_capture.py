@@ -29,8 +29,8 @@ class _Capture(Recorder):
     def mark_value_read(self, op):
         self.lasting = True
         self.refuse(
-            f"{op}() reads a value, which a plan does not have when it is made. Use where(), wengert.cond or keep the "
-            "value as a tensor; read results outside of the compiled function"
+            f"{op}() reads a value, which a plan does not have when it is made. Use where() or keep the value as a tensor; "
+            "read results outside of the compiled function"
         )
 
     def run(self, op, operands, attrs):

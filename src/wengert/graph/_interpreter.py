@@ -7,8 +7,14 @@ from . import _regions
 
 
 def needs_interpreter(graph):
-    """Whether a graph has nodes that only the interpreter runs."""
-    return any(node.op in _regions.REGIONS for node in graph.nodes)
+    """Whether a graph has values whose sizes are known only when it runs: the tape of a while_loop."""
+    return any(
+        type(size) is not int
+        for node in graph.nodes
+        if node.op in _regions.REGIONS
+        for v in node.results
+        for size in graph.shapes[v]
+    )
 
 
 class Interpreter:

@@ -1,9 +1,11 @@
 """A graph made ready to run: lowered to the core's plan, called with tensors."""
 
 from .. import _core
+from ..autograd.grad_mode import no_grad
 from ..func._levels import entry
 from ..func._trees import unflatten
 from ._needed import needed
+from ._regions import REGIONS, runner
 from .passes import PASSES, optimise
 
 
@@ -55,6 +57,7 @@ class Plan:
         self._stale = set()  # values whose memory an update has overwritten
         self._fresh = {}  # value of the graph -> which of a run's results holds it
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
+        self._made = []  # (shape, dtype) of tensors that regions fill, given after the states
         numbers = {}
         for node in wanted:
             if node.op == "shape":
@@ -67,6 +70,9 @@ class Plan:
                 )
             if node.op == "update":
                 self._lower_update(node)
+                continue
+            if node.op in REGIONS:
+                self._lower_region(node)
                 continue
             operands = [
                 v if v is None else place[v] if type(v) is int else _number(core, numbers, v[0])
@@ -103,6 +109,30 @@ class Plan:
             if share:
                 self._fresh[v] = k
         return k
+
+    def _lower_region(self, node):
+        """A node with sub-graphs: a host step that runs their plans on tensors."""
+        core = self._core
+        operands = [v[0] if type(v) is tuple else None if v is None else self._result(v) for v in node.inputs]
+        taken = [type(v) is int for v in node.inputs]
+        uses = [core.result_value(k) for k, yes in zip(operands, taken, strict=True) if yes]
+        first = len(self._made)
+        for v in node.results:
+            shape, dtype = self.graph.shapes[v], self.graph.dtypes[v]
+            self._place[v] = core.outside(shape, dtype)
+            self._made.append((shape, dtype))
+            uses.append(self._place[v])
+        execute = runner(node)
+
+        def run():
+            results, made = self._running
+            given = [results[k] if yes else k for k, yes in zip(operands, taken, strict=True)]
+            with no_grad():
+                for t, value in zip(made[first:], execute(given), strict=False):
+                    t.copy_(value)
+
+        run.__name__ = node.op
+        core.host(run, uses)
 
     def _lower_update(self, node):
         graph, core, place, update = self.graph, self._core, self._place, node.payload
@@ -149,9 +179,10 @@ class Plan:
         given = [t if t.is_contiguous() else t.contiguous() for t in inputs]
         given += [state.read() for state in self._states]
         results = self._core.make_results()
+        made = self._new_made(results)
         for leaf, k in self._set_before:
             leaf.grad = results[k]
-        self._core.run(given, results)
+        self._core.run(given + made if made else given, results)
         for leaf, k in self._grads:
             leaf.grad = None if k is None else results[k]
         return [given[k] if passed else results[k] for passed, k in self._outputs]
@@ -188,6 +219,7 @@ class Plan:
         self._check(given)
         given += [state.read() for state in self._states]
         results = self._core.make_results()
+        given += self._new_made(results)
         stacked = []
         if collect:
             for passed, k in self._outputs:
@@ -234,6 +266,12 @@ class Plan:
         from ..viz import picture
 
         return picture(self, names={})._repr_html_()
+
+    def _new_made(self, results):
+        """Tensors for what regions compute; host steps find them, and the results, here."""
+        made = [_core.empty(shape, dtype) for shape, dtype in self._made]
+        self._running = results, made
+        return made
 
     def map(self, *inputs):
         """Evaluates the graph for many sets of inputs at once: elementwise operations run over all sets in one pass.

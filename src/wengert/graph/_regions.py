@@ -134,9 +134,10 @@ def specs(graph, node):
 
 def flat_plan(graph):
     """A function from the input tensors of a sub-graph to the list of its outputs."""
-    from ._interpreter import Interpreter
+    from ._interpreter import Interpreter, needs_interpreter
+    from ._plan import Plan
 
-    return Interpreter(graph).run_flat
+    return Interpreter(graph).run_flat if needs_interpreter(graph) else Plan(graph).outputs
 
 
 class Tape:
