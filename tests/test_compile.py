@@ -1,5 +1,6 @@
 """wengert.compile: compiled calls give the results of plain ones, and what cannot be captured says so."""
 
+import copy
 import warnings
 
 import pytest
@@ -153,6 +154,31 @@ def test_a_module_and_a_loss_outside():
     assert fast._compiled.plans == 2
 
 
+def test_a_module_with_dropout_and_running_statistics():
+    w.manual_seed(0)
+    layers = [nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2)]
+    model = nn.Sequential(*layers)
+    twin = copy.deepcopy(model)
+    fast = w.compile(model, fullgraph=True)
+    for _ in range(6):
+        x = w.randn(5, 4)
+        state = w.get_rng_state()
+        first = fast(x)
+        second = fast(x)  # backward passes repeat the numbers of their own forward passes
+        (first.square().sum() + second.sum()).backward()
+        w.set_rng_state(state)
+        expected = twin(x)
+        other = twin(x)
+        (expected.square().sum() + other.sum()).backward()
+        assert w.equal(first, expected) and w.equal(second, other)
+        assert all(
+            w.allclose(p.grad, q.grad, rtol=1e-5)
+            for p, q in zip(model.parameters(), twin.parameters(), strict=True)
+        )
+        assert all(w.equal(a, b) for a, b in zip(model.buffers(), twin.buffers(), strict=True))
+    assert fast._compiled.plans == 1
+
+
 def test_second_derivatives_of_a_compiled_function():
     fast = w.compile(lambda x: (x**3).sin().sum(), fullgraph=True)
     for _ in range(4):
@@ -246,6 +272,19 @@ def test_arguments_that_share_memory_and_are_written():
         x, y = (base[:2], base[:3]) if shared else (w.zeros(2), w.zeros(3))
         assert fast(x, y).tolist() == ([2.0, 2.0, 0.0] if shared else [0.0, 0.0, 0.0])
         assert x.tolist() == [1.0, 1.0]
+
+
+def test_arguments_with_gaps_are_written():
+    def f(x):
+        x.mul_(2)
+        return x.sum()
+
+    fast = w.compile(f, fullgraph=True)
+    for _ in range(5):
+        base = w.ones(3, 4)
+        assert fast(base.T).item() == 24.0 and base.tolist() == [[2.0] * 4] * 3
+        base = w.ones(4, 3)
+        assert fast(base).item() == 24.0 and base.tolist() == [[2.0] * 3] * 4
 
 
 # ---- what cannot be captured -----------------------------------------------------------------------------------------

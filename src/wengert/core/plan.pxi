@@ -66,10 +66,13 @@ cdef int plan_interrupt() noexcept:
     return PyErr_CheckSignals()
 
 
+cdef enum:
+    PRESET = -2   # PlanDraw.same: the range is given from outside
+
+
 cdef struct PlanDraw:
     int32_t call
     int32_t same      # an earlier draw whose numbers these are again (a gradient rule repeats them); -1: none
-    int64_t offset
     int kind
     int dtype
     int64_t n
@@ -333,16 +336,40 @@ cdef class StaticPlan:
         cdef size_t k
         cdef PlanDraw* d
         cdef Attr* attr
+        cdef Attr* first
         for k in range(self.draws.size()):
             d = &self.draws[k]
             attr = self.p.calls[d.call].attr
-            attr.words[attr.count - 2] = _signed(default_gen.key)
+            if d.same == PRESET:
+                continue
             if d.same >= 0:
-                d.offset = self.draws[d.same].offset
-            else:
-                d.offset = _signed(default_gen.reserve(draw_blocks(d.kind, d.dtype, d.n if d.n > 0 else 0)))
-            attr.words[attr.count - 1] = d.offset
+                first = self.p.calls[self.draws[d.same].call].attr
+                attr.words[attr.count - 2] = first.words[first.count - 2]
+                attr.words[attr.count - 1] = first.words[first.count - 1]
+                continue
+            attr.words[attr.count - 2] = _signed(default_gen.key)
+            attr.words[attr.count - 1] = _signed(default_gen.reserve(draw_blocks(d.kind, d.dtype, d.n if d.n > 0 else 0)))
         return 0
+
+    def ranges(self):
+        """The ranges of counters of the latest run: (seed, offset) as recorded -> (seed, offset) as drawn."""
+        cdef Attr* attr
+        out = {}
+        for recorded, k in self.drawn.items():
+            attr = self.p.calls[self.draws[<size_t> k].call].attr
+            out[recorded] = attr.words[attr.count - 2], attr.words[attr.count - 1]
+        return out
+
+    def preset(self, dict ranges):
+        """Draws that were recorded with one of these ranges repeat the numbers that another plan drew for it."""
+        cdef Attr* attr
+        cdef size_t place
+        for recorded, k in self.drawn.items():
+            if recorded in ranges:
+                place = k
+                attr = self.p.calls[self.draws[place].call].attr
+                attr.words[attr.count - 2], attr.words[attr.count - 1] = ranges[recorded]
+                self.draws[place].same = PRESET
 
     # ---- reading ------------------------------------------------------------------------------------------------
 

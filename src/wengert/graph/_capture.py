@@ -67,10 +67,11 @@ class Recording:
 
 
 class Joint:
-    """Gradients recorded behind a forward pass: the inputs that stand for the gradients of the results, the tensors
-    that gradients are for (number of an input, or of a state), and the value of each one's gradient or None."""
+    """Gradients recorded behind a forward pass: how many nodes that has, the inputs that stand for the gradients of the
+    results, the tensors that gradients are for (number of an input, or of a state), and the value of each one's gradient
+    or None."""
 
-    __slots__ = ("cotangents", "found", "outputs", "wrt")
+    __slots__ = ("cotangents", "forward", "found", "outputs", "wrt")
 
 
 def record_call(fn, args, kwargs, name, roots):
@@ -123,6 +124,7 @@ def _gradients(recorder, graph, inputs, result):
             wrt.append(v)
     joint = Joint()
     joint.outputs, joint.wrt, joint.cotangents = wanted, wrt, []
+    joint.forward = len(graph.nodes)
     seeds = []
     for k in wanted:
         with paused():

@@ -10,7 +10,6 @@ from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten
 from ._capture import difference, record_call
 from ._graph import Graph
-from ._needed import needed
 from ._plan import Plan, assemble
 
 _TRIES = 5  # recordings of one signature, two equal ones in a row wanted
@@ -221,38 +220,27 @@ class _Pair:
     def __init__(self, fn, graph, joint):
         self.fn = fn
         self.joint = joint
-        front = needed(graph)
-        made = {v for node in front for v in node.results if node.op != "shape"}
-        inside = {id(node) for node in front}
-        wanted = {v for v in joint.found if v is not None}
-        found = set(wanted)
+        self.count = len(graph.outputs)
+        forward = part(graph, graph.nodes[: joint.forward])
+        forward.inputs, forward.writes = graph.inputs, graph.writes
+        forward.structure, forward.fixed = graph.structure, graph.fixed
+        forward.outputs = graph.outputs
+        made = {v for node in forward.nodes for v in node.results if node.op != "shape"}
+        found = {v for v in joint.found if v is not None}
         back = []
-        for node in reversed(graph.nodes):
-            if (id(node) not in inside or node.op == "shape") and not found.isdisjoint(node.results):
+        for k, node in reversed(list(enumerate(graph.nodes))):
+            if (k >= joint.forward or node.op == "shape") and not found.isdisjoint(node.results):
                 back.append(node)
                 found.update(node.values)
-        back.reverse()
-        changed = set(graph.writes)  # states and inputs whose old values are gone by then
-        held = sorted(v for v in found if v in made or v in changed)
-        self.saved = held
-        self.count = len(graph.outputs)
-        forward = _part(graph, front)
-        forward.inputs, forward.writes, forward.structure, forward.fixed = (
-            graph.inputs,
-            graph.writes,
-            graph.structure,
-            graph.fixed,
-        )
-        forward.outputs = [*graph.outputs, *[("", v) for v in held if v in made]]
-        self.copied = [v for v in held if v not in made]
-        self.held = [v for v in held if v in made]
-        if self.copied:
+        if not found.isdisjoint(graph.writes):
             raise RuntimeError(
                 "expected a forward pass that does not overwrite what its backward pass reads, got one"
             )
-        backward = _part(graph, back)
+        held = sorted(found & made)
+        forward.outputs = [*graph.outputs, *[("", v) for v in held]]
+        backward = part(graph, back[::-1])
         self.again = [v for v in graph.inputs if v in found]
-        backward.inputs = [*self.held, *joint.cotangents, *self.again]
+        backward.inputs = [*held, *joint.cotangents, *self.again]
         backward.outputs = [("", v) for v in joint.found if v is not None]
         self.forward = Plan(forward)
         self.backward = Plan(backward)
@@ -267,11 +255,12 @@ class _Pair:
         return assemble(graph, outputs[: self.count])
 
 
-def _part(graph, nodes):
-    part = Graph(graph.name)
-    part.nodes = nodes
-    part.shapes, part.dtypes, part.names, part.states = graph.shapes, graph.dtypes, graph.names, graph.states
-    return part
+def part(graph, nodes):
+    """A graph of some nodes over the same values and states."""
+    made = Graph(graph.name)
+    made.nodes = nodes
+    made.shapes, made.dtypes, made.names, made.states = graph.shapes, graph.dtypes, graph.names, graph.states
+    return made
 
 
 class _Planned(Function):
@@ -283,6 +272,7 @@ class _Planned(Function):
         ctx.pair, ctx.call = pair, call
         ctx.inputs = inputs
         ctx.held = outputs[pair.count :]
+        ctx.ranges = pair.forward.ranges()
         place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
         ctx.again = [inputs[place[v]] for v in pair.again]
         ctx.versions = [t._version for t in (*ctx.again, *pair.states)]
@@ -301,6 +291,7 @@ class _Planned(Function):
                 "backward: expected tensors that the compiled function has read as they were, got one that was changed "
                 "in place since. Run backward() before changing it."
             )
+        pair.backward.preset(ctx.ranges)
         found = iter(pair.backward.outputs([*ctx.held, *seeds, *ctx.again]))
         return (None, None, None, *[None if v is None else next(found) for v in pair.joint.found])
 

@@ -57,6 +57,7 @@ class Plan:
         self._stale = set()  # values whose memory an update has overwritten
         self._fresh = {}  # value of the graph -> which of a run's results holds it
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
+        self._written_inputs = [k for k, v in enumerate(graph.inputs) if v in graph.writes]
         self._made = []  # (shape, dtype) of tensors that regions fill, given after the states
         numbers = {}
         for node in wanted:
@@ -185,6 +186,11 @@ class Plan:
         self._core.run(given + made if made else given, results)
         for leaf, k in self._grads:
             leaf.grad = None if k is None else results[k]
+        for k in self._written_inputs:
+            if given[k] is not inputs[k]:  # a copy without gaps was written
+                with no_grad():
+                    inputs[k].copy_(given[k])
+                given[k] = inputs[k]
         return [given[k] if passed else results[k] for passed, k in self._outputs]
 
     def run(self, n, *inputs, collect=True):
@@ -211,6 +217,10 @@ class Plan:
             raise ValueError(f"{graph.name}.run: expected {len(graph.inputs)} inputs, got {len(inputs)}.")
         given, fed = [], []
         for k, (t, v) in enumerate(zip(inputs, graph.inputs, strict=True)):
+            if k in self._written_inputs and not t.is_contiguous():
+                raise RuntimeError(
+                    f"{graph.name}.run: expected a contiguous tensor for input {k}, which the graph writes."
+                )
             t = t.detach().contiguous()
             if tuple(t.shape) == (n, *graph.shapes[v]):
                 fed.append((k, t))
@@ -266,6 +276,14 @@ class Plan:
         from ..viz import picture
 
         return picture(self, names={})._repr_html_()
+
+    def ranges(self):
+        """The random ranges of the latest run, for the plan of a backward pass: (seed, offset) as recorded -> as drawn."""
+        return self._core.ranges()
+
+    def preset(self, ranges):
+        """Draws recorded with one of these ranges repeat the numbers that another plan has drawn."""
+        self._core.preset(ranges)
 
     def _new_made(self, results):
         """Tensors for what regions compute; host steps find them, and the results, here."""
