@@ -295,3 +295,12 @@ def test_sub_graphs_run_inside_of_a_plan():
         assert total.item() == v.sum().item() and sums.tolist() == [0.0, 2.0, 9.0]
     ys, totals, _ = plan.run(2, w.tensor([[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]]))
     assert ys.tolist() == [[3.0, 5.0, 7.0], [2.0, 3.0, 4.0]] and totals.tolist() == [6.0, -6.0]
+
+
+def test_profile_measures_steps():
+    plan = Plan(record(lambda x: (x @ x).tanh().exp().sum(), w.ones(200, 200)))
+    rows = plan.profile(w.ones(200, 200), repeat=3)
+    assert [names for _, names, _, _ in rows] == [["matmul"], ["tanh", "exp"], ["sum"]]
+    assert all(0 < seconds < 1 for _, _, _, seconds in rows) and max(rows, key=lambda r: r[3])[1] == ["matmul"]
+    with pytest.raises(ValueError, match="at least one"):
+        plan.profile(w.ones(200, 200), repeat=0)

@@ -1,4 +1,5 @@
 // Running plans: the block interpreter for groups, scalars one by one, everything else by its forward function.
+#include <chrono>
 #include <cstring>
 
 #include "wengert/kernels.h"
@@ -76,6 +77,25 @@ void gather_block(const BlockLoad& l, const char* from, index_t lo, index_t n, c
     }
   }
 }
+
+// Adds the time since the step before to that step's place.
+class Watch {
+ public:
+  explicit Watch(std::vector<double>* to) : to_(to) {}
+  ~Watch() { next(); }
+  void next() {
+    if (!to_) return;
+    auto now = std::chrono::steady_clock::now();
+    if (step_ >= 0) (*to_)[static_cast<std::size_t>(step_)] += std::chrono::duration<double>(now - last_).count();
+    ++step_;
+    last_ = now;
+  }
+
+ private:
+  std::vector<double>* to_;
+  std::chrono::steady_clock::time_point last_;
+  index_t step_ = -1;
+};
 
 }  // namespace
 
@@ -205,7 +225,9 @@ int Plan::run(int (*host)(void* arg, int i), int (*interrupt)(), void* arg) {
         bound_[static_cast<std::size_t>(values[static_cast<std::size_t>(value.owner)].slot)] + value.delta;
   }
   index_t work = 0;
+  Watch watch(timed ? &seconds : nullptr);
   for (const PlanStep& s : steps) {
+    watch.next();
     switch (s.kind) {
       case StepKind::kGroup: {
         const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];

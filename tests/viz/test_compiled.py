@@ -40,3 +40,12 @@ def test_a_compiled_module_and_a_training_step(tmp_path):
     for what in (model, step):
         save(what, tmp_path / "page.html")
         assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_a_profiled_plan_shows_times(tmp_path):
+    plan = w.graph.Plan(w.graph.record(lambda x: (x @ x).tanh() * 2, w.ones(8, 8)))
+    assert all(t != t for t in build(plan).after.seconds)
+    plan.profile(w.ones(8, 8))
+    model = build(plan).after
+    times = {model.ops[model.op[k]]: t for k, t in enumerate(model.seconds) if t == t}
+    assert set(times) == {"matmul", "tanh", "mul"} and times["tanh"] == times["mul"]

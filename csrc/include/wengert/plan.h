@@ -127,6 +127,8 @@ class Plan {
   std::vector<std::int32_t> slots;  // the value of each binding
   std::size_t arena_bytes = 0;
   bool running = false;
+  bool timed = false;
+  std::vector<double> seconds;  // of each step, added up over the runs while `timed` is set
 
  private:
   friend struct PlanBuilder;

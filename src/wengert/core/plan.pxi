@@ -51,6 +51,8 @@ cdef extern from "wengert/plan.h" namespace "wg":
         vector[int32_t] slots
         size_t arena_bytes
         cbool running
+        cbool timed
+        vector[double] seconds
 
 
 cdef int plan_host(void* arg, int i) noexcept:
@@ -388,6 +390,13 @@ cdef class StaticPlan:
             if v.owner == <int32_t> k and v.place == Place.kArena and v.first >= 0:
                 out.append((k, v.offset, v.layout.numel * itemsize(v.dtype), v.first, v.last))
         return out
+
+    def watch(self, cbool on):
+        """Starts or ends the timing of steps; returns the seconds of each, added up since it started."""
+        found = list(self.p.seconds)
+        self.p.timed = on
+        self.p.seconds.assign(self.p.steps.size() if on else 0, 0.0)
+        return found
 
     def steps(self):
         """The steps in order: (kind, names of ops, elements)."""

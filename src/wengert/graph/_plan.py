@@ -35,6 +35,7 @@ class Plan:
         self.graph, self.report = optimise(graph, passes)
         self._core = _core.StaticPlan()
         self._states = []
+        self.seconds = None  # of each step, when profile() has measured them
         self.maps = {}  # number of sets of inputs -> plan for so many
         self._lower(fuse)
 
@@ -343,6 +344,30 @@ class Plan:
     def steps(self):
         """The steps in order: triples (kind, names of operations, elements)."""
         return self._core.steps()
+
+    def profile(self, *inputs, repeat=10):
+        """Runs the plan several times and measures its steps; pictures of the plan show the times.
+
+        Args:
+            inputs: as for a call. States are written as many times as the plan runs.
+            repeat: how many runs.
+
+        Returns:
+            The steps in order: tuples (kind, names of operations, elements, seconds of one run on average).
+
+        Raises:
+            ValueError: `repeat` below 1.
+        """
+        if repeat < 1:
+            raise ValueError(f"{self.graph.name}.profile: expected at least one run, got {repeat}.")
+        self._core.watch(True)
+        try:
+            for _ in range(repeat):
+                self(*inputs)
+        finally:
+            found = self._core.watch(False)
+        self.seconds = [t / repeat for t in found]
+        return [(*step, t) for step, t in zip(self.steps(), self.seconds, strict=True)]
 
     def step_calls(self):
         """Of each of `steps()` the nodes that it runs: their places among the nodes that are needed and called."""

@@ -1,13 +1,14 @@
 """Builds the model of a static Graph."""
 
 from ..graph._needed import needed
+from ..graph._regions import REGIONS
 from ._build import KIND_OPS, dtype_name, line_text
 from ._model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
 from ._summary import Summary
 
 PASS_NAMES = {"dead_nodes": "what nothing needs"}
-LAID_OUT = ("shape", "update")  # operations of a plan's own, which are no calls
+LAID_OUT = ("shape", "update", *REGIONS)  # operations of a plan's own, which are no calls
 
 
 def of_graph(graph, named=None):
@@ -34,9 +35,12 @@ def of_plan(plan, named=None):
             model.passes.append((PASS_NAMES.get(name, name.replace("_", " ")), nodes))
     model.after = after.run(kept)
     calls = [node for node in kept if node.op not in LAID_OUT]
-    for group in plan.step_calls():
+    for step, group in enumerate(plan.step_calls()):
+        members = [calls[c] for c in group]
+        if plan.seconds is not None:
+            for node in members:  # the operations of one pass share its time
+                model.after.seconds[after.numbers[id(node)]] = plan.seconds[step] / len(members)
         if len(group) > 1:
-            members = [calls[c] for c in group]
             ops = [node.op for node in members]
             name = ", ".join(ops if len(ops) <= 4 else [*ops[:3], "…"]) + " in one pass"
             model.after.groups.append((name, [after.numbers[id(node)] for node in members]))
