@@ -274,6 +274,29 @@ def test_arguments_that_share_memory_and_are_written():
         assert x.tolist() == [1.0, 1.0]
 
 
+def test_attention_with_its_strides():
+    layer = nn.Linear(8, 24)
+
+    def make():
+        w.manual_seed(0)
+        parameters = [p.detach().clone().requires_grad_() for p in layer.parameters()]
+        opt = w.optim.SGD(parameters, lr=0.1)
+
+        def step(x):
+            q, k, v = F.linear(x, *parameters).view(2, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(2, 5, 8)
+            opt.zero_grad()
+            loss = (y @ y.mT).square().mean()
+            loss.backward()
+            opt.step()
+            return loss.detach()
+
+        return parameters, step
+
+    w.manual_seed(4)
+    compare(make, [(w.randn(2, 5, 8),) for _ in range(5)])
+
+
 def test_arguments_with_gaps_are_written():
     def f(x):
         x.mul_(2)

@@ -120,6 +120,12 @@ void convert_number(const Array& a, int dtype, char* to) {
   }
 }
 
+// A copy of a result's layout; without gaps, so that its bytes are those of its elements.
+Layout* own_layout(const Layout* l, int dtype) {
+  const bool packed = l->numel > 0 && span_bytes(l, dtype) == l->numel * itemsize(dtype);
+  return packed ? layout_strided(l->ndim, l->shape(), l->strides()) : layout_contiguous(l->ndim, l->shape());
+}
+
 }  // namespace
 
 int Plan::call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr) {
@@ -187,7 +193,7 @@ int Plan::call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr) {
   for (int k = 0; k < op->nout; ++k) {
     PlanValue v;
     // A layout of the plan's own: eager code counts references of its layouts under the interpreter lock.
-    v.layout = outs[k].layout ? layout_contiguous(outs[k].ndim(), outs[k].shape()) : nullptr;
+    v.layout = outs[k].layout ? own_layout(outs[k].layout, outs[k].dtype) : nullptr;
     v.dtype = outs[k].dtype;
     v.place = v.layout ? Place::kArena : Place::kNone;
     v.owner = made.out + k;
