@@ -1,6 +1,7 @@
 """wengert.compile: compiled calls give the results of plain ones, and what cannot be captured says so."""
 
 import copy
+import threading
 import warnings
 
 import pytest
@@ -126,6 +127,31 @@ def test_a_changed_learning_rate_takes_effect():
     assert w.equal(*results)
 
 
+def test_loaded_optimizer_state_is_used():
+    results = []
+    for compiled in (False, True):
+        w.manual_seed(0)
+        p = w.ones(4, requires_grad=True)
+        opt = w.optim.Adam([p], lr=0.1)
+
+        def step(x, p=p, opt=opt):
+            opt.zero_grad()
+            (p * x).square().sum().backward()
+            opt.step()
+
+        run = w.compile(step, fullgraph=True) if compiled else step
+        for k in range(5):
+            run(w.full((4,), 0.3 * k))
+        saved = copy.deepcopy(opt.state_dict())
+        for k in range(5):
+            run(w.full((4,), 0.1 * k))
+        opt.load_state_dict(saved)
+        for k in range(8):
+            run(w.full((4,), 0.2 * k))
+        results.append((p.detach(), opt.state[p]["step"].item()))
+    assert w.equal(results[0][0], results[1][0]) and results[0][1] == results[1][1] == 13
+
+
 def test_sizes_get_plans_of_their_own():
     step = model_step(lambda p: w.optim.SGD(p, lr=0.1))
     compare(step, [*batches(3, 8), *batches(3, 5), *batches(2, 8), *batches(2, 5)], plans=2)
@@ -224,6 +250,22 @@ def test_replaced_parameters_and_globals_are_seen():
     assert fast.plans >= 1 and fast.reason is None
 
 
+def test_another_dtype_of_the_parameters_is_seen():
+    model = nn.Linear(3, 2)
+    fast = w.compile(lambda x: model(x), fullgraph=True)
+    with w.no_grad():
+        for _ in range(4):
+            fast(w.ones(1, 3))
+        model.double()
+        for _ in range(4):
+            assert fast(w.ones(1, 3, dtype=w.float64)).dtype == w.float64
+        with pytest.raises(RuntimeError, match="dtype"):
+            fast(w.ones(1, 3))
+        model.float()
+        assert fast(w.ones(1, 3)).dtype == w.float32
+    assert fast.plans == 2
+
+
 def test_results_keep_their_structure():
     fast = w.compile(
         lambda x, *, flip=False: {"a": (x + 1, 3), "b": [-x if flip else x, None, "text"]}, fullgraph=True
@@ -272,6 +314,24 @@ def test_arguments_that_share_memory_and_are_written():
         x, y = (base[:2], base[:3]) if shared else (w.zeros(2), w.zeros(3))
         assert fast(x, y).tolist() == ([2.0, 2.0, 0.0] if shared else [0.0, 0.0, 0.0])
         assert x.tolist() == [1.0, 1.0]
+
+
+def test_calls_from_several_threads():
+    fast = w.compile(lambda x: (x @ x).tanh().sum())
+    x = w.randn(300, 300)
+    for _ in range(4):
+        expected = fast(x).item()
+    found = []
+
+    def work():
+        found.extend(fast(x).item() for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 60 and set(found) == {expected}
 
 
 def test_attention_with_its_strides():

@@ -80,6 +80,10 @@ cdef struct PlanDraw:
     int64_t n
 
 
+class PlanBusy(RuntimeError):
+    """A plan was called while it ran: from another thread, or from inside the run."""
+
+
 cdef class StaticPlan:
     """A graph with its memory laid out: built call by call, finished once, run any number of times."""
     cdef CPlan p
@@ -278,7 +282,7 @@ cdef class StaticPlan:
         if not self.finished:
             raise RuntimeError("plan: expected a finished plan. Call finish() first.")
         if self.p.running:
-            raise RuntimeError("plan: expected one run at a time, got a second one from another thread or from inside "
+            raise PlanBusy("plan: expected one run at a time, got a second one from another thread or from inside "
                                "the first. Make a plan for each thread.")
         if len(given) != <Py_ssize_t> self.given.size():
             raise ValueError(f"plan: expected {self.given.size()} tensors, got {len(given)}.")

@@ -89,7 +89,7 @@ class Compiled:
             and current_recorder() is None
             and case.survey.holds()
         ):
-            return case.run(args, args, kwargs)
+            return self._run(case, args, args, kwargs)
         if self.reason is not None or current_recorder() is not None:
             return self._fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
@@ -104,8 +104,14 @@ class Compiled:
             for case in cases:
                 if case.plan is not None and case.survey.holds():
                     self._latest = case
-                    return case.run([v for v in leaves if is_tensor(v)], args, kwargs)
+                    return self._run(case, [v for v in leaves if is_tensor(v)], args, kwargs)
         return self._record(signature, args, kwargs)
+
+    def _run(self, case, inputs, args, kwargs):
+        try:
+            return case.run(inputs, args, kwargs)
+        except _core.PlanBusy:  # another thread runs this plan
+            return self._fn(*args, **kwargs)
 
     def _signature(self, leaves, structure, shared):
         parts = [repr(structure), _mode(), shared]

@@ -48,7 +48,7 @@ class Survey:
                 continue
             self._seen[id(value)] = value
             todo.extend(self._visit(name, value))
-        self._leaves = [(t, t.requires_grad, t.grad is None) for t in self.tensors if t.is_leaf]
+        self._leaves = [(t, t.requires_grad, t.grad is None, t.dtype, t.shape) for t in self.tensors if t.is_leaf]
 
     def _visit(self, name, value):
         if isinstance(value, _Tensor):
@@ -106,6 +106,8 @@ class Survey:
         return found
 
     def _optimizer(self, name, optimizer):
+        # Another state or other groups, as load_state_dict sets them, are other dicts and lists.
+        self._boxes.append((name, optimizer.__dict__, optimizer.__dict__.copy()))
         self._boxes.append((f"{name}.param_groups", optimizer.param_groups, optimizer.param_groups.copy()))
         found = []
         for k, group in enumerate(optimizer.param_groups):
@@ -123,7 +125,9 @@ class Survey:
     def keep_gradients(self, tensors):
         """Of leaves other than these it does not matter whether they have gradients."""
         mine = {id(t) for t in tensors}
-        self._leaves = [(t, wanted, bare if id(t) in mine else None) for t, wanted, bare in self._leaves]
+        self._leaves = [
+            (t, wanted, bare if id(t) in mine else None, *rest) for t, wanted, bare, *rest in self._leaves
+        ]
 
     def changes(self):
         """Names of what has changed, without values of tensors and gradients."""
@@ -145,8 +149,10 @@ class Survey:
         for _, cell, value in self._cells:
             if cell.cell_contents is not value and _differs(cell.cell_contents, value):
                 return False
-        for t, wanted, bare in self._leaves:
-            if t.requires_grad is not wanted or (bare is not None and (t.grad is None) is not bare):
+        for t, wanted, bare, dtype, shape in self._leaves:
+            if t.requires_grad is not wanted or t.dtype is not dtype or t.shape != shape:
+                return False
+            if bare is not None and (t.grad is None) is not bare:
                 return False
         return True
 
