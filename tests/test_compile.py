@@ -266,6 +266,42 @@ def test_another_dtype_of_the_parameters_is_seen():
     assert fast.plans == 2
 
 
+def test_hooks_that_come_and_go_are_seen():
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    fast = w.compile(lambda x: model(x), fullgraph=True)
+    x = w.ones(1, 3)
+    with w.no_grad():
+        plain = model(x)
+        for _ in range(4):
+            fast(x)
+        for scale in (2, 3):
+            handle = model[1].register_forward_hook(lambda m, i, o, s=scale: o * s)
+            for _ in range(4):
+                assert w.equal(fast(x), model(x))
+        handle.remove()
+        assert w.equal(fast(x), plain * 2)
+
+
+def test_gradient_hooks_that_come_and_go_are_seen():
+    p = w.ones(2, requires_grad=True)
+
+    def step(x):
+        p.grad = None
+        (p * x).sum().backward()
+
+    fast = w.compile(step, fullgraph=True)
+    for _ in range(4):
+        fast(w.ones(2))
+    assert p.grad.tolist() == [1.0, 1.0]
+    handle = p.register_hook(lambda g: g * 3)
+    for _ in range(4):
+        fast(w.ones(2))
+        assert p.grad.tolist() == [3.0, 3.0]
+    handle.remove()
+    fast(w.ones(2))
+    assert p.grad.tolist() == [1.0, 1.0]
+
+
 def test_results_keep_their_structure():
     fast = w.compile(
         lambda x, *, flip=False: {"a": (x + 1, 3), "b": [-x if flip else x, None, "text"]}, fullgraph=True

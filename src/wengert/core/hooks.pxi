@@ -75,6 +75,11 @@ def add_hook(Tensor t, object hook, str kind="tensor"):
     return hooks, key
 
 
+def hooks_of(Tensor t):
+    """The keys of a tensor's hooks; None where there are none."""
+    return tuple(<dict> <object> t.c.hooks) or None if t.c.hooks != NULL else None
+
+
 def retain_grad(Tensor t):
     """Keeps the gradient of a non-leaf in .grad during backward()."""
     cdef int32_t i = hookable_node(t, "retain_grad")

@@ -48,7 +48,11 @@ class Survey:
                 continue
             self._seen[id(value)] = value
             todo.extend(self._visit(name, value))
-        self._leaves = [(t, t.requires_grad, t.grad is None, t.dtype, t.shape) for t in self.tensors if t.is_leaf]
+        self._leaves = [
+            (t, t.requires_grad, t.grad is None, t.dtype, t.shape, _core.hooks_of(t))
+            for t in self.tensors
+            if t.is_leaf
+        ]
 
     def _visit(self, name, value):
         if isinstance(value, _Tensor):
@@ -76,6 +80,8 @@ class Survey:
         fields = module.__dict__
         self._boxes.append((name, fields, fields.copy()))
         found = [(f"{name}.{k}", v) for k, v in fields.items() if k not in _REGISTRIES]
+        if module._hooks is not None:
+            found.extend((f"{name} hooks", getattr(module._hooks, kind)) for kind in module._hooks.__slots__)
         return [*found, (f"{name}.forward", type(module).forward)]
 
     def _items(self, name, container, items):
@@ -149,8 +155,10 @@ class Survey:
         for _, cell, value in self._cells:
             if cell.cell_contents is not value and _differs(cell.cell_contents, value):
                 return False
-        for t, wanted, bare, dtype, shape in self._leaves:
+        for t, wanted, bare, dtype, shape, hooks in self._leaves:
             if t.requires_grad is not wanted or t.dtype is not dtype or t.shape != shape:
+                return False
+            if _core.hooks_of(t) != hooks:
                 return False
             if bare is not None and (t.grad is None) is not bare:
                 return False
