@@ -282,8 +282,8 @@ cdef class StaticPlan:
         if not self.finished:
             raise RuntimeError("plan: expected a finished plan. Call finish() first.")
         if self.p.running:
-            raise PlanBusy("plan: expected one run at a time, got a second one from another thread or from inside "
-                               "the first. Make a plan for each thread.")
+            raise PlanBusy("plan: expected one run at a time, got a second one from another thread or from inside the "
+                           "first. Make a plan for each thread.")
         if len(given) != <Py_ssize_t> self.given.size():
             raise ValueError(f"plan: expected {self.given.size()} tensors, got {len(given)}.")
         for k in range(self.given.size()):
