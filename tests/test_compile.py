@@ -216,6 +216,32 @@ def test_second_derivatives_of_a_compiled_function():
     assert fast.plans == 1
 
 
+def test_second_derivatives_with_dropout_and_running_statistics():
+    w.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 1)).double()
+    twin = copy.deepcopy(model)
+    fast = w.compile(model, fullgraph=True)
+    for _ in range(5):
+        x = w.randn(6, 3, dtype=w.float64, requires_grad=True)
+        state = w.get_rng_state()
+        found = []
+        for net in (fast, twin):
+            w.set_rng_state(state)
+            (g,) = w.autograd.grad(net(x).sum(), x, create_graph=True)
+            found.append(w.autograd.grad(g.square().sum(), x)[0])
+        assert w.allclose(*found)
+        assert all(w.equal(a, b) for a, b in zip(model.buffers(), twin.buffers(), strict=True))
+    assert fast._compiled.plans == 1
+
+
+def test_numbers_that_compare_equal_are_two_signatures():
+    fast = w.compile(lambda x, k: x / k, fullgraph=True)
+    for _ in range(4):
+        assert fast(w.ones(1), 0.0).item() == float("inf")
+        assert fast(w.ones(1), -0.0).item() == -float("inf")
+    assert fast.plans == 2
+
+
 def test_train_and_eval_are_two_plans():
     model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5))
     fast = w.compile(model, fullgraph=True)

@@ -5,7 +5,7 @@ import warnings
 from .. import _core
 from ..autograd import grad
 from ..autograd.function import Function
-from ..autograd.grad_mode import enable_grad
+from ..autograd.grad_mode import enable_grad, no_grad
 from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten
 from ._capture import difference, record_call
@@ -94,10 +94,9 @@ class Compiled:
             return self._fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         shared = _shared([v for v in leaves if is_tensor(v)])
+        # Inside of a transform, or with arguments that are parts of one memory.
         if any(payload(v) is not None for v in leaves) or any(not same for _, _, same in shared):
-            return self._fn(
-                *args, **kwargs
-            )  # inside of a transform, or with arguments that are parts of one memory
+            return self._fn(*args, **kwargs)
         signature = self._signature(leaves, structure, shared)
         cases = self._cases.get(signature)
         if cases is not None:
@@ -118,8 +117,8 @@ class Compiled:
         for v in leaves:
             if is_tensor(v):
                 parts.append((v.shape, v.dtype, v.requires_grad))
-            elif isinstance(v, float) and v != v:
-                parts.append("nan")
+            elif isinstance(v, (float, complex)):
+                parts.append((type(v), repr(v)))  # tells -0.0 from 0.0, and NaN equals itself
             else:
                 try:
                     hash(v)
@@ -251,6 +250,8 @@ class _Pair:
         self.forward = Plan(forward)
         self.backward = Plan(backward)
         self.states = [graph.states[v].tensor for v in found if v in graph.states]
+        self.random = any(node.random for node in forward.nodes)
+        self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 
     def __call__(self, inputs, args, kwargs):
         graph = self.forward.graph
@@ -274,6 +275,7 @@ class _Planned(Function):
 
     @staticmethod
     def forward(ctx, pair, inputs, call, *wrt):
+        ctx.generator = _core.default_generator().get_state() if pair.random else None
         outputs = pair.forward.outputs(inputs)
         ctx.pair, ctx.call = pair, call
         ctx.inputs = inputs
@@ -290,26 +292,36 @@ class _Planned(Function):
     def backward(ctx, *grads):
         pair = ctx.pair
         seeds = [grads[k] for k in pair.joint.outputs]
-        if _core.grad_enabled():
-            return (None, None, None, *_Planned.differentiable(ctx, seeds))
         if [t._version for t in (*ctx.again, *pair.states)] != ctx.versions:
             raise RuntimeError(
                 "backward: expected tensors that the compiled function has read as they were, got one that was changed "
                 "in place since. Run backward() before changing it."
             )
+        if _core.grad_enabled():
+            return (None, None, None, *_Planned.differentiable(ctx, seeds))
         pair.backward.preset(ctx.ranges)
         found = iter(pair.backward.outputs([*ctx.held, *seeds, *ctx.again]))
         return (None, None, None, *[None if v is None else next(found) for v in pair.joint.found])
 
     @staticmethod
     def differentiable(ctx, seeds):
-        """Gradients that can be differentiated again: the function runs once more as it is written."""
+        """Gradients that can be differentiated again: the function runs once more as it is written, with the random
+        numbers of the plan's run, and what it writes is put back."""
         pair = ctx.pair
+        generator = _core.default_generator()
+        before = generator.get_state()
+        kept = [t.detach().clone() for t in pair.written]
+        if ctx.generator is not None:
+            generator.set_state(ctx.generator)
         args, kwargs = ctx.call
         with enable_grad():
             results = [v for v in flatten(pair.fn(*args, **kwargs))[0] if is_tensor(v)]
-            place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
-            states = pair.forward.graph.states
-            wrt = [ctx.inputs[place[v]] if v in place else states[v].tensor for v in pair.joint.wrt]
-            outputs = [results[k] for k in pair.joint.outputs]
-            return grad(outputs, wrt, seeds, create_graph=True, allow_unused=True)
+        generator.set_state(before)
+        with no_grad():
+            for t, value in zip(pair.written, kept, strict=True):
+                t.copy_(value)
+        place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
+        states = pair.forward.graph.states
+        wrt = [ctx.inputs[place[v]] if v in place else states[v].tensor for v in pair.joint.wrt]
+        outputs = [results[k] for k in pair.joint.outputs]
+        return grad(outputs, wrt, seeds, create_graph=True, allow_unused=True)
