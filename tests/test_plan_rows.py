@@ -159,12 +159,21 @@ def run_programs(seeds):
             found = plan(*[tensor(a) for a in given])
             found = found if isinstance(found, list) else [found]
             assert [bits(t) for t in found] == [bits(t) for t in expected], seed
-            wide = execute(steps, [tensor(a.astype(np.float64)) for a in given])
-            for t, reference in zip(found, wide, strict=True):
-                got, want = values(t).astype(np.float64), values(reference)
-                with np.errstate(invalid="ignore", over="ignore"):
-                    near = np.isclose(got, want, rtol=2e-2, atol=1e-3) | ~np.isfinite(want.astype(np.float32))
-                assert near.mean() > 0.98 or np.abs(want).max() > 1e3, seed
+            wide = [values(t) for t in execute(steps, [tensor(a.astype(np.float64)) for a in given])]
+            if smooth(steps) and all(np.isfinite(v).all() and np.abs(v).max(initial=0) < 20 for v in wide):
+                for t, reference in zip(found, wide, strict=True):
+                    np.testing.assert_allclose(values(t), reference, rtol=1e-2, atol=1e-3, err_msg=str(seed))
+
+
+def smooth(steps):
+    """Whether a program has no jumps, across which float32 and float64 may part."""
+    jumps = {"floor", "atan2"}
+    return not any(
+        kind == "where"
+        or (kind == "unary" and UNARY[c % len(UNARY)] in jumps)
+        or (kind == "binary" and BINARY[c % len(BINARY)] in jumps)
+        for kind, (_, _, c, _) in steps
+    )
 
 
 def test_random_programs():
