@@ -46,7 +46,8 @@ WG_INLINE float log(float x) {
   bool tiny = x < 1.17549435e-38f;
   float scaled = tiny ? x * 8388608.0f : x;
   float shift = tiny ? -23.0f : 0.0f;
-  std::int32_t e = (bits(scaled) - 0x3f3504f3) >> 23;
+  // Unsigned: the bits of negative numbers may run over.
+  auto e = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits(scaled)) - 0x3f3504f3u) >> 23;
   float f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
   float n = static_cast<float>(e) + shift;
   constexpr float c[] = {0.33333313f, -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,

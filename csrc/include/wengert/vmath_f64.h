@@ -56,7 +56,8 @@ WG_INLINE double log(double x) {
   bool tiny = x < 2.2250738585072014e-308;
   double scaled = tiny ? x * 18014398509481984.0 : x;  // 2**54
   double bias = tiny ? 1077.0 : 1023.0;
-  std::int64_t u = bits(scaled) + (kOne - kSqrtHalf);
+  // Unsigned: the bits of NaN may run over.
+  auto u = static_cast<std::int64_t>(static_cast<std::uint64_t>(bits(scaled)) + (kOne - kSqrtHalf));
   double f = from_bits((u & 0x000fffffffffffff) + kSqrtHalf) - 1.0;
   // The biased exponent, as the low bits of 2**52.
   std::int64_t e = static_cast<std::int64_t>((static_cast<std::uint64_t>(u) >> 52) | 0x4330000000000000);
