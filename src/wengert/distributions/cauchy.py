@@ -4,22 +4,11 @@ import math
 
 import wengert
 
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all, shape_of
+from ._location_scale import LocationScale
 
 
-class Cauchy(Distribution):
+class Cauchy(LocationScale):
     """The Cauchy distribution of median `loc` and half width at half maximum `scale`. It has no mean."""
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-    _expanded = ("loc", "scale")
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(shape_of(loc, scale), validate_args=validate_args)
 
     @property
     def mean(self):

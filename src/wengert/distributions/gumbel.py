@@ -4,24 +4,13 @@ import math
 
 import wengert
 
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all, shape_of
+from ._location_scale import LocationScale
 
 _EULER = 0.57721566490153286060
 
 
-class Gumbel(Distribution):
+class Gumbel(LocationScale):
     """The Gumbel distribution, of the largest of many values: cdf exp(-exp(-(x - loc) / scale))."""
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-    _expanded = ("loc", "scale")
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(shape_of(loc, scale), validate_args=validate_args)
 
     @property
     def mean(self):

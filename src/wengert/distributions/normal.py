@@ -4,12 +4,10 @@ import math
 
 import wengert
 
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all, shape_of
+from ._location_scale import LocationScale
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """The normal distribution of mean `loc` and standard deviation `scale`.
 
     Example:
@@ -18,15 +16,6 @@ class Normal(Distribution):
         >>> Normal(0.0, 1.0).log_prob(wengert.tensor(0.0))
         tensor(-0.9189)
     """
-
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-    _expanded = ("loc", "scale")
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(shape_of(loc, scale), validate_args=validate_args)
 
     @property
     def mean(self):

@@ -2,8 +2,9 @@
 
 from .. import _core
 from ..autograd.grad_mode import no_grad
-from ..func._trees import unflatten
 from . import _regions
+from ._needed import needed
+from ._plan import assemble
 
 
 def needs_interpreter(graph):
@@ -17,6 +18,16 @@ def needs_interpreter(graph):
     )
 
 
+def _own(node):
+    """What runs an operation of the graph's own, which is no row: operands -> results; None for rows."""
+    if node.op in _regions.REGIONS:
+        return _regions.runner(node)
+    if node.op == "shape":
+        size, dtype = (value for _, value in node.attrs)
+        return lambda operands: [_core.full(size, 0, dtype)]
+    return None
+
+
 class Interpreter:
     """Runs the nodes of a graph in order; a value is dropped after its last use."""
 
@@ -24,19 +35,13 @@ class Interpreter:
         from ._graph import entry
 
         self.graph = graph
-        wanted = set(graph.roots())
-        code = []
-        for node in reversed(graph.nodes):
-            if not wanted.isdisjoint(node.results):
-                code.append(node)
-                wanted.update(node.values)
-        code.reverse()
+        code = needed(graph)
         last = {v: k for k, node in enumerate(code) for v in node.values}
         roots = set(graph.roots())
         self._code = []
         for k, node in enumerate(code):
             drops = [v for v in {*node.values, *node.results} if last.get(v, k) == k and v not in roots]
-            run = _regions.runner(node) if node.op in _regions.REGIONS else None
+            run = _own(node)
             self._code.append((node, None if run else entry(node.op), run, drops))
 
     def values(self, inputs):
@@ -87,12 +92,4 @@ class Interpreter:
         return outputs
 
     def __call__(self, *inputs):
-        graph = self.graph
-        outputs = self.run_flat(inputs)
-        if graph.structure is None:
-            return outputs[0] if len(outputs) == 1 else outputs
-        leaves = iter(outputs)
-        count = len(outputs) + len(graph.fixed)
-        return unflatten(
-            [graph.fixed[k] if k in graph.fixed else next(leaves) for k in range(count)], graph.structure
-        )
+        return assemble(self.graph, self.run_flat(inputs))

@@ -1,24 +1,9 @@
 """One graph for many sets of inputs: the graph batched by vmap, recorded, and planned for their number."""
 
-from .. import _core
 from ..func import vmap
-from ..func._levels import entry
+from ._interpreter import Interpreter
 from ._plan import Plan, assemble
 from ._recorder import record
-
-
-def interpret(graph, inputs):
-    """The outputs of a graph as a list, op by op on tensors."""
-    env = dict(zip(graph.inputs, inputs, strict=True))
-    env.update({v: state.read() for v, state in graph.states.items()})
-    for node in graph.nodes:
-        if node.op == "shape":
-            env[node.results[0]] = _core.full(node.attrs[0][1], 0, node.attrs[1][1])
-            continue
-        operands = [None if v is None else v[0] if type(v) is tuple else env[v] for v in node.inputs]
-        out = _core.apply(entry(node.op), operands, node.attrs)
-        env.update(zip(node.results, out if isinstance(out, tuple) else (out,), strict=True))
-    return [env[v] for _, v in graph.outputs]
 
 
 def mapped(plan, inputs):
@@ -39,6 +24,7 @@ def mapped(plan, inputs):
             )
     found = plan.maps.get(n)
     if found is None:
-        batched = vmap(lambda *values: interpret(graph, values))
+        run = Interpreter(graph).run_flat
+        batched = vmap(lambda *values: run(values))
         found = plan.maps[n] = Plan(record(lambda *values: batched(*[v.detach() for v in values]), *inputs))
     return assemble(graph, list(found(*[t.detach() for t in inputs])))
