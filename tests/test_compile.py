@@ -1,6 +1,7 @@
 """wengert.compile: compiled calls give the results of plain ones, and what cannot be captured says so."""
 
 import copy
+import pickle
 import threading
 import warnings
 
@@ -543,6 +544,37 @@ def test_forms_of_the_call():
         loss = F.mse_loss(model(w.ones(3, 2)), w.zeros(3, 1))
         loss.backward()
     assert model.weight.grad is not None and len(list(model.parameters())) == 2
+
+
+def test_copies_of_a_compiled_module_are_modules_of_their_own():
+    fast = w.compile(nn.Linear(2, 1, bias=False))
+    x = w.ones(1, 2)
+    with w.no_grad():
+        for _ in range(4):
+            before = fast(x)
+        for twin in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+            for _ in range(4):
+                assert w.equal(twin(x), before)
+            twin.weight.fill_(3.0)
+            assert twin(x).item() == 6.0 and w.equal(fast(x), before)
+
+
+def test_methods_of_a_class():
+    class Trainer:
+        def __init__(self, scale):
+            self.scale = scale
+            self.weight = w.full((2,), scale)
+
+        @w.compile
+        def step(self, x):
+            return (x * self.weight).sum() * self.scale
+
+    one, two = Trainer(1.0), Trainer(2.0)
+    for _ in range(5):
+        assert one.step(w.ones(2)).item() == 2.0 and two.step(w.ones(2)).item() == 8.0
+    two.scale = 3.0
+    assert two.step(w.ones(2)).item() == 12.0
+    assert Trainer.step.plans == 2
 
 
 def test_inside_of_transforms_and_recordings_calls_run_plainly():

@@ -1,5 +1,6 @@
 """Functions that run by plans: signatures, what they depend on, and when a call runs plainly instead."""
 
+import types
 import warnings
 
 from .. import _core
@@ -58,17 +59,22 @@ class Compiled:
 
     Attributes:
         plans: how many plans there are.
+        fullgraph: whether calls that cannot be captured raise.
         reason: why calls run plainly; None where they need not.
     """
 
     def __init__(self, fn, fullgraph=False, name=None, roots=()):
         self._fn = fn
         self._roots = [(self_name(fn), fn), *roots]  # what calls may depend on
-        self._fullgraph = fullgraph
+        self.fullgraph = fullgraph
         self._name = name or self_name(fn)
         self._cases = {}  # signature -> list of cases, the latest first
         self.reason = None
         self._latest = None  # the case that ran last
+
+    def __get__(self, instance, owner=None):
+        """As a method of a class, it is called with the instance."""
+        return self if instance is None else types.MethodType(self, instance)
 
     @property
     def plans(self):
@@ -179,7 +185,7 @@ class Compiled:
 
     def _give_up(self, reason):
         text = f"compile: {self._name} cannot be captured: {reason}."
-        if self._fullgraph:
+        if self.fullgraph:
             raise CompileError(text)
         self.reason = reason
         self._latest = None

@@ -22,6 +22,10 @@ class CompiledModule(Module):
     def forward(self, *args, **kwargs):
         return self._compiled(*args, **kwargs)
 
+    def __reduce__(self):
+        # A copy compiles a copy of the module, not the module itself.
+        return CompiledModule, (self._orig_mod, self._compiled.fullgraph)
+
     def explain(self):
         """What became of the calls so far, as text."""
         return self._compiled.explain()
