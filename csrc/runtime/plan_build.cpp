@@ -277,6 +277,12 @@ void Plan::host(const std::int32_t* uses, int n) {
   steps.push_back(s);
 }
 
+void Plan::fence() {
+  PlanStep s;
+  s.kind = StepKind::kFence;
+  steps.push_back(s);
+}
+
 int Plan::result(std::int32_t v) {
   const PlanValue& from = values[static_cast<std::size_t>(v)];
   int made = outside(from.dtype, layout_contiguous(from.layout->ndim, from.layout->shape()));

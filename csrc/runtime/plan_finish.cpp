@@ -70,10 +70,11 @@ struct PlanBuilder {
         if (s.kind == StepKind::kCall)
           call_step[static_cast<std::size_t>(s.index)] = static_cast<std::int32_t>(out.size());
         // A host step changes memory of the outside: nothing may move across it.
-        if (s.kind == StepKind::kHost) {
+        if (s.kind == StepKind::kHost || s.kind == StepKind::kFence) {
           latest.clear();
           scalar_step = -1;
         }
+        if (s.kind == StepKind::kFence) continue;
         out.push_back(std::move(s));
         continue;
       }

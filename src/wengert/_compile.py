@@ -12,6 +12,7 @@ def compile(
     mode=None,
     options=None,
     disable=False,
+    memory_budget=None,
 ):
     """A function or module that runs as a plan once it has been recorded.
 
@@ -23,6 +24,9 @@ def compile(
         model: a function or an nn.Module; without it, a decorator is returned.
         fullgraph: raise where a call cannot be captured, instead of one warning and plain calls.
         disable: return the model as it is.
+        memory_budget: the most bytes that a plan may use beside arguments, states and results. It is kept by computing
+            again what is cheap instead of keeping it, with the same bits; `explain()` says what and at which cost. Where
+            results need gradients, the forward plan, the backward plan and the values between them share it.
         dynamic, backend, mode, options: taken for compatibility; a plan is made for each size.
 
     Returns:
@@ -32,6 +36,8 @@ def compile(
         TypeError: the model is not callable.
         CompileError: with fullgraph, from a call that cannot be captured: a branch on a value, `.item()`, Python state that
             changes with every call.
+        MemoryBudgetError: from the call that makes the plan: no schedule within the budget was found. The message names
+            the smallest budget that was.
 
     Example:
         >>> import wengert
@@ -50,6 +56,7 @@ def compile(
             mode=mode,
             options=options,
             disable=disable,
+            memory_budget=memory_budget,
         )
     if not callable(model):
         raise TypeError(f"compile: expected a function or a module, got {type(model).__name__}.")
@@ -57,7 +64,7 @@ def compile(
         return model
     from .graph._compiled_module import compiled
 
-    return compiled(model, fullgraph)
+    return compiled(model, fullgraph, memory_budget)
 
 
 FUNCTIONS = {"compile": compile}

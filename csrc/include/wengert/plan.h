@@ -83,7 +83,7 @@ struct ScalarOp {
   std::int32_t nin;
 };
 
-enum class StepKind : std::uint8_t { kCall, kGroup, kScalars, kCopy, kHost };
+enum class StepKind : std::uint8_t { kCall, kGroup, kScalars, kCopy, kHost, kFence };
 
 struct PlanStep {
   StepKind kind;
@@ -106,6 +106,8 @@ class Plan {
   // A step that the caller performs (an optimizer's update): it reads and writes memory of outside values. All
   // results and writes that were asked for before it are done when it runs.
   void host(const std::int32_t* uses, int n);
+  // What is appended from now on joins no group that began before.
+  void fence();
   // Value v is to be in new memory of the outside after a run: the binding's number.
   int result(std::int32_t v);
   // The memory of the outside value `target` is to hold v after a run.

@@ -39,6 +39,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         int number(const Array&)
         int call(const OpInfo*, const int32_t*, int, Attr*)
         void host(const int32_t*, int)
+        void fence()
         int result(int32_t)
         void write(int32_t, int32_t)
         int finish(cbool)
@@ -193,6 +194,10 @@ cdef class StaticPlan:
         cdef vector[int32_t] values = uses
         self.p.host(values.data(), <int> values.size())
         self.hosts.append(function)
+
+    def fence(self):
+        """What is appended from now on joins no group that began before: it runs no earlier than it stands."""
+        self.p.fence()
 
     def finish(self, int inputs=0, fuse=True):
         """Groups, places and prepares. The first `inputs` outside values are arguments."""

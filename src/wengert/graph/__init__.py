@@ -1,5 +1,6 @@
 """Graphs as values: built by hand or recorded, checked, changed, saved, and run without Python in between."""
 
+from ._budget import MemoryBudgetError
 from ._compiled import CompileError
 from ._control_flow import cond, scan, while_loop
 from ._executable import Executable
@@ -15,6 +16,7 @@ __all__ = [
     "Executable",
     "Graph",
     "GraphError",
+    "MemoryBudgetError",
     "Node",
     "ParseError",
     "Plan",

@@ -204,6 +204,9 @@ class ByHand:
 
         A graph with sizes by name gets a plan for each set of sizes that it meets, kept for the next call.
 
+        Args:
+            options: those of `wengert.graph.Plan`, such as `memory_budget=` in bytes.
+
         Raises:
             GraphError: the graph is not legal; see `verify`.
         """

@@ -9,9 +9,10 @@ from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten
+from ._budget import MemoryBudgetError, checked
 from ._capture import difference, record_call
-from ._graph import Graph
 from ._plan import Plan, assemble
+from ._split import Halves
 
 _TRIES = 5  # recordings of one signature, two equal ones in a row wanted
 _CASES = 32  # plans of one function
@@ -60,10 +61,12 @@ class Compiled:
     Attributes:
         plans: how many plans there are.
         fullgraph: whether calls that cannot be captured raise.
+        memory_budget: bytes that each plan may use beside arguments, states and results, or None.
         reason: why calls run plainly; None where they need not.
     """
 
-    def __init__(self, fn, fullgraph=False, name=None, roots=()):
+    def __init__(self, fn, fullgraph=False, name=None, roots=(), memory_budget=None):
+        self.memory_budget = checked(memory_budget)
         self._fn = fn
         self._roots = [(self_name(fn), fn), *roots]  # what calls may depend on
         self.fullgraph = fullgraph
@@ -167,10 +170,12 @@ class Compiled:
         graph = recording.graph
         try:
             if recording.joint is None:
-                case.plan = Plan(graph)
+                case.plan = Plan(graph, memory_budget=self.memory_budget)
             else:
-                case.joint = _Pair(self._fn, graph, recording.joint)
+                case.joint = _Pair(self._fn, graph, recording.joint, self.memory_budget)
                 case.plan = case.joint.forward
+        except MemoryBudgetError:
+            raise
         except (RuntimeError, NotImplementedError) as error:
             case.plan = case.joint = None
             return str(error)
@@ -228,35 +233,14 @@ def _mode():
 class _Pair:
     """A forward plan and a backward plan, joined by a node of the tape."""
 
-    def __init__(self, fn, graph, joint):
+    def __init__(self, fn, graph, joint, budget):
         self.fn = fn
         self.joint = joint
         self.count = len(graph.outputs)
-        forward = part(graph, graph.nodes[: joint.forward])
-        forward.inputs, forward.writes = graph.inputs, graph.writes
-        forward.structure, forward.fixed = graph.structure, graph.fixed
-        forward.outputs = graph.outputs
-        made = {v for node in forward.nodes for v in node.results if node.op != "shape"}
-        found = {v for v in joint.found if v is not None}
-        back = []
-        for k, node in reversed(list(enumerate(graph.nodes))):
-            if (k >= joint.forward or node.op == "shape") and not found.isdisjoint(node.results):
-                back.append(node)
-                found.update(node.values)
-        if not found.isdisjoint(graph.writes):
-            raise RuntimeError(
-                "expected a forward pass that does not overwrite what its backward pass reads, got one"
-            )
-        held = sorted(found & made)
-        forward.outputs = [*graph.outputs, *[("", v) for v in held]]
-        backward = part(graph, back[::-1])
-        self.again = [v for v in graph.inputs if v in found]
-        backward.inputs = [*held, *joint.cotangents, *self.again]
-        backward.outputs = [("", v) for v in joint.found if v is not None]
-        self.forward = Plan(forward)
-        self.backward = Plan(backward)
-        self.states = [graph.states[v].tensor for v in found if v in graph.states]
-        self.random = any(node.random for node in forward.nodes)
+        halves = Halves(graph, joint, budget)
+        self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
+        self.states = [graph.states[v].tensor for v in halves.states]
+        self.random = any(node.random for node in self.forward.graph.nodes)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 
     def __call__(self, inputs, args, kwargs):
@@ -266,14 +250,6 @@ class _Pair:
         outputs = _Planned.apply(self, inputs, (args, kwargs), *wrt)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return assemble(graph, outputs[: self.count])
-
-
-def part(graph, nodes):
-    """A graph of some nodes over the same values and states."""
-    made = Graph(graph.name)
-    made.nodes = nodes
-    made.shapes, made.dtypes, made.names, made.states = graph.shapes, graph.dtypes, graph.names, graph.states
-    return made
 
 
 class _Planned(Function):

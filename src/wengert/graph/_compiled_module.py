@@ -9,7 +9,7 @@ from ._compiled import Compiled
 class CompiledModule(Module):
     """What wengert.compile returns for a module: its child `_orig_mod` is the module itself, whose attributes it shows."""
 
-    def __init__(self, module, fullgraph=False):
+    def __init__(self, module, fullgraph=False, memory_budget=None):
         super().__init__()
         self._orig_mod = module
         self.train(module.training)
@@ -17,14 +17,16 @@ class CompiledModule(Module):
         def call(*args, **kwargs):
             return module(*args, **kwargs)
 
-        self.__dict__["_compiled"] = Compiled(call, fullgraph, type(module).__name__, [("module", module)])
+        self.__dict__["_compiled"] = Compiled(
+            call, fullgraph, type(module).__name__, [("module", module)], memory_budget
+        )
 
     def forward(self, *args, **kwargs):
         return self._compiled(*args, **kwargs)
 
     def __reduce__(self):
         # A copy compiles a copy of the module, not the module itself.
-        return CompiledModule, (self._orig_mod, self._compiled.fullgraph)
+        return CompiledModule, (self._orig_mod, self._compiled.fullgraph, self._compiled.memory_budget)
 
     def explain(self):
         """What became of the calls so far, as text."""
@@ -42,8 +44,8 @@ class CompiledModule(Module):
         return getattr(self._orig_mod, name)
 
 
-def compiled(model, fullgraph):
+def compiled(model, fullgraph, memory_budget=None):
     """A function or module that runs by plans."""
     if isinstance(model, Module):
-        return CompiledModule(model, fullgraph)
-    return functools.update_wrapper(Compiled(model, fullgraph), model, updated=())
+        return CompiledModule(model, fullgraph, memory_budget)
+    return functools.update_wrapper(Compiled(model, fullgraph, memory_budget=memory_budget), model, updated=())

@@ -30,7 +30,14 @@ class Executable:
             self.plans[()] = self._make(graph)
 
     def _make(self, graph):
-        return Interpreter(graph) if needs_interpreter(graph) else Plan(graph, **self._options)
+        if not needs_interpreter(graph):
+            return Plan(graph, **self._options)
+        if self._options.get("memory_budget") is not None:
+            raise RuntimeError(
+                f"{graph.name}: expected a graph whose memory is known before it runs, got one with a while_loop that "
+                "keeps values of every step, and a memory budget. Use scan, or no budget."
+            )
+        return Interpreter(graph)
 
     def bind(self, inputs, named):
         """The input tensors in order."""

@@ -4,9 +4,13 @@ from .. import _core
 from ..autograd.grad_mode import no_grad
 from ..func._levels import entry
 from ..func._trees import unflatten
+from ._budget import Fitting, checked
 from ._needed import needed
 from ._regions import REGIONS, runner
+from ._remat import Sizes
 from .passes import PASSES, optimise
+
+ALIGN = 64  # bytes: what places in the arena are multiples of
 
 
 class Plan:
@@ -16,6 +20,11 @@ class Plan:
         graph: the Graph, with sizes that are all known.
         fuse: whether elementwise operations of one shape share a pass over memory.
         passes: what the graph goes through before (see graph/passes); () leaves it as it is.
+        memory_budget: the most bytes that the plan may use beside arguments, states and results (`memory()["arena"]`).
+            It is kept by computing again what is cheap instead of keeping it; every bit of the results stays.
+
+    Raises:
+        MemoryBudgetError: no schedule within the budget was found; the message names the smallest budget that was.
 
     Attributes:
         source: the graph that was given.
@@ -30,19 +39,25 @@ class Plan:
         tensor([0.9640, 0.9640, 0.9640])
     """
 
-    def __init__(self, graph, fuse=True, passes=PASSES):
+    def __init__(self, graph, fuse=True, passes=PASSES, memory_budget=None):
+        budget = checked(memory_budget)
         self.source = graph
         self.graph, self.report = optimise(graph, passes)
-        self._core = _core.StaticPlan()
-        self._states = []
         self.seconds = None  # of each step, when profile() has measured them
         self.maps = {}  # number of sets of inputs -> plan for so many
-        self._lower(fuse)
+        if budget is None:
+            self.fitting = None
+            self.build(self.graph, fuse=fuse)
+        else:
+            self.fitting = Fitting(self.graph, budget, lambda *made: self.build(*made, fuse), self.sizes)
 
     # ---- lowering --------------------------------------------------------------------------------------------
 
-    def _lower(self, fuse):
-        graph, core = self.graph, self._core
+    def build(self, graph, fences=(), fuse=True):
+        """Lays out a graph anew; no group goes on across a node whose id is among `fences`. Returns bytes of the arena."""
+        self.graph = graph
+        core = self._core = _core.StaticPlan()
+        self._states = []
         wanted = needed(graph)
         self._place = place = {}  # value of the graph -> value of the plan
         for v in graph.inputs:
@@ -62,6 +77,8 @@ class Plan:
         self._made = []  # (shape, dtype) of tensors that regions fill, given after the states
         numbers = {}
         for node in wanted:
+            if id(node) in fences:
+                core.fence()
             if node.op == "shape":
                 place[node.results[0]] = core.shape_only(*[value for _, value in node.attrs])
                 continue
@@ -101,7 +118,17 @@ class Plan:
         for target, v in graph.writes.items():
             core.write(place[target], place[v])
         core.finish(len(graph.inputs), fuse)
-        del self._place, self._stale, self._fresh, self._lookers
+        del self._stale, self._fresh, self._lookers
+        return core.arena_bytes
+
+    def sizes(self):
+        """What the graph's values take in the arena."""
+        core = self._core
+        first, owner = {}, {}
+        for v, p in self._place.items():
+            owner[v] = first.setdefault(core.owner(p), v)
+        taken = {p: -(-size // ALIGN) * ALIGN for p, _, size, _, _ in core.layout()}
+        return Sizes(owner, {v: taken.get(p, 0) for p, v in first.items()})
 
     def _result(self, v, share=True):
         """Which of a run's results holds a value of the graph."""
@@ -335,6 +362,7 @@ class Plan:
             f"steps; {fused} elementwise operations in {groups} passes over memory.",
             *[f"{name.replace('_', ' ')}: {count} nodes" for name, count, _ in self.report if count],
             f"memory: {memory['arena']} bytes for {memory['values']} values ({memory['without_reuse']} without reuse).",
+            *(self.fitting.lines() if self.fitting else ()),
         ]
         width = max((len(kind) for kind, _, _ in steps), default=0)
         for kind, names, count in steps:

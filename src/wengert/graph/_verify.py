@@ -11,7 +11,7 @@ from ._graph_error import GraphError
 from ._symbols import Dim, Ratio, is_size, same_sizes
 
 OWN = ("shape", "update")  # values that are shapes only, and optimizers' passes: recordings make them
-STATE_KINDS = ("parameter", "buffer", "constant", "grad")
+STATE_KINDS = ("parameter", "buffer", "constant", "literal", "grad")
 _KINDS = {
     "i": ("an int", lambda v: _whole(v)),
     "b": ("a bool", lambda v: type(v) is bool),

@@ -1,0 +1,87 @@
+"""A recorded forward pass with the backward pass behind it, as two plans that share a budget."""
+
+import math
+
+from ._budget import Fitting, heavy
+from ._graph import Graph
+from ._needed import needed
+from ._plan import Plan
+from .passes import optimise
+
+
+class Halves:
+    """A forward plan and a backward plan.
+
+    Attributes:
+        forward: its outputs are those of the graph, then the values that the backward plan reads (`held`).
+        backward: takes the values held, the gradients of the results, and the inputs of the graph in `again`; it gives the
+            gradients that there are.
+        held: how many values the forward plan hands on.
+        states: the numbers of the states that the backward plan reads.
+    """
+
+    def __init__(self, graph, joint, budget=None):
+        self.joint, self.count = joint, len(graph.outputs)
+        self.recorded = part(graph, graph.nodes[: joint.forward])
+        self._share(self.recorded, graph)
+        self.recorded.outputs = graph.outputs
+        self.first = {v for node in self.recorded.nodes for v in node.results}
+        whole = part(graph, graph.nodes)
+        self._share(whole, graph)
+        whole.inputs = [*graph.inputs, *joint.cotangents]
+        whole.outputs = [*graph.outputs, *[("", v) for v in joint.found if v is not None]]
+        whole, report = optimise(whole)
+        if budget is None:
+            self._build(whole)
+        else:
+            scratch = Plan(whole, passes=())
+            scratch.build(whole, heavy(whole))
+            fitting = Fitting(whole, budget, self._build, scratch.sizes)
+            self.forward.fitting = fitting
+        self.forward.source = self.recorded
+        self.forward.report = [(name, n, [v for v in gone if v in self.first]) for name, n, gone in report]
+
+    def _share(self, half, graph):
+        half.inputs, half.writes, half.grads = graph.inputs, graph.writes, graph.grads
+        half.structure, half.fixed = graph.structure, graph.fixed
+
+    def _build(self, whole, fences=()):
+        """Makes both plans; returns the bytes that they and the values between them take."""
+        nodes = needed(whole)
+        last = max((k for k, node in enumerate(nodes) if not self.first.isdisjoint(node.results)), default=-1)
+        forward = part(whole, nodes[: last + 1])
+        inputs = whole.inputs[: len(whole.inputs) - len(self.joint.cotangents)]
+        self._share(forward, whole)
+        forward.inputs = inputs
+        ends = [v for _, v in whole.outputs[self.count :]]
+        found, back = set(ends), []
+        for k, node in reversed(list(enumerate(nodes))):
+            if (k > last or node.op == "shape") and not found.isdisjoint(node.results):
+                back.append(node)
+                found.update(node.values)
+        if not found.isdisjoint(whole.writes):
+            raise RuntimeError(
+                "expected a forward pass that does not overwrite what its backward pass reads, got one"
+            )
+        made = {v for node in forward.nodes for v in node.results if node.op != "shape"}
+        held = sorted(found & made)
+        forward.outputs = [*whole.outputs[: self.count], *[("", v) for v in held]]
+        backward = part(whole, back[::-1])
+        self.again = [v for v in inputs if v in found]
+        backward.inputs = [*held, *self.joint.cotangents, *self.again]
+        backward.outputs = [("", v) for v in ends]
+        self.states = [v for v in found if v in whole.states]
+        self.forward, self.backward = Plan(forward, passes=()), Plan(backward, passes=())
+        if fences:
+            self.forward.build(forward, fences)
+            self.backward.build(backward, fences)
+        between = sum(math.prod(whole.shapes[v]) * whole.dtypes[v].itemsize for v in held)
+        return self.forward.memory()["arena"] + self.backward.memory()["arena"] + between
+
+
+def part(graph, nodes):
+    """A graph of some nodes over the same values and states."""
+    made = Graph(graph.name)
+    made.nodes = nodes
+    made.shapes, made.dtypes, made.names, made.states = graph.shapes, graph.dtypes, graph.names, graph.states
+    return made
