@@ -1,13 +1,17 @@
 """Saving and loading nested state: wengert's own format, torch's zip files (reading), safetensors.
 
-The own format is described in ``docs/file-format.md``. No format is read by running code from the file.
+The own format is described in ``docs/file-format.md``. Plain state is read without running any code that a file names.
 """
 
 from wengert.serialization import native, safetensors, torch_zip
 from wengert.serialization.files import FormatError, Source, write_atomically
+from wengert.serialization.objects import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from wengert.serialization.safetensors import load_safetensors, save_safetensors
 
-__all__ = ["FormatError", "load", "load_safetensors", "save", "save_safetensors"]
+__all__ = [
+    "FormatError", "add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "load_safetensors",
+    "safe_globals", "save", "save_safetensors",
+]  # fmt: skip
 
 
 def save(obj, f):
@@ -23,8 +27,9 @@ def save(obj, f):
             disk: a crash at any moment leaves the old file or the new one.
 
     Raises:
-        TypeError: an object of another type; the message gives its place, as in ``state['model']['hook']``.
-        ValueError: the state contains itself, or is nested deeper than 200.
+        TypeError: an object that cannot be copied, or a function without a name to import it by; the message gives
+            its place, as in ``state['model']['hook']``.
+        ValueError: a container contains itself, or the state is nested deeper than 200.
         OSError: the file cannot be written.
 
     Example:
@@ -41,13 +46,14 @@ def save(obj, f):
 def load(f, map_location=None, weights_only=True):
     """Load what ``save`` wrote, or a ``.pt``/``.pth`` file of torch (zip form), or a ``.safetensors`` file.
 
-    The format is told by the first bytes. Nothing but the types that ``save`` takes is ever constructed, also with
-    ``weights_only=False``, which is accepted for compatibility.
+    The format is told by the first bytes. Nothing but tensors, numbers, strings and plain containers is constructed,
+    and classes named by ``serialization.add_safe_globals``. ``weights_only=False`` constructs whatever a file of
+    ``save`` asks for, so it is for files that you trust; files of torch are read in the restricted way in any case.
 
     Args:
         f: a path, or a binary file object; an object is left behind the last byte that was read.
         map_location: None or the CPU.
-        weights_only: has no effect.
+        weights_only: False to construct objects of any class that the file names.
 
     Returns:
         The state; tensors have memory of their own.
@@ -61,7 +67,7 @@ def load(f, map_location=None, weights_only=True):
     with Source(f) as source:
         start = source.peek(16)
         if start.startswith(native.MAGIC):
-            return native.decode(source)
+            return native.decode(source, trusted=not weights_only)
         if start.startswith(b"PK\x03\x04"):
             return torch_zip.decode(source)
         if safetensors.looks_like(start, source.size):

@@ -5,13 +5,14 @@ import hashlib
 import json
 import re
 import struct
+import types
 
 import numpy as np
 
 import wengert
 from wengert import _core
 from wengert._parameter import Parameter
-from wengert.serialization import tensors
+from wengert.serialization import objects, tensors
 from wengert.serialization.files import FormatError
 
 MAGIC = b"\x89WGT\r\n\x1a\n"
@@ -76,6 +77,7 @@ class _Encoder:
         self._tensor_index = {}
         self._members = collections.defaultdict(list)  # storage address -> tensors in it, kept alive
         self._open = set()
+        self._objects = {}  # id -> (number, object): each is written once and kept alive
 
     def value(self, obj, path, depth):
         """Return the JSON form of ``obj``; ``path`` names its place in errors."""
@@ -121,10 +123,33 @@ class _Encoder:
                 return self._mapping(obj, kind, path, depth)
         finally:
             self._open.discard(id(obj))
-        raise TypeError(
-            "save: expected tensors, numbers, strings and plain containers, got "
-            f"{kind.__module__}.{kind.__qualname__} at {path}. Save its state instead, or leave it out."
-        )
+        return self._object(obj, path, depth)
+
+    def _object(self, obj, path, depth):
+        """An object of any other class; a class or a function by its name."""
+        if id(obj) in self._objects:
+            return ["same", self._objects[id(obj)][0]]
+        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
+            return ["global", *self._path(obj, path)]
+        function, arguments, state, items, pairs = objects.taken_apart(obj, path)
+        start = [*self._path(function, path), self.value(list(arguments), path, depth + 1)]
+        number = len(self._objects)
+        self._objects[id(obj)] = (number, obj)
+        rest = [
+            self.value(state, path, depth + 1),
+            items and self.value(items, path, depth + 1),
+            pairs and [[self.value(part, path, depth + 1) for part in pair] for pair in pairs],
+        ]
+        return ["object", number, *start, *rest]
+
+    def _path(self, thing, path):
+        found = objects.path_of(thing)
+        if found is None:
+            raise TypeError(
+                f"save: expected a class or a function that can be imported by its name, got {thing!r} at {path}. "
+                "Move it to the top of a module, save its state instead, or leave it out."
+            )
+        return found
 
     def _mapping(self, obj, kind, path, depth):
         pairs = []
@@ -211,8 +236,8 @@ def _plain_array(array, path):
     return array
 
 
-def decode(source):
-    """Return the state in a file of this format."""
+def decode(source, trusted=False):
+    """Return the state in a file of this format; objects of other classes than plain ones only from a trusted one."""
     prefix = source.read(0, _PREFIX.size, "the beginning of the file")
     _, version, zero, length, digest = _PREFIX.unpack(prefix)
     if version != VERSION or zero != 0:
@@ -221,7 +246,7 @@ def decode(source):
     if _digest(prefix[: _PREFIX.size - 16], header).digest() != digest:
         raise FormatError("load: expected the header's checksum to agree, got another. The file is altered.")
     try:
-        decoder = _Decoder(source, json.loads(header), _aligned(_PREFIX.size + length))
+        decoder = _Decoder(source, json.loads(header), _aligned(_PREFIX.size + length), trusted)
         result = decoder.value(decoder.root)
     except FormatError:
         raise
@@ -234,8 +259,10 @@ def decode(source):
 class _Decoder:
     """Builds the state from the header; reads each buffer once."""
 
-    def __init__(self, source, header, data_start):
+    def __init__(self, source, header, data_start, trusted):
         self._source = source
+        self._trusted = trusted
+        self._objects = {}
         self.root = header["root"]
         self.end = data_start + header["length"]
         source.check(data_start, header["length"], "the buffers")
@@ -372,6 +399,18 @@ class _Decoder:
 
     def _read_defaultdict(self, pairs, factory):
         return collections.defaultdict(_FACTORIES[factory], self._pairs(pairs))
+
+    def _read_global(self, module, name):
+        return objects.found(module, name, self._trusted)
+
+    def _read_object(self, number, module, name, arguments, state, items, pairs):
+        obj = objects.maker(module, name, self._trusted)(*self.value(arguments))
+        self._objects[number] = obj
+        objects.restore(obj, self.value(state), items and self.value(items), pairs and self._pairs(pairs))
+        return obj
+
+    def _read_same(self, number):
+        return self._objects[number]
 
 
 def _index(index, table):
