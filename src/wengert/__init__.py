@@ -59,7 +59,10 @@ _attach({}, _missing_methods(Tensor), globals())
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
+    "AcceleratorError": "wengert.cuda",
     "Graph": "wengert.graph",
+    "OutOfMemoryError": "wengert.cuda",
+    "accelerator": "wengert.accelerator",
     "amp": "wengert.amp",
     "as_torch": "wengert.dropin",
     "autocast": "wengert.amp",
@@ -75,10 +78,13 @@ _LAZY = {
     "jit": "wengert.dropin.jit",
     "linalg": "wengert.linalg",
     "load": "wengert.serialization",
+    "mps": "wengert.mps",
     "multiprocessing": "wengert.multiprocessing",
     "nn": "wengert.nn",
     "optim": "wengert.optim",
+    "overrides": "wengert.overrides",
     "profiler": "wengert.profiler",
+    "random": "wengert.random",
     "save": "wengert.serialization",
     "scan": "wengert.graph",
     "serialization": "wengert.serialization",
@@ -90,6 +96,7 @@ _LAZY = {
     "viz": "wengert.viz",
     "vmap": "wengert.func",
     "while_loop": "wengert.graph",
+    "xpu": "wengert.xpu",
 }
 
 

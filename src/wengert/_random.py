@@ -58,7 +58,7 @@ def initial_seed():
 
 @_function
 def get_rng_state():
-    """The state of the default generator: seed and counter, as an int64 tensor of shape (2,)."""
+    """The state of the default generator: seed and counter, as a uint8 tensor of shape (16,)."""
     return default_generator.get_state()
 
 

@@ -3,6 +3,14 @@
 from ._missing import module_error
 
 
+class AcceleratorError(RuntimeError):
+    """What a failing GPU raises in PyTorch; programs name it to catch it. Nothing here raises it."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """What a full GPU raises in PyTorch; programs name it to catch it. Here a full memory is a MemoryError."""
+
+
 def is_available():
     """Whether there is a GPU: no."""
     return False
@@ -63,11 +71,66 @@ def memory_allocated(device=None):
     return 0
 
 
-max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
+max_memory_allocated = memory_reserved = max_memory_reserved = memory_cached = max_memory_cached = memory_allocated
+
+
+def memory_stats(device=None):
+    """Figures of the GPU memory by name: none."""
+    return {}
+
+
+def memory_summary(device=None, abbreviated=False):
+    """The figures of the GPU memory as text: none."""
+    return ""
 
 
 def reset_peak_memory_stats(device=None):
     """Accepted: there is no GPU memory."""
+
+
+reset_max_memory_allocated = reset_max_memory_cached = reset_accumulated_memory_stats = reset_peak_memory_stats
+
+
+def ipc_collect():
+    """Accepted: there is no GPU memory."""
+
+
+def set_per_process_memory_fraction(fraction, device=None):
+    """Accepted: there is no GPU memory."""
+
+
+def get_rng_state_all():
+    """The states of the GPUs' generators: none."""
+    return []
+
+
+def set_rng_state_all(new_states):
+    """Accepted: GPUs have no generators here."""
+
+
+def is_current_stream_capturing():
+    """Whether a graph of GPU work is being captured: no."""
+    return False
+
+
+def get_arch_list():
+    """The kinds of GPU that there is code for: none."""
+    return []
+
+
+def get_device_properties(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("get_device_properties")
+
+
+def get_device_capability(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("get_device_capability")
+
+
+def mem_get_info(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("mem_get_info")
 
 
 def __getattr__(name):

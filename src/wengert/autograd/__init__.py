@@ -23,6 +23,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "functional",
     "grad",
     "gradcheck",
@@ -32,6 +33,7 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "profiler",
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
@@ -224,10 +226,14 @@ def _tensor_backward(self, gradient=None, retain_graph=None, create_graph=False,
 
 def __getattr__(name):
     # Loaded at first use: they cost import time and most programs never need them.
-    if name == "functional":
+    if name in ("forward_ad", "functional"):
         import importlib
 
-        return importlib.import_module(".functional", __name__)
+        return importlib.import_module(f".{name}", __name__)
+    if name == "profiler":
+        from .. import profiler
+
+        return profiler
     if name in ("gradcheck", "gradgradcheck", "GradcheckError"):
         from .. import testing
 

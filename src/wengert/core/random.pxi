@@ -66,21 +66,22 @@ cdef class Generator:
         return self.key
 
     def get_state(self):
-        """Seed and counter as an int64 tensor of two elements."""
-        return from_data([_signed(self.key), _signed(self.offset)], dtypes[kInt64])
+        """Seed and counter as a uint8 tensor: the bytes of two 64-bit numbers."""
+        words = int(self.key) | int(self.offset) << 64
+        return from_data(list(words.to_bytes(16, "little")), dtypes[kUInt8])
 
     def set_state(self, state):
         """Goes back to a state from get_state(); returns the generator."""
         if not isinstance(state, Tensor):
             raise TypeError(f"set_state: expected a tensor from get_state(), got {type(state).__name__}.")
-        if tuple(state.shape) != (2,) or state.dtype is not dtypes[kInt64]:
-            raise RuntimeError(f"set_state: expected an int64 state of shape (2,), got {state.dtype.name} of shape "
+        if tuple(state.shape) != (16,) or state.dtype is not dtypes[kUInt8]:
+            raise RuntimeError(f"set_state: expected a uint8 state of shape (16,), got {state.dtype.name} of shape "
                                f"{tuple(state.shape)}.")
         if recorder_traces():
             (<object> active_recorder).mark_seeded("set_state")
-        values = state.tolist()
-        self.key = <uint64_t> (values[0] & 0xffffffffffffffff)
-        self.offset = <uint64_t> (values[1] & 0xffffffffffffffff)
+        words = int.from_bytes(state.tolist(), "little")
+        self.key = <uint64_t> (words & 0xffffffffffffffff)
+        self.offset = <uint64_t> (words >> 64)
         return self
 
     def clone_state(self):

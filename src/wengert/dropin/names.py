@@ -22,9 +22,12 @@ _PLACES = {
     "jit": "dropin.jit",
     "nn.modules": "nn",
     "nn.modules.utils": "nn._shapes",
+    "nn.parallel.data_parallel": "nn.parallel",
+    "nn.parallel.distributed": "nn.parallel",
     "nn.utils.convert_parameters": "nn.utils",
+    "nn.utils.stateless": "func",
     "nn.utils.spectral_norm": "nn.utils",
-    "random": "",
+    "storage": "_storage",
     "tensor": "",
     "types": "",
     "utils.data.dataloader": "utils.data",
@@ -71,7 +74,11 @@ class Alias(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         below = f"{self._place}.{name}"
-        return module_of(f"torch.{below}") if below in _PLACES else getattr(self._target, name)
+        if below in _PLACES:
+            return module_of(f"torch.{below}")
+        if not hasattr(self._target, name) and self._place.startswith("nn.modules."):
+            return getattr(wengert.nn, name)  # torch's file holds more than ours of that name
+        return getattr(self._target, name)
 
     def __dir__(self):
         return dir(self._target)

@@ -1,40 +1,43 @@
 """Nested tuples, lists and dicts of tensors: taking them apart and putting them together again."""
 
-
-def _named(value):
-    return isinstance(value, tuple) and hasattr(value, "_fields")
+from collections import OrderedDict, deque
 
 
-def flatten(tree):
-    """The leaves of a tree in order, and its structure (a tree of the same form with numbers as leaves)."""
-    leaves = []
+def _rebuilt(tree, leaf, is_leaf=None):
+    """A tree of the same form with leaf(value) for every leaf."""
 
     def walk(value):
-        if _named(value):
+        if is_leaf is not None and is_leaf(value):
+            return leaf(value)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
             return type(value)(*[walk(v) for v in value])
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list, deque)):
             return type(value)([walk(v) for v in value])
         if isinstance(value, dict):
-            return {key: walk(v) for key, v in value.items()}
+            pairs = {key: walk(v) for key, v in value.items()}
+            return OrderedDict(pairs) if isinstance(value, OrderedDict) else pairs
+        return leaf(value)
+
+    return walk(tree)
+
+
+def flatten(tree, is_leaf=None):
+    """The leaves of a tree in order, and its structure (a tree of the same form with numbers as leaves).
+
+    `is_leaf`, where given, is a test for what is not to be taken apart.
+    """
+    leaves = []
+
+    def number(value):
         leaves.append(value)
         return len(leaves) - 1
 
-    return leaves, walk(tree)
+    return leaves, _rebuilt(tree, number, is_leaf)
 
 
 def unflatten(leaves, structure):
     """The tree of the given structure with new leaves."""
-
-    def walk(value):
-        if _named(value):
-            return type(value)(*[walk(v) for v in value])
-        if isinstance(value, (tuple, list)):
-            return type(value)([walk(v) for v in value])
-        if isinstance(value, dict):
-            return {key: walk(v) for key, v in value.items()}
-        return leaves[value]
-
-    return walk(structure)
+    return _rebuilt(structure, leaves.__getitem__)
 
 
 def map_leaves(function, tree):

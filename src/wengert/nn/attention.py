@@ -1,4 +1,7 @@
-"""Multi-head attention as a layer."""
+"""Multi-head attention as a layer, and the choice of a backend that programs make around it."""
+
+import contextlib
+import enum
 
 import wengert
 
@@ -7,6 +10,30 @@ from . import init
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
+
+
+class SDPBackend(enum.Enum):
+    """PyTorch's ways to compute attention, by name."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+
+@contextlib.contextmanager
+def sdpa_kernel(backends, set_priority=False):
+    """Accepts a backend or a list of them for the attention inside: there is one way here, which works in blocks.
+
+    Raises:
+        TypeError: something else than members of `SDPBackend`.
+    """
+    for backend in backends if isinstance(backends, (list, tuple, set)) else [backends]:
+        if not isinstance(backend, SDPBackend):
+            raise TypeError(f"sdpa_kernel: expected members of SDPBackend, got {backend!r}.")
+    yield
 
 
 class MultiheadAttention(Module):

@@ -1,4 +1,4 @@
-"""`DataParallel` as it is on a machine without a GPU: a wrapper."""
+"""`DataParallel` as it is on a machine without a GPU, a wrapper; what takes several processes says that there is one."""
 
 from .module import Module
 
@@ -28,3 +28,16 @@ class DataParallel(Module):
     def forward(self, *inputs, **kwargs):
         """The module's result."""
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """The name that programs import. Making one raises: training is in one process.
+
+    Raises:
+        RuntimeError: always; programs make one where `distributed.is_available()`, which is False.
+    """
+
+    def __init__(self, module, *args, **kwargs):
+        raise RuntimeError(
+            "DistributedDataParallel: expected a group of processes, got one process. Use the module itself."
+        )

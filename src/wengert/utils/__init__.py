@@ -1,5 +1,14 @@
-"""Helpers around training: data loading and checkpointing."""
+"""Helpers around training: data loading, checkpointing, timing."""
 
+from wengert._missing import module_error
 from wengert.utils import checkpoint, data
 
-__all__ = ["checkpoint", "data"]
+__all__ = ["benchmark", "checkpoint", "data"]
+
+
+def __getattr__(name):
+    if name in ("benchmark", "_pytree"):  # loaded at first use
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise module_error(__name__, name, __all__)
