@@ -114,6 +114,8 @@ def test_lion():
         ("odeint", "midpoint"),
         ("odeint", "rk4"),
         ("odeint_adjoint", "rk4"),
+        ("odeint", "dopri5"),
+        ("odeint", "bosh3"),
         ("odeint_adjoint", "dopri5"),
     ],
 )

@@ -38,7 +38,7 @@ def run(lib, seed, tensor):
 
 def step(rng, t, pool, extra, terms):
     """One random statement on the tensor t."""
-    kind = rng.randint(0, 9)
+    kind = rng.randint(0, 12)
     if kind == 0 and t.dim() >= 2:
         pool.append(t.transpose(0, 1))
     elif kind == 1 and t.dim() >= 1 and t.shape[0] > 1:
@@ -59,6 +59,12 @@ def step(rng, t, pool, extra, terms):
         t[0] = 3.0 if rng.random() < 0.5 else t[-1]
     elif kind == 9:
         terms.append(t.exp().sum())
+    elif kind == 10 and t.dim() == 2:
+        t.t_()
+    elif kind == 11 and t.dim() <= 3:
+        t.unsqueeze_(rng.randint(0, t.dim()))
+    elif kind == 12:
+        t.squeeze_()
 
 
 def add_or_scale(t, extra):

@@ -228,6 +228,7 @@ WG_INLINE Storage* hand_out(Block* b, std::size_t bytes, int size_class, std::si
   Storage* s = &b->storage;
   s->refs = 1;
   s->version = 0;
+  s->data_version = 0;
   s->data = reinterpret_cast<char*>(b) + kHeader;
   s->bytes = bytes;
   s->size_class = static_cast<std::uint8_t>(size_class);

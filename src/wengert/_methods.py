@@ -259,11 +259,17 @@ _core.set_default_torch_function(_torch_function)
 
 
 def _as_strided_(self, size, stride, storage_offset=None):
-    """Gives the tensor any layout over its memory; raises RuntimeError where it takes part in a graph."""
-    if self.requires_grad and _core.grad_enabled():
-        raise RuntimeError("as_strided_: expected a tensor without gradients. Use as_strided().")
-    self.data = self.detach().as_strided(size, stride, storage_offset)
-    return self
+    """Gives the tensor any layout over its memory."""
+    return become_view("as_strided_", self, self.__class__.as_strided, size, stride, storage_offset)
+
+
+def become_view(name, x, function, *args, **kwargs):
+    """x itself takes the layout and the history of function(x, ...), a view of it."""
+    _core.check_no_leaf_write(name, x)
+    if x.is_leaf:
+        return _core.become_view(x, function(x, *args, **kwargs))
+    with _core.enable_grad():  # a history that is there has to follow
+        return _core.become_view(x, function(x, *args, **kwargs))
 
 
 METHODS |= {

@@ -5,6 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
+from ._methods import become_view
 from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
 from ._padding import pad
 
@@ -664,15 +665,10 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
 
 
 def _view_inplace(name, function):
-    """t_(), squeeze_() and their like: the tensor itself takes the view's layout."""
+    """t_(), squeeze_() and their like: the tensor itself takes the view's layout and history."""
 
     def method(self, *args, **kwargs):
-        if self.requires_grad and _core.grad_enabled():
-            raise RuntimeError(
-                f"{name}_: expected a tensor without gradients, got one that requires grad. Use {name}()."
-            )
-        self.data = function(self.detach(), *args, **kwargs)
-        return self
+        return become_view(name + "_", self, function, *args, **kwargs)
 
     method.__name__ = name + "_"
     method.__doc__ = f"Gives the tensor the shape of {name}() and returns it."

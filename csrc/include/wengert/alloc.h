@@ -17,6 +17,7 @@ struct Storage {
   std::size_t bytes;        // bytes asked for
   std::uint8_t size_class;  // of the allocator; kForeign for wrapped memory
   std::uint8_t readonly;
+  std::uint32_t data_version;    // the same of writes through `.data`, which other tensors do not count
   void (*release)(void* owner);  // foreign memory: called once when the last reference goes
   void* owner;
 };

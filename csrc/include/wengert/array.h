@@ -45,6 +45,7 @@ Layout* layout_dense(Layout* l);
 enum ArrayFlag : std::uint8_t {
   kWeak = 1,       // a Python number: takes part in promotion by category only
   kShapeOnly = 2,  // saved for its shape: has no value
+  kData = 4,       // made by `.data`, or a view of that: counts writes in data_version
 };
 
 union ArrayValue {
@@ -75,6 +76,14 @@ struct Array {
   const index_t* strides() const { return layout->strides(); }
   index_t nbytes() const { return layout->numel * itemsize(dtype); }
 };
+
+// The version of an array's memory, as its tensor counts it; there is a storage.
+inline std::uint32_t& array_version(const Array& a) {
+  return a.flags & kData ? a.storage->data_version : a.storage->version;
+}
+inline void array_wrote(const Array& a) {
+  if (a.storage) ++array_version(a);
+}
 
 inline void array_ref(const Array& a) {
   if (a.layout) ++a.layout->refs;

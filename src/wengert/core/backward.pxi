@@ -9,10 +9,10 @@ cdef uint64_t pass_counter = 0   # raised whenever a pass begins: marks and plac
 
 
 cdef int check_saved(int32_t i, Array* a) except -1:
-    if a.storage != NULL and a.storage.version != a.version:
+    if a.storage != NULL and array_version(a[0]) != a.version:
         raise RuntimeError(
             f"backward: expected the value that {node_name(i)} saved, got one changed in place since (version "
-            f"{a.storage.version} instead of {a.version}, shape {shape_tuple(a.layout)}). Change a .clone(), or write "
+            f"{array_version(a[0])} instead of {a.version}, shape {shape_tuple(a.layout)}). Change a .clone(), or write "
             "before it is used.")
     return 0
 
@@ -123,8 +123,7 @@ cdef int leaf_accumulate(int32_t i, Array* g) except -1:
             array_unref(g[0])
             if bad < 0:
                 raise_last()
-            if grad.c.array.storage != NULL:
-                grad.c.array.storage.version += 1
+            array_wrote(grad.c.array)
         else:
             own = g[0]
             total = grad.detach() + tensor_from(&own)

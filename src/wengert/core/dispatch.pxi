@@ -144,7 +144,7 @@ cdef int save_array(Array* to, Array* value, cbool shape_only) noexcept:
         to.flags = kShapeOnly
     elif to.storage != NULL:
         storage_incref(to.storage)
-        to.version = to.storage.version
+        to.version = array_version(to[0])
     return 0
 
 
@@ -286,7 +286,17 @@ cdef int mark_view(Tensor o, Tensor x) except -1:
     o.c.base = base
     o.c.base_epoch = (<Tensor> base).c.epoch
     o.c.flags |= T_VIEW
+    o.c.array.flags |= x.c.array.flags & kData
     wg_track(o)
+    return 0
+
+
+cdef int no_view(Tensor t) except -1:
+    """For autograd, t is no view any more."""
+    cdef PyObject* base = t.c.base
+    t.c.flags &= ~<uint32_t> T_VIEW
+    t.c.base = NULL
+    Py_XDECREF(base)
     return 0
 
 

@@ -38,6 +38,7 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
         kNumDTypes "wg::kNumDTypes"
     enum: kWeak "wg::kWeak"
     enum: kShapeOnly "wg::kShapeOnly"
+    enum: kData "wg::kData"
     const char* kDTypeName[kNumDTypes]
     int64_t itemsize(int)
     cbool is_float(int)
@@ -106,6 +107,8 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
         const int64_t* shape()
         const int64_t* strides()
         int64_t nbytes()
+    uint32_t array_version(const Array&)
+    void array_wrote(const Array&)
     void array_ref(const Array&)
     void array_unref(Array&)
     cbool array_new(Array*, int, Layout*)

@@ -33,7 +33,7 @@ cdef Saved save_tensor(Tensor t, int number):
         s.array = t.c.array
         array_ref(s.array)
         if s.array.storage != NULL:
-            s.array.version = s.array.storage.version
+            s.array.version = array_version(s.array)
     if number < 0 and t.c.node >= 0:
         s.node = t.c.node
         n_refs[s.node] += 1
@@ -88,9 +88,9 @@ cdef class FunctionContext:
                 value = unpacked_value(<tuple> s.packed)
                 t.c.array = value.c.array
             else:
-                if s.array.storage != NULL and s.array.storage.version != s.array.version:
+                if s.array.storage != NULL and array_version(s.array) != s.array.version:
                     raise RuntimeError(f"backward: expected the value that {self.name()} saved, got one changed in "
-                                       f"place since (version {s.array.storage.version} instead of {s.array.version}, "
+                                       f"place since (version {array_version(s.array)} instead of {s.array.version}, "
                                        f"shape {shape_tuple(s.array.layout)}). Change a .clone(), or write before it is "
                                        "used.")
                 t.c.array = s.array
@@ -113,7 +113,6 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
     cdef int k
     cdef Tensor t
     cdef NodeMore* more
-    cdef PyObject* base
     for item in inputs:
         t = <Tensor?> item
         if t.c.flags & T_VIEW:
@@ -152,11 +151,7 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
         if wg_watching:
             pick_recorded(pick, t)
         if t.c.flags & T_VIEW:
-            # The result has a history of its own; for autograd it is no view.
-            t.c.flags &= ~<uint32_t> T_VIEW
-            base = t.c.base
-            t.c.base = NULL
-            Py_XDECREF(base)
+            no_view(t)   # the result has a history of its own
     node_release(node)
 
 

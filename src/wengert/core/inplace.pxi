@@ -7,10 +7,9 @@
 # parts) stands in the base's place as real numbers: view_as_real comes before, view_as_complex after. So gradients are
 # PyTorch's, and nothing has a second alias model.
 
-cdef int check_writable(Tensor x, str op) except -1:
+cdef int check_no_leaf(Tensor x, str op) except -1:
+    """With gradients on, neither a leaf nor a view of one may change."""
     cdef Tensor base
-    cdef Layout* l = x.c.array.layout
-    cdef int d
     if x.c.flags & T_VIEW:
         refresh_view(x)
     if not wg_grad_off() and x.c.node >= 0 and n_flags[x.c.node] & N_LEAF:
@@ -21,6 +20,13 @@ cdef int check_writable(Tensor x, str op) except -1:
         if base.c.node >= 0 and n_flags[base.c.node] & N_LEAF:
             raise RuntimeError(f"{op}: expected a tensor that may be changed, got a view of a leaf that requires grad. "
                                "Write inside wengert.no_grad(), or to a copy made with .clone().")
+    return 0
+
+
+cdef int check_writable(Tensor x, str op) except -1:
+    cdef Layout* l = x.c.array.layout
+    cdef int d
+    check_no_leaf(x, op)
     if x.c.array.storage != NULL and x.c.array.storage.readonly:
         raise RuntimeError(f"{op}: expected writable memory, got a tensor over a read-only array. Use .clone().")
     for d in range(l.ndim):
@@ -100,8 +106,9 @@ cdef inline int wrote(Tensor x, Array* result) noexcept:
     if x.c.array.storage == NULL:
         x.c.array.u = result.u
     else:
-        x.c.array.storage.version += 1
-        result.version = x.c.array.storage.version
+        array_wrote(x.c.array)
+        result.version = array_version(x.c.array)
+        result.flags |= x.c.array.flags & kData
     return 0
 
 
@@ -111,7 +118,7 @@ cdef int rebase(Tensor x, int32_t node) except -1:
     cdef Array ins[2]
     cdef int32_t nodes[2]
     cdef Array out
-    cdef int32_t scatter
+    cdef int32_t scatter, rows
     cdef Attr* attr
     cdef Entry e
     if not x.c.flags & T_VIEW:
@@ -127,27 +134,30 @@ cdef int rebase(Tensor x, int32_t node) except -1:
     base = <Tensor> x.c.base
     if node < 0 and base.c.node < 0:
         return 0
-    if not base.c.array.layout.contiguous:
-        if node >= 0:
-            node_release(node)
-        raise RuntimeError("in-place write: expected a view of a contiguous tensor, got one of a strided array. "
-                           "Use .clone() on the base first.")
     e = <Entry> entry_by_name["strided_scatter"]
     attr = region_attr(x, base)
-    ins[0] = base.c.array
-    ins[1] = x.c.array
-    nodes[0] = base.c.node
-    nodes[1] = node
-    out = base.c.array
+    out.layout = NULL
+    rows = -1
     try:
+        rows = base_rows(base, &out)
+        ins[0] = out
+        ins[1] = x.c.array
+        nodes[0] = rows
+        nodes[1] = node
         if x.c.array.dtype == base.c.array.dtype:
             scatter = record(e, ins, nodes, 2, attr, &out)
         else:
             scatter = record_parts_scatter(e, ins, nodes, attr)
+        if out.layout != base.c.array.layout:
+            scatter = rows_back(base, scatter, &out)
     finally:
         attr_decref(attr)
         if node >= 0:
             node_release(node)   # the scatter node owns it now
+        if rows >= 0:
+            node_release(rows)
+        if out.layout != NULL:
+            layout_decref(out.layout)
     if base.c.node >= 0:
         leave_node(base)
         node_release(base.c.node)
@@ -184,7 +194,9 @@ cdef int refresh_view(Tensor v) except -1:
     """Gives a view whose base was changed in place a node that says so."""
     cdef Tensor base = <Tensor> v.c.base
     cdef Array ins[1]
+    cdef Array rows
     cdef int32_t nodes[1]
+    cdef int32_t rows_node
     cdef Attr* attr
     if v.c.base_epoch == base.c.epoch:
         return 0
@@ -195,8 +207,8 @@ cdef int refresh_view(Tensor v) except -1:
         v.c.node = -1
     if base.c.node < 0:
         return 0
-    ins[0] = base.c.array
-    nodes[0] = base.c.node
+    rows_node = nodes[0] = base_rows(base, &rows)
+    ins[0] = rows
     attr = region_attr(v, base)
     try:
         if v.c.array.dtype == base.c.array.dtype:
@@ -205,8 +217,110 @@ cdef int refresh_view(Tensor v) except -1:
             v.c.node = record_parts_view(v, ins, nodes, attr)
     finally:
         attr_decref(attr)
+        layout_decref(rows.layout)
+        node_release(rows_node)
     retain_again(v)
     return 0
+
+
+# ---- bases whose dimensions do not lie in order: regions count elements of their memory, row by row -----------------
+
+cdef vector[int64_t] memory_order(Layout* l) noexcept:
+    """The dimensions by falling strides."""
+    cdef vector[int64_t] order
+    cdef int d, k
+    for d in range(l.ndim):
+        k = d
+        order.push_back(d)
+        while k > 0 and l.strides()[order[k - 1]] < l.strides()[d]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = d
+    return order
+
+
+cdef int32_t base_rows(Tensor base, Array* rows) except -2:
+    """Makes `rows` the base's array with its dimensions as they lie in memory; the node of that. Both are owned."""
+    cdef int64_t sizes[kMaxDims]
+    cdef int64_t strides[kMaxDims]
+    cdef vector[int64_t] order
+    cdef Layout* l = base.c.array.layout
+    cdef int d
+    rows[0] = base.c.array
+    if l.contiguous:
+        layout_incref(l)
+        if base.c.node >= 0:
+            n_refs[base.c.node] += 1
+        return base.c.node
+    order = memory_order(l)
+    for d in range(l.ndim):
+        sizes[d] = l.shape()[order[d]]
+        strides[d] = l.strides()[order[d]]
+    rows.layout = layout_strided(l.ndim, sizes, strides)
+    if not rows.layout.contiguous:
+        layout_decref(rows.layout)
+        rows.layout = NULL
+        raise RuntimeError("in-place write: expected a view of a tensor without gaps in memory, got one of a strided "
+                           "array. Use .clone() on the base first.")
+    return record_permute(&base.c.array, base.c.node, order, rows)
+
+
+cdef int32_t rows_back(Tensor base, int32_t node, Array* rows) except -2:
+    """The node of the base's own order of dimensions, for the node of its rows; takes that one over."""
+    cdef vector[int64_t] order = memory_order(base.c.array.layout)
+    cdef vector[int64_t] back
+    cdef int32_t result
+    cdef size_t d
+    back.resize(order.size())
+    for d in range(order.size()):
+        back[order[d]] = <int64_t> d
+    result = record_permute(rows, node, back, &base.c.array)
+    node_release(node)
+    return result
+
+
+cdef int32_t record_permute(Array* x, int32_t node, vector[int64_t] dims, Array* out) except -2:
+    cdef int32_t nodes[1]
+    cdef Attr* attr
+    nodes[0] = node
+    dims.insert(dims.begin(), <int64_t> dims.size())
+    attr = attr_new(dims.data(), <int> dims.size())
+    try:
+        return record(<Entry> entry_by_name["permute"], x, nodes, 1, attr, out)
+    finally:
+        attr_decref(attr)
+
+
+# ---- tensors that become views of what they were ---------------------------------------------------------------------
+
+def check_no_leaf_write(str op, Tensor x not None):
+    """Raises where an in-place operation may not change x."""
+    if not x.c.flags & T_SLOW:
+        check_no_leaf(x, op)
+
+
+def become_view(Tensor x not None, Tensor view not None):
+    """x takes the layout and the history of a view of it: t_() and its like. Returns x."""
+    cdef Array a = view.c.array
+    if x.c.array.storage == NULL or a.storage != x.c.array.storage:
+        raise RuntimeError("in-place view: expected a view of the tensor's own memory, got a copy. Use the form that "
+                           "returns it.")
+    if recorder_traces():
+        (<object> active_recorder).became_view(x, view)
+    if x.c.flags & T_SLOW:
+        (<dict> <object> x.c.dict)["_payload"] = payload(view)
+    a.flags = x.c.array.flags
+    array_ref(a)
+    if view.c.node >= 0:
+        leave_node(x)
+        node_release(x.c.node)
+        n_refs[view.c.node] += 1
+        x.c.node = view.c.node
+    replace_array(x, &a)
+    retain_again(x)
+    if not x.c.flags & T_SLOW:
+        array_wrote(x.c.array)
+    return x
 
 
 def inplace(Entry e, Tensor x, operands, attrs=()):

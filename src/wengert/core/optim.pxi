@@ -179,8 +179,7 @@ cdef inline int64_t advance(Tensor t) noexcept:
     else:
         (<double*> t.c.array.data())[0] += 1
         n = (<double*> t.c.array.data())[0]
-    if t.c.array.storage != NULL:
-        t.c.array.storage.version += 1
+    array_wrote(t.c.array)
     return <int64_t> n
 
 
@@ -197,8 +196,8 @@ cdef ParamList pass_begin(Pass* s, tuple keys, cbool counts) noexcept:
             t = <Tensor> s.tensor[c][i]
             Py_INCREF(t)  # large kernels run without the lock
             s.data[c][i] = t.c.array.data()
-            if c != GRAD and t.c.array.storage != NULL:
-                t.c.array.storage.version += 1
+            if c != GRAD:
+                array_wrote(t.c.array)
     for i in range(s.n):
         s.step[i] = advance(<Tensor> s.tensor[STEP][i]) if counts else 2
     work.tensors = s.n
@@ -447,8 +446,7 @@ def scale_many(list tensors, factor):
         wg_scale(wg_pass_kernel(WG_SCALE, s.dtype), s.data[PARAM], s.count, s.n, f, s.bytes >= kUnlockBytes)
         for i in range(s.n):
             t = <Tensor> s.tensor[PARAM][i]
-            if t.c.array.storage != NULL:
-                t.c.array.storage.version += 1
+            array_wrote(t.c.array)
         many_hold(&s, False)
         return True
     finally:

@@ -87,7 +87,7 @@ cdef int unpack_saved(int32_t i) except -1:
         a[0] = fresh
         a.flags = 0
         if a.storage != NULL:
-            a.version = a.storage.version
+            a.version = array_version(a[0])
     return 0
 
 

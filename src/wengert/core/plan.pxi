@@ -299,7 +299,7 @@ cdef class StaticPlan:
                 if t.c.array.storage != NULL:
                     if t.c.array.storage.readonly:
                         raise RuntimeError("plan: expected memory that can be written, got a tensor over read-only memory.")
-                    t.c.array.storage.version += 1
+                    array_wrote(t.c.array)
             elif <int> k < self.inputs and t.c.array.storage != NULL and self.shares(given, k):
                 t = <Tensor> apply_op(<Entry> entry_by_name["clone"], [t], NULL)
                 if kept is None:

@@ -273,7 +273,7 @@ cdef class Tensor:
 
     @property
     def _version(self):
-        return self.c.array.storage.version if self.c.array.storage != NULL else 0
+        return array_version(self.c.array) if self.c.array.storage != NULL else 0
 
     @property
     def requires_grad(self):
@@ -333,8 +333,13 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """The same values without history; shares memory. Assign a tensor to replace the values."""
-        return detached(self)
+        """The same values without history; shares memory. Assign a tensor to replace the values.
+
+        A write through it goes unnoticed: backward computes with the new value, as with detach() it refuses to.
+        """
+        t = detached(self)
+        t.c.array.flags |= kData
+        return t
 
     @data.setter
     def data(self, Tensor value not None):
@@ -560,6 +565,8 @@ cdef int set_requires_grad(Tensor t, cbool wanted) except -1:
     if not is_inexact(t.c.array.dtype):
         raise RuntimeError("requires_grad: expected a floating dtype or a complex one, got "
                            f"{(<bytes> kDTypeName[t.c.array.dtype]).decode()}. Convert with .float() first.")
+    if t.c.flags & T_VIEW:
+        no_view(t)   # a leaf of its own: views of it are its views, and writes to the base are not its history
     i = node_new()
     n_flags[i] = N_LEAF
     n_owner[i] = <void*> t
@@ -615,7 +622,9 @@ cdef Tensor detached(Tensor t):
         raise_memory("detach")
     a = t.c.array
     array_ref(a)
-    return tensor_of(None if type(t) is Tensor or subclasses_off else result_class(type(t)), &a)
+    o = tensor_of(None if type(t) is Tensor or subclasses_off else result_class(type(t)), &a)
+    o.c.array.flags = a.flags & kData
+    return o
 
 
 cdef int replace_data(Tensor t, Tensor value) except -1:
@@ -624,16 +633,24 @@ cdef int replace_data(Tensor t, Tensor value) except -1:
     if value.c.array.storage == NULL and not array_promote(&value.c.array):
         raise_memory("data")
     a = value.c.array
+    a.flags = 0
+    if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF and not is_inexact(a.dtype):
+        raise RuntimeError("data: expected a floating dtype or a complex one for a tensor that requires grad, got "
+                           f"{dtypes[a.dtype].name}.")
     array_ref(a)
+    if t.c.flags & T_VIEW and a.storage != t.c.array.storage:
+        no_view(t)
+    replace_array(t, &a)
+    return 0
+
+
+cdef int replace_array(Tensor t, Array* a) except -1:
+    """t takes over another array; its leaf node, where it has one, follows."""
     if t.c.node >= 0 and n_flags[t.c.node] & N_LEAF:
-        if not is_inexact(a.dtype):
-            array_unref(a)
-            raise RuntimeError("data: expected a floating dtype or a complex one for a tensor that requires grad, got "
-                               f"{dtypes[a.dtype].name}.")
         layout_decref(n_layout[t.c.node])
         n_layout[t.c.node] = a.layout
         layout_incref(a.layout)
         n_dtype[t.c.node] = a.dtype
     array_unref(t.c.array)
-    t.c.array = a
+    t.c.array = a[0]
     return 0

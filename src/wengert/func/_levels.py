@@ -131,6 +131,13 @@ class Watcher:
             if outer is not None:
                 outer.made(t)
 
+    def became_view(self, t, view):
+        """A tensor takes the layout and the history of a view of it."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.became_view(t, view)
+
     def mark_value_read(self, op):
         """Python reads the value of a tensor."""
         with paused():

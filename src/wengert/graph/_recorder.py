@@ -207,6 +207,19 @@ class Recorder(Watcher):
         if found is not base:
             found.value, found.epoch = value, base.epoch
 
+    def became_view(self, t, view):
+        """A known tensor is a view of what it was; other views of its memory keep their base."""
+        found, seen = self.known(t), self.known(view)
+        if id(t) in self._outside:
+            self.refuse(
+                "expected tensors from outside to keep their shape, got an in-place view (t_, squeeze_, ...)"
+            )
+        if found.base is None:
+            with paused():
+                found.tensor = t.detach()
+        known = self._known[id(t)] = _Known(view, seen.value, seen.base or found, seen.epoch)
+        known.tensor = t
+
     def run_update(self, step, group, state):
         """An optimizer's compiled pass: one node that reads and writes parameters and their state."""
         params = [p for p in group["params"] if p.grad is not None]
