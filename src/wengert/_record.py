@@ -177,6 +177,7 @@ class record:
         self._stack = []  # _Place of each scope around the last op, outermost first
         self._top = {}
         self._results = weakref.WeakValueDictionary()  # address -> notes of the node whose value lay there last
+        self._joins = weakref.WeakKeyDictionary()  # notes of a node -> its Join
 
     def __enter__(self):
         global _open_count
@@ -243,14 +244,61 @@ class record:
         given = {k: self._operand(v, own[k], frames) for k, v in enumerate(operands) if v is not None}
         if given:
             notes.operands = given
-        for source, _ in node.next_functions:
+        readers = {}
+        for place, (source, _) in enumerate(node.next_functions):
             if source is not None and source.op == "leaf":
                 self._note_leaf(source, frames)
+            if source is not None and self.values is not None and source.shape is not None:  # no custom function
+                readers.setdefault(source.sequence, (source, []))[1].append(place)
+        if readers:
+            self._note_joins(node, readers)
 
     def note_gradient(self, notes, gradient):
         """Keeps the gradient of a node's result (called by every backward pass that reaches it)."""
         if _core.payload(gradient) is None:
             notes.gradient = self._keep(gradient)
+        join = self._joins.get(notes)
+        if join is not None:
+            join.total = None  # a later pass begins anew
+
+    def partial_sums(self, notes):
+        """Where gradients of several readers add up: pairs (sequence of the reader, the sum when its part had arrived)."""
+        join = self._joins.get(notes)
+        return [] if join is None or join.readers < 2 else join.sums
+
+    def _note_joins(self, node, readers):
+        """Sees the gradients that a node hands to its operands, for those that others read too."""
+        own = node.sequence
+        joins = []
+        for source, places in readers.values():
+            notes = source.make_notes()
+            join = self._joins.get(notes)
+            if join is None:
+                join = self._joins[notes] = Join(source.shape)
+            join.readers += 1
+            joins.append((join, places))
+
+        def handed(grad_inputs, grad_outputs):
+            for join, places in joins:
+                parts = [grad_inputs[k] for k in places if k < len(grad_inputs) and grad_inputs[k] is not None]
+                if join.readers > 1 and all(_core.payload(g) is None for g in parts):
+                    self._add_up(join, parts, own)
+
+        node.register_hook(handed)
+
+    def _add_up(self, join, parts, reader):
+        recorder = _core.set_recorder(None)
+        try:
+            with _core.no_grad():
+                if join.total is None:
+                    join.sums = []
+                for g in parts:
+                    g = _summed_to(g.detach(), join.shape)
+                    join.total = g.clone() if join.total is None else join.total + g.to(join.total.dtype)
+        finally:
+            _core.set_recorder(recorder)
+        if join.total is not None:
+            join.sums.append((reader, self._keep(join.total)))
 
     def _operand(self, value, own, frames):
         """What an operand without a node is. own: the very tensor that the op was called with, where it is known."""
@@ -350,12 +398,31 @@ class record:
         return (_name_in(frames.frames[-1].f_globals, leaf) if frames.frames else None), None
 
 
+def _summed_to(g, shape):
+    """A gradient summed to the shape of an operand that was broadcast."""
+    extra = g.dim() - len(shape)
+    dims = [*range(extra), *[extra + k for k, n in enumerate(shape) if n == 1 and g.shape[extra + k] != 1]]
+    return g.sum(dims, keepdim=True).reshape(shape) if dims else g
+
+
 def _same_value(a, b):
     """Whether two kept values are the same: what lies at one address need not be what lay there before."""
     if isinstance(a, _core.Tensor) and isinstance(b, _core.Tensor):
         return a.numel() == b.numel() and a.dtype == b.dtype and bool((a.reshape(-1) == b.reshape(-1)).all())
     facts = ("dtype", "low", "high", "mean", "zeros", "nans", "infs")
     return a is not None and b is not None and all(getattr(a, f, 0) == getattr(b, f, 1) for f in facts)
+
+
+class Join:
+    """A value whose gradient is a sum: how many operations read it, the sum so far in this pass, and what it was when."""
+
+    __slots__ = ("readers", "shape", "sums", "total")
+
+    def __init__(self, shape):
+        self.readers = 0
+        self.shape = tuple(shape)
+        self.total = None
+        self.sums = []
 
 
 class _Frames:

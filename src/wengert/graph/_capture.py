@@ -87,7 +87,7 @@ def record_call(fn, args, kwargs, name, roots):
     for t in survey.tensors:
         recorder.announce(t)
     recording_.joint = None
-    with recording(recorder), _core.keeping_storages():
+    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages():
         recording_.result = result = fn(*args, **kwargs)
         if recorder.problem is None:
             try:

@@ -89,6 +89,12 @@ class Compiled:
         cases = [self._latest] if self._latest is not None else [c for found in self._cases.values() for c in found]
         return next((case.plan for case in cases if case.plan is not None), None)
 
+    @property
+    def pair(self):
+        """The forward and the backward plan behind `plan`; None where its results need no gradients."""
+        cases = [self._latest, *[c for found in self._cases.values() for c in found]]
+        return next((case.joint for case in cases if case is not None and case.plan is not None), None)
+
     def __call__(self, *args, **kwargs):
         case = self._latest
         if (

@@ -243,6 +243,7 @@ class Editing:
             if copy.payload and "length" in copy.payload:
                 copy.payload["length"] = evaluate(copy.payload["length"], lengths)
             made = self.add_node(node.op, inputs, node.attrs, specs, (*scope, *node.scope), node.line, copy.payload)
+            made.gradient_of = numbers.get(node.gradient_of)
             numbers.update(zip(node.results, made.results, strict=True))
 
     # ---- composing ------------------------------------------------------------------------------------------------

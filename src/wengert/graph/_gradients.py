@@ -67,7 +67,9 @@ class Walk:
     def append(self, op, inputs, attrs, node):
         """Appends a node of the backward pass of `node`; returns the numbers of its results."""
         scope = ("backward", *node.scope) if node is not None else ("backward",)
-        return self.graph.apply(op, inputs, attrs, scope, node.line if node is not None else None).results
+        made = self.graph.apply(op, inputs, attrs, scope, node.line if node is not None else None)
+        made.gradient_of = node.results[0] if node is not None else None
+        return made.results
 
     def run(self):
         """Walks from the last node to the first."""
@@ -103,6 +105,8 @@ class Walk:
         for v in wrt:
             if v in inner.grads:
                 self.add(v, inner.grads[v], node)
+        for made in graph.nodes[first:]:  # all of it stands in for the rule that the row does not have
+            made.gradient_of = node.results[0]
 
     def _apply(self, row, node, gradient, results):
         """Appends the rule of a node's row and adds what it finds."""

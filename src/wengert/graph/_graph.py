@@ -20,11 +20,12 @@ class Node:
         scope: names from the outside in (modules, functions): a tuple.
         line: where the user's code made it, "file.py:12", or None.
         payload: what operations of the graph's own carry: sub-graphs, an optimizer's group.
+        gradient_of: the first result of the node whose gradient rule this one is part of; None in a forward pass.
     """
 
-    __slots__ = ("attrs", "inputs", "line", "op", "payload", "results", "scope")
+    __slots__ = ("attrs", "gradient_of", "inputs", "line", "op", "payload", "results", "scope")
 
-    def __init__(self, op, inputs, attrs, results, scope=(), line=None, payload=None):
+    def __init__(self, op, inputs, attrs, results, scope=(), line=None, payload=None, gradient_of=None):
         self.op = op
         self.inputs = inputs
         self.attrs = attrs
@@ -32,13 +33,18 @@ class Node:
         self.scope = scope
         self.line = line
         self.payload = payload
+        self.gradient_of = gradient_of
 
     def copy(self):
         """A node of its own with the same contents; sub-graphs are copied too."""
         payload = self.payload
         if isinstance(payload, dict):
             payload = {k: v.copy() if hasattr(v, "nodes") else v for k, v in payload.items()}
-        return Node(self.op, self.inputs, self.attrs, self.results, self.scope, self.line, payload)
+        return self.rewritten(payload=payload)
+
+    def rewritten(self, **changes):
+        """A node with the same contents but for some attributes."""
+        return Node(**({name: getattr(self, name) for name in self.__slots__} | changes))
 
     @property
     def values(self):

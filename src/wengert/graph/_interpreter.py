@@ -29,9 +29,9 @@ def _own(node):
 
 
 class Interpreter:
-    """Runs the nodes of a graph in order; a value is dropped after its last use."""
+    """Runs the nodes of a graph in order; a value is dropped after its last use, unless all are to be kept."""
 
-    def __init__(self, graph):
+    def __init__(self, graph, keep=False):
         from ._graph import entry
 
         self.graph = graph
@@ -40,7 +40,9 @@ class Interpreter:
         roots = set(graph.roots())
         self._code = []
         for k, node in enumerate(code):
-            drops = [v for v in {*node.values, *node.results} if last.get(v, k) == k and v not in roots]
+            drops = [
+                v for v in {*node.values, *node.results} if last.get(v, k) == k and not keep and v not in roots
+            ]
             run = _own(node)
             self._code.append((node, None if run else entry(node.op), run, drops))
 

@@ -8,7 +8,8 @@ from .. import _core
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
 from ._graph import Graph
-from ._lines import user_line
+from ._lines import user_place
+from ._mirrors import Mirrors
 
 
 class _Known:
@@ -34,6 +35,7 @@ class Recorder(Watcher):
 
     def __init__(self, graph):
         self.graph = graph
+        self.mirrors = Mirrors()
         self.written = {}  # value number of an input or state -> _Known
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
@@ -95,7 +97,14 @@ class Recorder(Watcher):
         return None if outside is None or outside is t else self._meet(outside)
 
     def _append(self, op, operands, attrs, shape, dtype):
-        return self.graph.add_node(op, operands, attrs, [(shape, dtype)], line=user_line()).results[0]
+        return self._add(op, operands, attrs, [(shape, dtype)]).results[0]
+
+    def _add(self, op, operands, attrs, specs, tensor=None, payload=None):
+        """Appends a node that says where the user's code made it; `tensor` is its first result."""
+        line, scope, _ = user_place()
+        node = self.graph.add_node(op, operands, attrs, specs, scope, line, payload)
+        self.mirrors.note(node, tensor)
+        return node
 
     def known(self, t):
         """What is known of a tensor; one from outside becomes a state, one that shares memory a view."""
@@ -161,7 +170,7 @@ class Recorder(Watcher):
             out = _core.apply(op, operands, attrs)
         results = out if isinstance(out, tuple) else (out,)
         specs = [(t.shape, t.dtype) for t in results]
-        node = self.graph.add_node(op.name, numbers, attrs, specs, line=user_line())
+        node = self._add(op.name, numbers, attrs, specs, results[0])
         for t, value in zip(results, node.results, strict=True):
             owner = self._owner(t)
             self._remember(t, value, owner, owner.epoch if owner else 0)
@@ -182,7 +191,7 @@ class Recorder(Watcher):
         with paused():
             shape, dtype = _core.infer(op, operands, attrs)[0]
             _core.inplace(op, x, operands[1:], attrs)
-        value = self._append(op.name, numbers, attrs, shape, dtype)
+        value = self._add(op.name, numbers, attrs, [(shape, dtype)], x).results[0]
         if dtype != x.dtype:
             value = self._append("cast", [value], (x.dtype,), x.shape, x.dtype)
         if tuple(shape) != tuple(x.shape):
@@ -232,7 +241,7 @@ class Recorder(Watcher):
             return done
         update = Update(step, group, state, params, [self._state_under(t) for t in tensors])
         specs = [(t.shape, t.dtype) for t in tensors]
-        node = self.graph.add_node("update", [*inputs, *grads], (), specs, line=user_line(), payload=update)
+        node = self._add("update", [*inputs, *grads], (), specs, payload=update)
         for t, state_value, value in zip(tensors, update.states, node.results, strict=True):
             base = self.known(t).base or self.known(t)
             base.value = value
@@ -343,5 +352,5 @@ def record(fn, *example_inputs):
     for k, t in enumerate(example_inputs):
         given[k] = t.detach().clone().requires_grad_(t.requires_grad) if any(t is u for u in given.values()) else t
         recorder.add_input(given[k])
-    with recording(recorder), _core.keeping_storages():
+    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages():
         return recorder.finish(fn(*given.values()))

@@ -267,7 +267,9 @@ def _append(walk, node, op, inputs, payload):
 
     graph = walk.graph
     made = Node(op, tuple(inputs), (), (len(graph.shapes),), ("backward", *node.scope), node.line, payload)
-    return graph.add_node(op, inputs, (), specs(graph, made), made.scope, made.line, payload).results
+    back = graph.add_node(op, inputs, (), specs(graph, made), made.scope, made.line, payload)
+    back.gradient_of = node.results[0]
+    return back.results
 
 
 def _branches_back(walk, node, found, wanted):

@@ -7,7 +7,8 @@
     output "y" = %2
     end
 
-Strings are JSON strings, sizes by name stand in angle brackets where they are attributes, `_` is an absent operand.
+Strings are JSON strings, sizes by name stand in angle brackets where they are attributes, `_` is an absent operand. `back`
+names the value of the forward node whose gradient rule a node is part of.
 States are references to tensors by key (`Graph.state_dict`). An operation's own sub-graphs follow it in braces.
 """
 
@@ -110,6 +111,8 @@ def _node_text(graph, node, indent):
         text += f" at {json.dumps(node.line)}"
     if node.scope:
         text += f" in {literal(list(node.scope))}"
+    if node.gradient_of is not None:
+        text += f" back %{node.gradient_of}"
     if node.payload is None:
         return text
     if not isinstance(node.payload, dict):
@@ -321,6 +324,7 @@ class _Reader:
         line = self.string() if self.accept("at") else None
         scope = tuple(self.literal()) if self.accept("in") else ()
         graph.nodes.append(self.node(op, inputs, attrs, results, scope, line))
+        graph.nodes[-1].gradient_of = self.value() if self.accept("back") else None
         outer, sink = self.specs, self.sink
         while self.accept("with"):
             key = self.string()

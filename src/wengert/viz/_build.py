@@ -25,9 +25,9 @@ def build(x, *example, names=None):
     """The model of something that has a graph.
 
     Args:
-        x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a compiled
-            function or module (its latest plan), a module (then `example` are its inputs), or a Model, which is
-            returned as it is.
+        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan (its graph,
+            and in `after` what runs of it), a compiled function or module (its latest plans), a module (then `example` are
+            its inputs), or a Model, which is returned as it is.
         names: a dict from names to tensors and modules, for the labels of nodes.
 
     Raises:
@@ -41,15 +41,21 @@ def build(x, *example, names=None):
     named = _named(names or {})
     if isinstance(x, Module) and not isinstance(x, CompiledModule):
         return of_module(x, example, named)
+    if isinstance(x, Graph):
+        from ._build_graph import of_graph
+
+        return of_graph(x, named, example)
     if example:
         raise TypeError(
-            f"viz: expected example inputs with a module only, got {type(x).__name__} and {len(example)}."
+            f"viz: expected example inputs with a module or Graph only, got {type(x).__name__} and {len(example)}."
         )
-    x = _planned(x)
-    if isinstance(x, (Graph, Plan)):
-        from ._build_graph import of_graph, of_plan
+    if isinstance(x, (Plan, Compiled, CompiledModule)):
+        from ._build_graph import of_pair, of_plan
 
-        return of_plan(x, named) if isinstance(x, Plan) else of_graph(x, named)
+        compiled = _compiled(x)
+        if compiled is not None and compiled.pair is not None:
+            return of_pair(compiled.pair, named)
+        return of_plan(x if compiled is None else compiled.plan, named)
     tensors = list(x) if isinstance(x, (list, tuple)) else [x]
     for t in tensors:
         if not isinstance(t, _core.Tensor):
@@ -59,14 +65,14 @@ def build(x, *example, names=None):
     return of_tensors(tensors, named)
 
 
-def _planned(x):
-    """The latest plan of a compiled function or module; anything else as it is."""
-    compiled = getattr(x, "_compiled", x) if isinstance(x, CompiledModule) else x
-    if not isinstance(compiled, Compiled):
-        return x
+def _compiled(x):
+    """What holds the plans of a compiled function or module; None for a plan."""
+    if isinstance(x, Plan):
+        return None
+    compiled = x._compiled if isinstance(x, CompiledModule) else x
     if compiled.plan is None:
         raise RuntimeError(f"viz: expected a compiled function with a plan, got none yet. {compiled.explain()}")
-    return compiled.plan
+    return compiled
 
 
 def _named(names):
@@ -281,8 +287,15 @@ class _Tape:
                 model.connect(mirrors[target], mirrors[source], model.place[edge])
         for k, (node, _) in enumerate(self.pairs):
             kept = self.kept(node) if self.records else None
-            if kept is not None and kept.backward_seconds is not None:
-                model.seconds[mirrors[self.places_of[k]]] = kept.backward_seconds
+            if kept is None:
+                continue
+            at = self.places_of[k]
+            if kept.backward_seconds is not None:
+                model.seconds[mirrors[at]] = kept.backward_seconds
+            sums = kept.recording.partial_sums(kept) if kept.recording is not None else ()
+            found = [(model.step[mirrors[self.numbers[reader]]], s) for reader, s in sums if reader in self.numbers]
+            if found:
+                model.partials[at] = [(step, Summary.of(value)) for step, value in found]
 
 
 KIND_OPS = {CONSTANT: "constant", INPUT: "input", PARAMETER: "leaf"}

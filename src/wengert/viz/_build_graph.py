@@ -1,18 +1,26 @@
-"""Builds the model of a static Graph."""
+"""Builds the model of a static Graph, and of what a plan makes of it."""
 
+from .. import _core
+from ..graph._interpreter import Interpreter
 from ..graph._needed import needed
-from ..graph._regions import REGIONS
+from ..graph._regions import REGIONS, subgraphs
 from ._build import KIND_OPS, dtype_name, line_text
-from ._model import CONSTANT, INPUT, OPERATION, PARAMETER, STATE, Model
+from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
 from ._summary import Summary
 
 PASS_NAMES = {"dead_nodes": "what nothing needs"}
 LAID_OUT = ("shape", "update", *REGIONS)  # operations of a plan's own, which are no calls
+PART_NAMES = {"true": "if true", "false": "if false", "cond": "condition", "body": "one turn"}
+OPTIMIZER = ("optimizer",)  # the scope of its pass and of what it keeps
+ONE_TURN = "Of a loop one turn is drawn, however often it runs."
 
 
-def of_graph(graph, named=None):
+def of_graph(graph, named=None, example=()):
     """The model of a Graph: its nodes in order, what it writes, and the gradients that it leaves.
+
+    Args:
+        example: input tensors; the values that nodes have for them are shown.
 
     Raises:
         RuntimeError: the graph is empty.
@@ -20,35 +28,58 @@ def of_graph(graph, named=None):
     """
     if not graph.nodes and not graph.inputs and not graph.states:
         raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
-    return _Build(graph, named or {}).run(graph.nodes)
+    built = _Build(graph, named or {})
+    model = built.run(graph.nodes, [v for _, v in graph.outputs])
+    if example:
+        built.add_values(example)
+    return model
 
 
 def of_plan(plan, named=None):
     """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups."""
-    before, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
-    kept = needed(plan.graph)
-    model = before.run(plan.source.nodes)
-    of_value = {v: before.numbers[id(node)] for node in plan.source.nodes for v in node.results}
-    for name, _, removed in plan.report:
-        nodes = [of_value[v] for v in removed if v in of_value]
-        if nodes:
-            model.passes.append((PASS_NAMES.get(name, name.replace("_", " ")), nodes))
-    model.after = after.run(kept)
-    calls = [node for node in kept if node.op not in LAID_OUT]
-    for step, group in enumerate(plan.step_calls()):
-        members = [calls[c] for c in group]
-        if plan.seconds is not None:
-            for node in members:  # the operations of one pass share its time
-                model.after.seconds[after.numbers[id(node)]] = plan.seconds[step] / len(members)
-        if len(group) > 1:
-            ops = [node.op for node in members]
-            name = ", ".join(ops if len(ops) <= 4 else [*ops[:3], "…"]) + " in one pass"
-            model.after.groups.append((name, [after.numbers[id(node)] for node in members]))
-    memory = plan.memory()
-    model.after.notes.append(
-        f"A run uses {memory['arena']:,} bytes for {memory['values']} values; without sharing they would take "
-        f"{memory['without_reuse']:,}."
+    model, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
+    return _beside(
+        model.run(plan.source.nodes, [v for _, v in plan.source.outputs]),
+        after.run(needed(plan.graph), [v for _, v in plan.graph.outputs]),
+        [(plan, model, after, "A run")],
     )
+
+
+def of_pair(pair, named=None):
+    """The model of a compiled function whose results need gradients: its forward and its backward plan as one graph."""
+    forward, backward, count = pair.forward, pair.backward, pair.count
+    built = []
+    for first, second, nodes in (
+        (forward.source, backward.source, lambda graph: graph.nodes),
+        (forward.graph, backward.graph, needed),
+    ):
+        build = _Build(first, named or {})
+        # What the forward plan hands over is an input of the other, under the number that it had when recorded.
+        ends = [v for _, v in first.outputs]
+        handed = dict(zip([v for _, v in forward.source.outputs[count:]], ends[count:], strict=True))
+        model = build.run([*nodes(first), *nodes(second)], ends[:count], second, handed)
+        built.append((build, model))
+    (before, model), (after, optimised) = built
+    whose = [(forward, before, after, "A run"), (backward, before, after, "Its backward pass")]
+    return _beside(model, optimised, whose)
+
+
+def _beside(model, after, plans):
+    """Puts the model of what runs beside that of what was recorded, with what passes removed and what runs together."""
+    model.after = after
+    removed_by = {}
+    for plan, before, built, which in plans:
+        of_value = {v: before.numbers.get(id(node)) for node in plan.source.nodes for v in node.results}
+        for name, _, removed in plan.report:
+            nodes = removed_by.setdefault(PASS_NAMES.get(name, name.replace("_", " ")), [])
+            nodes.extend(of_value[v] for v in removed if of_value.get(v) is not None)
+        built.add_steps(plan)
+        memory = plan.memory()
+        after.notes.append(
+            f"{which} uses {memory['arena']:,} bytes for {memory['values']} values; without sharing they would take "
+            f"{memory['without_reuse']:,}."
+        )
+    model.passes = [(name, nodes) for name, nodes in removed_by.items() if nodes]
     return model
 
 
@@ -57,34 +88,54 @@ class _Build:
         self.graph = graph
         self.named = named
         self.model = Model(graph.name)
-        self.places = {}  # value -> (node, which of its results)
+        self.places = {}  # value -> (node, which of its results); None for one that is only measured
         self.numbers = {}  # id of a node of the graph -> node of the model
+        self.state_names = {}  # value of a state of an optimizer -> its name
+        self.readers = {}  # value -> the scope of its first reader in the forward pass
         self.step = 0
+        self.regions = {}  # scope and name of a region -> how many there are
 
-    def run(self, nodes):
-        """The model of some nodes of the graph."""
+    def run(self, nodes, outputs, backward=None, handed=None):
+        """The model of some nodes of the graph, and of a backward pass over the same values."""
         graph = self.graph
         for k, v in enumerate(graph.inputs):
             self.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
+        for node in nodes:
+            if node.op == "update":
+                self.name_states(node.payload)
+            elif node.gradient_of is None:
+                for v in node.values:
+                    self.readers.setdefault(v, tuple(node.scope))
         for v, state in graph.states.items():
             self.add_state(v, state)
+        made = {v for node in nodes for v in node.results}
+        for v in backward.inputs if backward is not None else ():
+            if v not in made and v not in self.places and v not in handed:
+                self.add_given(v, INPUT, "gradient of the result")
         for node in nodes:
-            self.add_node(node)
-        self.model.outputs.extend(self.find(v, "the outputs")[0] for _, v in graph.outputs)
+            for old in [v for v in node.values if handed and v not in self.places and v in handed]:
+                self.places[old] = self.find(handed[old], "the backward pass")
+            self.add_node(node, graph, self.places)
+        self.model.outputs.extend(self.find(v, "the outputs")[0] for v in outputs)
         for target, v in graph.writes.items():
-            self.add_effect(target, v, "write", "written")
+            self.add_effect(target, v, STATE, "write", "{} written")
         for target, v in graph.grads.items():
-            self.add_effect(target, v, "grad", "gradient")
+            self.add_effect(target, v, GRADIENT, "grad", "∂{}")
+        if self.regions:
+            self.model.notes.append(ONE_TURN)
         return self.model.finish()
 
-    def find(self, v, reader):
+    def find(self, v, reader, places=None):
         """(node, which of its results) of a value that a node, the outputs, ... read."""
-        if v not in self.places:
+        places = self.places if places is None else places
+        if v not in places:
             raise ValueError(
                 f"viz: expected {reader} to read values that are there before, got %{v}. The graph has a cycle or a "
                 "value that nothing computes."
             )
-        return self.places[v]
+        return places[v]
+
+    # ---- what is given ------------------------------------------------------------------------------------------
 
     def add_given(self, v, kind, name, scope=()):
         graph = self.graph
@@ -94,47 +145,177 @@ class _Build:
             self.model.names[at] = name
         return at
 
-    def add_state(self, v, state):
-        name, scope = self.named[id(state.tensor)][:2] if id(state.tensor) in self.named else (state.name, ())
+    def name_of(self, tensor, given=""):
+        """(name, scope) of a tensor from outside."""
+        name, scope = self.named[id(tensor)][:2] if id(tensor) in self.named else (given, ())
         if not scope and "." in name:
             *scope, name = name.split(".")
-        at = self.add_given(v, PARAMETER if state.kind == "parameter" else CONSTANT, name, tuple(scope))
+        return name, tuple(scope)
+
+    def name_states(self, update):
+        """Names for what an optimizer keeps of its parameters."""
+        numbers = iter(update.states)
+        for p in update.params:
+            next(numbers)
+            name, scope = self.name_of(p)
+            for key, tensor in update.state.get(p, {}).items():
+                if hasattr(tensor, "requires_grad"):
+                    self.state_names[next(numbers)] = f"{key} of {'.'.join((*scope, name)) or 'a parameter'}"
+
+    def add_state(self, v, state):
+        name, scope = self.name_of(state.tensor, state.name)
+        if not name and v in self.state_names:
+            name, scope = self.state_names[v], OPTIMIZER
+        reader = self.readers.get(v, ())
+        if (scope or state.kind == "parameter") and reader[len(reader) - len(scope) :] == scope:
+            scope = reader  # which begins with the module that `named` knows by a variable
+        at = self.add_given(v, PARAMETER if state.kind == "parameter" else CONSTANT, name, scope)
         value = state.read()
         if value is not None:
             self.model.values[at] = Summary.of(value)
 
-    def add_node(self, node):
-        graph, model = self.graph, self.model
-        self.step += 1
+    # ---- operations ---------------------------------------------------------------------------------------------
+
+    def add_node(self, node, graph, places, scope=None):
+        if node.op == "shape":
+            places[node.results[0]] = None
+            return
+        lead = places.get(node.gradient_of)
+        if scope is None:
+            scope = tuple(node.scope)
+            if lead is not None:
+                scope = scope[1:] if node.op in REGIONS else self.model.scopes[self.model.scope[lead[0]]]
+            if node.op == "update":
+                scope = OPTIMIZER
+        if node.op in REGIONS:
+            self.add_region(node, graph, places, scope, lead)
+        else:
+            self.add_call(node, graph, places, scope, lead)
+
+    def add_call(self, node, graph, places, scope, lead=None):
         attrs = dict(node.named_attrs)
+        sources = []
         for place, v in enumerate(node.inputs):
             if isinstance(v, tuple):
                 attrs[operand_name(node.op, place)] = v[0]
-        shape, dtype = (
-            (graph.shapes[node.results[0]], graph.dtypes[node.results[0]]) if node.results else (None, None)
-        )
-        line = node.line if isinstance(node.line, str) else line_text(node.line)
-        at = model.add(OPERATION, node.op, shape, dtype_name(dtype), tuple(node.scope), line, attrs, self.step)
-        self.numbers[id(node)] = at
-        flowing = rule_facts(node.op, len(node.inputs), attrs)[2]
-        for place, v in enumerate(node.inputs):
-            if type(v) is int:
-                source, result = self.find(v, f"node {self.step} ({node.op})")
-                edge = model.connect(source, at, place, result, flows=place in flowing)
-                if place not in flowing:
-                    model.cuts[edge] = f"{node.op} passes no gradient to {operand_name(node.op, place)}"
-        for k, v in enumerate(node.results):
-            self.places[v] = at, k
-            if v in graph.names:
-                model.names.setdefault(at, graph.names[v])
+            elif v is not None:
+                source = self.find(v, f"node {self.step + 1} ({node.op})", places)
+                if source is None:
+                    attrs[operand_name(node.op, place)] = f"shape {tuple(graph.shapes[v])}"
+                else:
+                    sources.append((place, source))
+        at = self.add_operation(node, graph, scope, attrs, lead)
+        flowing = rule_facts(node.op, len(node.inputs), attrs)[2] if lead is None else range(len(node.inputs))
+        for place, (source, result) in sources:
+            edge = self.model.connect(source, at, place, result, flows=place in flowing)
+            if place not in flowing:
+                self.model.cuts[edge] = f"{node.op} passes no gradient to {operand_name(node.op, place)}"
+        self.add_results(node, graph, places, at)
 
-    def add_effect(self, target, v, op, what):
+    def add_operation(self, node, graph, scope, attrs, lead=None):
+        """The node of an operation. lead: where the node is whose gradient rule it is part of."""
+        model = self.model
+        self.step += 1
+        known = node.results and (graph.shapes[node.results[0]], dtype_name(graph.dtypes[node.results[0]]))
+        line = node.line if isinstance(node.line, str) else line_text(node.line)
+        beside = -1
+        if lead is not None:
+            beside = model.beside[lead[0]] if model.beside[lead[0]] >= 0 else lead[0]
+        kind = OPERATION if lead is None else GRADIENT
+        at = model.add(
+            kind,
+            node.op,
+            *(known or (None, "")),
+            scope=scope,
+            line=line,
+            attrs=attrs,
+            step=self.step,
+            beside=beside,
+        )
+        self.numbers[id(node)] = at
+        return at
+
+    def add_results(self, node, graph, places, at):
+        for k, v in enumerate(node.results):
+            places[v] = at, k
+            if v in graph.names:
+                self.model.names.setdefault(at, graph.names[v])
+
+    def add_region(self, node, graph, places, scope, lead):
+        """A node with sub-graphs: a group with a group for each, and what comes of them."""
+        parts = subgraphs(node)
+        name = parts["graph"].name if node.op == "call" else node.op
+        if lead is not None:
+            name = f"backward of {self.model.ops[self.model.op[lead[0]]]}"
+        times = self.regions[scope, name] = self.regions.get((scope, name), 0) + 1
+        group = (*scope, f"{name}#{times}" if times > 1 else name)
+        operands = [self.find(v, f"node {self.step + 1} ({node.op})", places) for v in node.inputs]
+        sources = [(0, operands[0], False)] if node.op == "cond" else []
+        for key, part in parts.items():
+            inner = dict(zip(part.inputs, operands[node.op == "cond" :], strict=True))
+            where = group if len(parts) == 1 else (*group, PART_NAMES.get(key, key))
+            self.model.framed.add(where)
+            given = set(inner.values())
+            for child in part.nodes:
+                self.add_node(child, part, inner, (*where, *_plain(child.scope)))
+            found = [inner.get(v) for _, v in part.outputs]
+            # What a part hands on as it came is no part of the picture, unless it does nothing else.
+            made = [(k, s, key != "cond") for k, s in enumerate(found) if s is not None and s not in given]
+            sources += made or [(k, s, key != "cond") for k, s in enumerate(found) if s is not None]
+        attrs = {k: v for k, v in (node.payload or {}).items() if k not in parts}
+        at = self.add_operation(node, graph, group, attrs)
+        for place, source, flows in sources:
+            self.model.connect(source[0], at, place, source[1], flows=flows)
+        self.add_results(node, graph, places, at)
+
+    def add_effect(self, target, v, kind, op, title):
         """A value that a state or input holds after a run; None for a gradient that is gone by then."""
         if v is None:
             return
         model = self.model
         self.step += 1
         source, result = self.find(v, f"the {op} of {self.graph.label(target)}")
-        at = model.add(STATE, op, self.graph.shapes[v], dtype_name(self.graph.dtypes[v]), step=self.step)
-        model.names[at] = f"{model.label(self.find(target, op)[0])} {what}"
-        model.connect(source, at, 0, result, flows=False)
+        at_target = self.find(target, op)[0]
+        shape, dtype = self.graph.shapes[v], dtype_name(self.graph.dtypes[v])
+        scope = model.scopes[model.scope[at_target]]
+        at = model.add(kind, op, shape, dtype, scope, step=self.step, beside=at_target)
+        model.names[at] = title.format(model.label(at_target))
+        model.connect(source, at, 0, result, flows=kind == GRADIENT)
+
+    # ---- what is known of a run ---------------------------------------------------------------------------------
+
+    def add_steps(self, plan):
+        """The groups that a plan runs in one pass, and the times that it has measured."""
+        model = self.model
+        calls = [node for node in needed(plan.graph) if node.op not in LAID_OUT]
+        for step, group in enumerate(plan.step_calls()):
+            members = [calls[c] for c in group]
+            if plan.seconds is not None:
+                for node in members:  # the operations of one pass share its time
+                    model.seconds[self.numbers[id(node)]] = plan.seconds[step] / len(members)
+            if len(group) > 1:
+                ops = [node.op for node in members]
+                name = ", ".join(ops if len(ops) <= 4 else [*ops[:3], "…"]) + " in one pass"
+                model.groups.append((name, [self.numbers[id(node)] for node in members]))
+
+    def add_values(self, example):
+        """Runs the graph on inputs, and keeps what its nodes compute."""
+        graph = self.graph
+        want = [(tuple(graph.shapes[v]), graph.dtypes[v]) for v in graph.inputs]
+        got = [(tuple(t.shape), t.dtype) for t in example]
+        if want != got:
+            raise ValueError(
+                f"viz: expected example inputs of shapes and dtypes {[(s, d.name) for s, d in want]}, got "
+                f"{[(s, d.name) for s, d in got]}."
+            )
+        generator = _core.default_generator()
+        before = generator.get_state()
+        values = Interpreter(graph, keep=True).values(example)
+        generator.set_state(before)  # looking draws nothing
+        for v, place in self.places.items():
+            if place is not None and place[1] == 0 and v in values:
+                self.model.values[place[0]] = Summary.of(values[v])
+
+
+def _plain(scope):
+    return scope[1:] if scope[:1] == ("backward",) else scope

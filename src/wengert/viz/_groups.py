@@ -32,6 +32,8 @@ class Groups:
         rank: of each item: its place among its siblings in the order of execution.
         depth: of each group below the root.
         body: items of one iteration, in groups of whole iterations; else 1.
+        lead: of each item the cell that it stands below; itself, unless it is an operation of a gradient rule whose node
+            is in the same group.
     """
 
     def __init__(self, model):
@@ -52,6 +54,7 @@ class Groups:
             self._fold_repeats()
             self._cut_parts()
         self._finish()
+        self.lead = self._leads()
 
     @property
     def size(self):
@@ -76,6 +79,16 @@ class Groups:
             return KINDS[model.kind[node]] if op == "leaf" else op
         tail = self.tails[model.scope[node]] if model.step[node] == 0 else ""
         return f"{tail}.{name}" if tail else name
+
+    def _leads(self):
+        lead = np.arange(len(self.parent))
+        cell_of = np.full(len(self.model), -1)
+        cell_of[self.cells] = np.arange(len(self.cells))
+        beside = self.model.beside[self.cells]
+        found = np.where(beside >= 0, cell_of[beside], -1)
+        own = np.flatnonzero((found >= 0) & (self.parent[found] == self.parent[: len(self.cells)]))
+        lead[own] = found[own]
+        return lead
 
     # ---- building ---------------------------------------------------------------------------------------------
 
@@ -236,12 +249,20 @@ def mixed(x):
 
 
 def _order(model):
-    """When each node is wanted: its step, and of what is given a moment before its first reader."""
+    """When each node is wanted: its step, of what is given a moment before its first reader, of what stands beside a node a
+    moment after that one."""
     key = model.step.astype(np.float64)
+    later = 0.45 * key / (key.max(initial=0) + 1)
     given = (model.step == 0) & ~model.backward
+    behind = model.beside >= 0
+    key[behind] = key[model.beside[behind]] + later[behind]
     first = np.full(len(model), np.inf)
-    np.minimum.at(first, model.source, key[model.target])
-    return np.where(given, np.where(np.isfinite(first), first - 0.5, 0.0), key)
+    read = key[model.target]
+    read[model.beside[model.target] == model.source] = np.inf
+    np.minimum.at(first, model.source, read)
+    key = np.where(given, np.where(np.isfinite(first), np.ceil(first - 0.5) - 0.5, 0.0), key)
+    key[behind] = key[model.beside[behind]] + later[behind]
+    return key
 
 
 def _runs(signs, parents, grouped, full):
@@ -295,7 +316,7 @@ def _scope_tree(model, cells, names):
         if scope and not holds[scope]:
             own[scope[:-1]] += own[scope]
             continue
-        if not scope or own[scope] + inner[scope] > 1:
+        if not scope or own[scope] + inner[scope] > 1 or scope in model.framed:
             kept.add(scope)
             if scope:
                 inner[scope[:-1]] += 1

@@ -2,7 +2,8 @@
 
 Inside a group, items stand in columns by depth: data flows to the right, and columns go on in the next line as words
 do. What is given (inputs, parameters) stands one column before its first reader, below the operations. A cell holds a
-node and, below it, its mirror, so the backward pass flows to the left through the same picture.
+node and, below it, its mirror, so the backward pass flows to the left through the same picture. In a static graph, where
+a gradient rule is operations of its own, these stand below the node as cells.
 
 Each group has coordinates of its own. An open group is as large as what it holds. A closed one is as large as a cell,
 and what it holds is scaled into it: opening it moves nothing, one looks closer. Which groups are open at first is
@@ -109,8 +110,13 @@ class Layout:
             apart = apart[groups.parent[a[apart]] != groups.parent[b[apart]]]
         self.entered = np.zeros(groups.size, bool)
         self.entered[np.concatenate(entered) if entered else []] = True
-        onward = groups.rank[a] < groups.rank[b]
-        self.a, self.b = a[onward], b[onward]
+        lead = groups.lead
+        self.a, self.b = self._onward(lead[a], b, lead[b] == b)
+        self.readers = self._onward(a, lead[b], lead[a] == a)
+
+    def _onward(self, a, b, chosen):
+        chosen = chosen & (self.groups.rank[a] < self.groups.rank[b])
+        return a[chosen], b[chosen]
 
     def _find_columns(self):
         """The column of each item: its depth among its siblings; what is given stands before its first reader."""
@@ -126,11 +132,11 @@ class Layout:
         given = np.zeros(len(self.x), bool)
         given[:n] = (self.model.step[self.cells] == 0) & ~self.model.backward[self.cells]
         first = np.full(len(self.x), np.iinfo(np.int64).max)
-        np.minimum.at(first, a, column[b])
+        np.minimum.at(first, self.readers[0], column[self.readers[1]])
         late = given & (first < np.iinfo(np.int64).max)
         column[late] = first[late] - 1
-        self.column, self.given = column, given
-        self.over = self._heights_before(a, b)
+        self.column, self.given = column[groups.lead], given[groups.lead]
+        self.over = self._heights_before(a, b)[groups.lead]
 
     def _heights_before(self, a, b):
         """A key for the order inside a column: the mean rank of what an item reads."""
@@ -190,6 +196,7 @@ class Layout:
         items = self._stacked(items, line)[0]
         late = self._break_lines(items, line)
         items, stack, owner, wide, tall, late = self._stacked(items, line, late)
+        space = self._spaces(items)
         begin = np.flatnonzero(_changes(stack))
         fresh_line = _changes(owner, line[items[begin]])
         heads = np.flatnonzero(fresh_line)
@@ -203,7 +210,7 @@ class Layout:
         line_y = _running(line_tall + LINE, _changes(owner[heads]))
         self.x[items] = stack_x[stack] + np.where(self.given[items], wide[stack] - self.width[items], 0.0)
         self.y[items] = line_y[(np.cumsum(fresh_line) - 1)[stack]] + lower[stack]
-        self.y[items] += _running(self.height[items] + DOWN, _changes(stack))
+        self.y[items] += _running(space, _changes(stack))
         np.maximum.at(self.inner_width, owner[heads], line_wide)
         np.maximum.at(self.inner_height, owner[heads], line_y + line_tall)
         self._size(chosen)
@@ -215,16 +222,28 @@ class Layout:
         groups = self.groups
         late = np.zeros(len(items), bool) if late is None else late
         column = self.column[items] + 0.5 * late
-        order = np.lexsort((self.over[items], self.given[items], column, line[items], groups.parent[items]))
+        lead = groups.lead[items]
+        below = np.where(lead == items, -1, groups.rank[items])
+        order = np.lexsort(
+            (below, lead, self.over[items], self.given[items], column, line[items], groups.parent[items])
+        )
         items, column = items[order], column[order]
         parent = groups.parent[items]
         rows = np.clip(np.ceil(np.sqrt(groups.items[parent] * 0.8)), 3, 8).astype(np.int64)
         fresh = _changes(parent, line[items], column)
-        fresh |= (np.arange(len(items)) - _first_of(fresh)) % rows == 0
+        heads = groups.lead[items] == items
+        count = np.cumsum(heads) - 1
+        fresh |= heads & ((count - count[_first_of(fresh)]) % rows == 0)
         begin = np.flatnonzero(fresh)
         wide = np.maximum.reduceat(self.width[items], begin)
-        tall = np.add.reduceat(self.height[items] + DOWN, begin) - DOWN
+        tall = np.add.reduceat(self._spaces(items), begin) - DOWN
         return items, np.cumsum(fresh) - 1, parent[begin], wide, tall, late[order]
+
+    def _spaces(self, items):
+        """The height of items in the order of drawing, with the space below them."""
+        lead = self.groups.lead[items]
+        close = np.append(lead[1:] != items[1:], False)  # the next one belongs to the same node
+        return self.height[items] + np.where(close, GAP, DOWN)
 
     def _break_lines(self, items, line):
         """Gives each item its line. What is given goes with its reader: returns which of `items` stand at the start

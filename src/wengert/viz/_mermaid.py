@@ -20,7 +20,8 @@ def mermaid(x, *example, backward=False, names=None):
     """A graph as a Mermaid flowchart: nodes as operations and variables, edges as data, subgraphs as scopes.
 
     Args:
-        x: a tensor with history or a list of them, a Graph, or a module (then `example` are its inputs).
+        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan, a compiled
+            function or module, or a module (then `example` are its inputs).
         backward: the nodes of the backward pass are drawn too.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
 

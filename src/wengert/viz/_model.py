@@ -4,7 +4,9 @@ Nodes have numbers; each fact of a node is a column (a list or a NumPy array ind
 repeat (op, shape, dtype, scope, line, attributes) are numbers into a table, so that 300,000 nodes stay cheap.
 
 A forward node holds a value. Its mirror, a backward node, holds the gradient of that value: what arrives there is
-summed, and its rule sends it on to the mirrors of the node's operands. A node without a mirror has no gradient.
+summed, and its rule sends it on to the mirrors of the node's operands. A node without a mirror has no gradient. That is
+how the tape is shown, where a rule is one node. In a static graph a rule has become operations: each is a node of kind
+gradient, and stands beside the node whose rule it is part of.
 
 Note [What a record hands over]. Values, lines and scopes are kept only inside `with wengert.record():`. The builder
 asks `wengert._record.kept(node)` (where that module has been imported) for each node of the tape and takes a `Kept`
@@ -104,8 +106,8 @@ class Model:
 
     Columns (NumPy, one entry for each node): kind (places in KINDS), backward (bool), link (the node's mirror or -1),
     op, shape, dtype, scope, line, attrs (places in the table of the same name with s), step (when the node is
-    computed: 0 for what is given, then 1, 2, ... through forward and backward), seconds (NaN where not measured) and
-    bytes (of the result).
+    computed: 0 for what is given, then 1, 2, ... through forward and backward), seconds (NaN where not measured),
+    bytes (of the result) and beside (of a gradient's operation in a static graph: the node whose rule it is part of; -1).
 
     Edges (NumPy): source, target, place (of the operand), result (which result of the source), flows (bool: whether
     a gradient flows back along it).
@@ -113,7 +115,9 @@ class Model:
     Sparse: names, values, gradients (node -> str or Summary), cuts (edge -> what cuts the gradient off).
     Tables: ops, shapes (tuples or None), dtypes (names or ""), scopes (tuples of names), lines (strings such as
     "train.py:12"), attrss (dicts from an attribute's name to its value; an operand that is a number is among them).
+    framed: scopes that are groups even where they hold one node only.
     outputs: the nodes that the graph is of. notes: sentences for the reader. title: what the picture is of.
+    partials: node -> pairs (step, Summary) of the sum of the gradients that have arrived by then, where paths join.
     groups: fused groups of a plan, pairs (name, [nodes]). passes: what optimisation removed, pairs (name, [nodes]).
     after: for a compiled function, the Model of the optimised graph; None otherwise.
     """
@@ -122,16 +126,17 @@ class Model:
         self.title = title
         self.kind, self.op, self.shape, self.dtype = [], [], [], []
         self.scope, self.line, self.attrs, self.step = [], [], [], []
-        self.backward, self.link, self.seconds, self.bytes = [], [], [], []
+        self.backward, self.link, self.beside, self.seconds, self.bytes = [], [], [], [], []
         self.source, self.target, self.place, self.result, self.flows = [], [], [], [], []
-        self.names, self.values, self.gradients, self.cuts = {}, {}, {}, {}
+        self.names, self.values, self.gradients, self.cuts, self.partials = {}, {}, {}, {}, {}
         self.ops, self.shapes, self.dtypes = Table(), Table(None), Table("")
         self.scopes, self.lines, self.attrss = Table(()), Table(""), Table()
         self.attrss.number({}, "{}")
         self.outputs, self.notes, self.groups, self.passes = [], [], [], []
+        self.framed = set()
         self.after = None
 
-    def add(self, kind, op, shape=None, dtype="", scope=(), line="", attrs=None, step=0, link=-1, seconds=np.nan):
+    def add(self, kind, op, shape=None, dtype="", scope=(), line="", attrs=None, step=0, link=-1, beside=-1):
         """Adds a node; returns its number."""
         node = len(self.kind)
         self.kind.append(kind)
@@ -142,9 +147,10 @@ class Model:
         self.line.append(self.lines.number(line))
         self.attrs.append(self.attrss.number(attrs, repr(attrs)) if attrs else 0)
         self.step.append(step)
-        self.backward.append(kind == GRADIENT)
+        self.backward.append(kind == GRADIENT and link >= 0)
         self.link.append(link)
-        self.seconds.append(seconds)
+        self.beside.append(beside)
+        self.seconds.append(np.nan)
         self.bytes.append(0)
         return node
 
@@ -159,7 +165,20 @@ class Model:
 
     def finish(self):
         """Turns the columns into arrays, once all is added; returns the model."""
-        for name in ("kind", "op", "shape", "dtype", "scope", "line", "attrs", "step", "link", "place", "result"):
+        for name in (
+            "kind",
+            "op",
+            "shape",
+            "dtype",
+            "scope",
+            "line",
+            "attrs",
+            "step",
+            "link",
+            "beside",
+            "place",
+            "result",
+        ):
             setattr(self, name, np.asarray(getattr(self, name), np.int32))
         for name in ("source", "target"):
             setattr(self, name, np.asarray(getattr(self, name), np.int32))

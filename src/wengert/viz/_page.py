@@ -103,6 +103,7 @@ def payload(model, layout=None):
             "attrs": column(model.attrs[cells]),
             "step": column(model.step[cells]),
             "back": column(back),
+            "beside": column(np.where(model.beside[cells] >= 0, cell_of[model.beside[cells]], -1)),
             "backOp": column(np.where(link >= 0, model.op[link], 0)),
             "parent": column(place[groups.parent[:n]]),
             "x": column(layout.x[:n].astype(np.float32)),
@@ -120,6 +121,9 @@ def payload(model, layout=None):
         },
         "cuts": [[int(edge_of[e]), printable(how)] for e, how in model.cuts.items() if own[e]],
         "names": [[int(cell_of[i]), _title(groups, i)] for i in model.names if cell_of[i] >= 0],
+        "partials": [
+            [int(cell_of[i]), [[int(step), s.short()] for step, s in sums]] for i, sums in model.partials.items()
+        ],
         "outputs": [int(cell_of[i]) for i in model.outputs if cell_of[i] >= 0],
         "fused": [{"name": printable(name), "cells": cell_of[nodes].tolist()} for name, nodes in model.groups],
         "passes": [{"name": printable(name), "cells": cell_of[nodes].tolist()} for name, nodes in model.passes],
@@ -155,6 +159,8 @@ def _group_columns(layout, order, place, back):
     """The groups' columns, parents first; low and high: the first and last step inside."""
     groups, n, model = layout.groups, layout.n, layout.model
     steps = model.step[layout.cells]
+    behind = model.beside[layout.cells] >= 0
+    steps, back = np.where(behind, 0, steps), np.where(behind, steps, back)
     low, high = np.full(groups.size, 2**31 - 1), np.zeros(groups.size, np.int64)
     back_low, back_high = low.copy(), high.copy()
     up = groups.parent[:n]

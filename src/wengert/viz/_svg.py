@@ -6,12 +6,13 @@ import numpy as np
 
 from ._groups import REPEAT
 from ._layout import ACROSS, DOWN, GAP, HALF, WIDTH, Layout
-from ._model import CONSTANT, KINDS
+from ._model import CONSTANT, GRADIENT, KINDS
 from ._outline import printable
 from ._style import DARK, FONT, LIGHT
 from ._texts import facts_text, fitted, settings_text
 
 MARGIN, CAPTION = 28.0, 30.0
+FORWARD, BACK, SAVED, OUT = range(4)
 FAR = 3 * (WIDTH + ACROSS)  # from there on the edges of what is given are drawn faintly
 
 
@@ -180,10 +181,18 @@ class _Drawing:
         a, b = item[model.source], item[model.target]
         flows = model.flows & (model.link[model.source] >= 0) & (model.link[model.target] >= 0)
         own = (a >= 0) & (b >= 0) & (a != b)
-        pairs, first = np.unique(np.stack([a[own], b[own]]), axis=1, return_index=True)
+        pairs, first, which = np.unique(np.stack([a[own], b[own]]), axis=1, return_index=True, return_inverse=True)
         back = flows[own][first]
+        way = np.full(pairs.shape[1], OUT)
+        np.minimum.at(way, which.ravel(), self.ways()[own])
         for k in range(pairs.shape[1]):
             a, b = int(pairs[0, k]), int(pairs[1, k])
+            if way[k] == SAVED:
+                continue
+            if way[k] in (BACK, OUT):
+                faint = " far" if way[k] == OUT else ""
+                self.parts.append(f'<path d="{self.path(a, b, back=way[k] == BACK)}" class="b{faint}"/>')
+                continue
             cut = (
                 " cut"
                 if layout.mirrored and not back[k] and model.kind[layout.cells[min(a, n - 1)]] != CONSTANT
@@ -194,11 +203,19 @@ class _Drawing:
             if back[k]:
                 self.parts.append(f'<path d="{self.path(b, a, back=True)}" class="b{far}"/>')
 
+    def ways(self):
+        """The way of each edge of a static graph: between values, between gradients, what a gradient rule reads, or what
+        leaves the gradients. Everything else runs between values."""
+        model = self.model
+        rule = (model.kind == GRADIENT) & (model.link < 0)
+        source, target = rule[model.source], rule[model.target]
+        return np.where(target, np.where(source, BACK, SAVED), np.where(source, OUT, FORWARD))
+
     def port(self, item, right, back):
         """Where an edge leaves or enters a box."""
         x = self.x[item] + (self.layout.width[item] if right else 0.0)
         tall = self.layout.height[item]
-        low = HALF + GAP + HALF / 2 if item < self.layout.n else tall * 0.72
+        low = (HALF + GAP if self.layout.mirrored else 0.0) + HALF / 2 if item < self.layout.n else tall * 0.72
         high = HALF / 2 if item < self.layout.n else tall * 0.28
         return x, self.y[item] + (low if back else high)
 
@@ -223,6 +240,8 @@ class _Drawing:
         leave = x1 if out == a else self.x[out] if back else right[out]
         enter = x2 if into == b else right[into] if back else self.x[into]
         across = (enter - leave) * away
+        if out == a and into == b and self.x[a] == self.x[b]:  # one stands below the other
+            return rounded([(self.x[a], y1), (self.x[a] - 11, y1), (self.x[a] - 11, y2), (self.x[a], y2)], 9.0)
         if 0 < across <= 2.2 * ACROSS:
             bend = away * across / 2
             return (

@@ -1,6 +1,5 @@
 """Algebra that keeps every bit: factors of 1, double negation, small powers, transposes that cancel."""
 
-from .._graph import Node
 from ._rewrite import substituted, with_nodes
 
 
@@ -20,12 +19,12 @@ def algebra(graph):
             count += 1
             continue
         if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
-            node = Node("square", node.inputs, (), node.results, node.scope, node.line)
+            node = node.rewritten(op="square", attrs=())
             count += 1
         if node.op == "sum_to_like":
             dims = _leading(graph, node)
             if dims is not None:
-                node = Node("sum", node.inputs[:1], (dims, False), node.results, node.scope, node.line)
+                node = node.rewritten(op="sum", inputs=node.inputs[:1], attrs=(dims, False))
                 count += 1
         for v in node.results:
             made[v] = node

@@ -2,7 +2,7 @@
 "use strict";
 
 const REPEAT = 1;  // a kind of group
-const CONSTANT = 2, OPERATION = 3;  // kinds of cells
+const CONSTANT = 2, OPERATION = 3, GRADIENT = 4;  // kinds of cells
 const NOTHING = 2147483647;
 const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
@@ -37,6 +37,7 @@ class Graph {
     this.edges = given.edges.count;
     for (const name of ["source", "target", "place", "flows"]) this[name] = column(given.edges[name], this.edges);
     this.cuts = new Map(given.cuts);
+    this.partials = new Map(given.partials);
     this.names = new Map(given.names);
     this.alive = column(given.alive, given.steps + 1);
     this.out = new Lists(this.source, this.n);
@@ -46,6 +47,8 @@ class Graph {
     this.values = new Summaries(given.values);
     this.gradients = new Summaries(given.gradients);
     this.inGroup = new Lists(this.parent, this.g.count);
+    this.stacked = this.beside.some((k) => k >= 0);  // operations of gradient rules stand below their nodes
+    this.behind = new Lists(Int32Array.from(this.beside, (k) => (k < 0 ? this.n : k)), this.n + 1);
     const up = Array.from(this.g.parent);
     up[0] = this.g.count;  // the root is nobody's child
     this.groupsIn = new Lists(up, this.g.count + 1);
@@ -62,7 +65,7 @@ class Graph {
       }
     }
     const now = this.order[step];
-    return now === NOTHING ? null : { cell: now < 0 ? ~now : now, back: now < 0 };
+    return now === NOTHING ? null : { cell: now < 0 ? ~now : now, back: now < 0 || this.kind[now] === GRADIENT };
   }
 
   /** Boxes of cells and groups in the coordinates of the whole. */
@@ -95,6 +98,8 @@ class Graph {
   gradientTitle(i) { return (this.names.has(i) ? "∂" : "∂ ") + this.title_(i); }
   facts(i) { return [this.shapes[this.shape[i]], this.dtypes[this.dtype[i]]].filter(Boolean).join(" "); }
   hasGradient(i) { return this.back[i] > 0; }
+  /** The way of an edge: 0 forward, 1 between gradients, 2 a value that a gradient rule reads, 3 out of the gradients. */
+  way(e) { return (this.kind[this.target[e]] === GRADIENT ? 2 : 0) ^ (this.kind[this.source[e]] === GRADIENT ? 3 : 0); }
   groupTitle(k) {
     const g = this.g;
     if (g.names.has(k)) return g.names.get(k) + (g.kind[k] === REPEAT ? ` ×${g.times[k]}` : "");
@@ -114,6 +119,9 @@ class Graph {
     return [now, all];
   }
 
+  /** The sum of what has arrived at a cell's mirror by a step, where it was recorded. */
+  partial(i, step) { return ((this.partials.get(i) || []).findLast(([when]) => when <= step) || [0, ""])[1]; }
+
   /** Cells that hold all words of a query in name, op, scope, shape or dtype. */
   search(query) {
     const sizes = query.toLowerCase().replace(/[()[\]]/g, "").replace(/(\d)\s*[,x*×]\s*(?=\d)/g, "$1×");
@@ -128,38 +136,24 @@ class Graph {
   /** The shortest way along the edges from one cell to another: {cells, edges}, or null. `only` filters edges. */
   path(from, goal, only = () => true) {
     const via = new Map([[from, -1]]);
-    let front = [from];
-    while (front.length) {
-      const next = [];
-      for (const i of front) {
-        if (goal(i)) return this.unwind(i, via);
-        for (const e of this.out.from(i)) {
-          const t = this.target[e];
-          if (!via.has(t) && only(e)) { via.set(t, e); next.push(t); }
-        }
+    for (let i of via.keys()) {  // goes on over what is added meanwhile: breadth first
+      if (goal(i)) {
+        const cells = [i], edges = [];
+        for (let e = via.get(i); e >= 0; e = via.get(i)) { edges.push(e); cells.push(i = this.source[e]); }
+        return { cells: cells.reverse(), edges: edges.reverse() };
       }
-      front = next;
+      for (const e of this.out.from(i)) if (!via.has(this.target[e]) && only(e)) via.set(this.target[e], e);
     }
     return null;
   }
 
-  unwind(i, via) {
-    const cells = [i], edges = [];
-    for (let e = via.get(i); e >= 0; e = via.get(i)) {
-      i = this.source[e];
-      edges.push(e);
-      cells.push(i);
-    }
-    return { cells: cells.reverse(), edges: edges.reverse() };
-  }
-
   /** Why no gradient reaches a cell: {text, path}, or null where one does. */
   why(i) {
-    const flowing = this.path(i, (k) => this.outputs.has(k), (e) => this.flows[e]);
+    const flowing = this.path(i, (k) => this.outputs.has(k), (e) => this.flows[e] && !this.way(e));
     if (flowing && (this.hasGradient(i) || !this.mirrored)) return null;
     const alone = { cells: [i], edges: [] };
     if (!this.out.from(i).length) return { text: "Nothing in this graph reads it, so the outputs do not depend on it.", path: alone };
-    const toCut = this.path(i, (k) => [...this.out.from(k)].some((e) => !this.flows[e]), (e) => this.flows[e]);
+    const toCut = this.path(i, (k) => [...this.out.from(k)].some((e) => !this.flows[e]), (e) => this.flows[e] && !this.way(e));
     if (toCut) {
       const last = toCut.cells.at(-1), edge = [...this.out.from(last)].find((e) => !this.flows[e]);
       toCut.edges.push(edge);
@@ -176,10 +170,11 @@ class Graph {
   firstStep(testValue, testGradient) {
     let first = Infinity;
     const look = (summaries, steps, test) => {
-      if (test) for (const [i, k] of summaries.at) if (test(summaries, k)) first = Math.min(first, steps[i]);
+      if (test) for (const [i, k] of summaries.at) if (test(summaries, k, i)) first = Math.min(first, steps[i]);
     };
     look(this.values, this.step, testValue);
     look(this.gradients, this.back, testGradient);
+    look(this.values, this.step, testGradient && ((s, k, i) => this.kind[i] === GRADIENT && testGradient(s, k)));
     return first === Infinity ? -1 : first;
   }
 }
@@ -220,14 +215,9 @@ function number(x) {
 
 function listed(v) { return Array.isArray(v) ? `[${v.map(listed).join(", ")}]` : number(v); }
 
-function bytesText(b) {
-  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 1024]]) {
-    if (b >= size) return `${+(b / size).toPrecision(3)} ${unit}`;
-  }
-  return `${b} B`;
+function withUnit(x, units, small) {
+  for (const [unit, size] of units) if (x >= size) return `${+(x / size).toPrecision(3)} ${unit}`;
+  return small;
 }
-
-function secondsText(s) {
-  for (const [unit, size] of [["s", 1], ["ms", 1e-3], ["µs", 1e-6]]) if (s >= size) return `${+(s / size).toPrecision(3)} ${unit}`;
-  return `${+(s * 1e9).toPrecision(3)} ns`;
-}
+const bytesText = (b) => withUnit(b, [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 1024]], `${b} B`);
+const secondsText = (s) => withUnit(s, [["s", 1], ["ms", 1e-3], ["µs", 1e-6]], `${+(s * 1e9).toPrecision(3)} ns`);

@@ -15,8 +15,20 @@ class Page {
     this.wire();
     this.setStep(this.view.graph.steps, false);
     this.choose(null);
-    if (data.after) this.showPasses();
+    if (data.after) {
+      find("tab-passes").hidden = false;
+      find("passes").replaceChildren(...passDetails(this, this.views[0].graph, this.views[1].graph));
+      this.tab("passes");
+    }
+    this.arrange();
     for (const view of this.views) { view.resize(); view.fit(false); }
+  }
+
+  /** Two pictures stand side by side or one above the other, whichever shows them larger. */
+  arrange() {
+    const { width, height } = find("stage").getBoundingClientRect();
+    const zoom = (w, h) => Math.min(...this.views.map(({ graph }) => Math.min(w / graph.inside[0], h / graph.inside[1])));
+    find("stage").classList.toggle("stacked", this.views.length > 1 && zoom(width, height / 2) > zoom(width / 2, height));
   }
 
   addView(graph, caption) {
@@ -40,8 +52,6 @@ class Page {
     this.draw();
     this.drawMemory();
   }
-
-  // ---- what is chosen ------------------------------------------------------------------------------------------
 
   choose(what, look = false) {
     const { view } = this, { graph } = view;
@@ -73,10 +83,7 @@ class Page {
     this.draw();
   }
 
-  pathFrom(i) {
-    this.pathStart = i;
-    this.answer("Choose the other node: in the picture, in the list, or by a search.");
-  }
+  pathFrom(i) { this.pathStart = i; this.answer("Choose the other node: in the picture, in the list, or by a search."); }
 
   pathTo(j) {
     const { graph } = this.view, i = this.pathStart;
@@ -90,10 +97,10 @@ class Page {
   }
 
   why(i) {
-    const { graph } = this.view, found = graph.why(i);
-    this.shared.path = found ? found.path : null;
-    if (found) this.answer(found.text);
-    else this.answer(graph.gradients.has(i) ? "A gradient has reached it; see above." : "A path of gradients leads to it. Its gradient was not recorded, or no backward pass has run.");
+    const { graph } = this.view, found = graph.why(i), there = "A path of gradients leads to it. ";
+    this.shared.path = found && found.path;
+    this.answer(found ? found.text : graph.gradients.has(i) ? "A gradient has reached it; see below." : !graph.mirrored ? there
+      : `${there}Its gradient was not recorded, or no backward pass has run.`);
     if (found) this.showCells(found.path.cells);
   }
 
@@ -109,13 +116,6 @@ class Page {
     this.view = view;
     this.shared.path = { cells, edges: [] };
     this.showCells(cells);
-    this.draw();
-  }
-
-  showPasses() {
-    find("tab-passes").hidden = false;
-    find("passes").replaceChildren(...passDetails(this, this.views[0].graph, this.views[1].graph));
-    this.tab("passes");
   }
 
   tab(name) {
@@ -127,8 +127,6 @@ class Page {
     }
     if (name === "list") this.list.fill();
   }
-
-  // ---- search --------------------------------------------------------------------------------------------------
 
   search(text) {
     const { graph } = this.view;
@@ -147,8 +145,6 @@ class Page {
     this.choose({ cell: found[this.foundAt] }, true);
   }
 
-  // ---- stepping ------------------------------------------------------------------------------------------------
-
   setStep(step, follow = true) {
     const { graph } = this.view;
     step = Math.max(0, Math.min(graph.steps, step));
@@ -165,8 +161,8 @@ class Page {
     const { graph } = this.view;
     if (!step) return `start of ${graph.steps} steps`;
     if (!now) return `step ${step} of ${graph.steps}`;
-    const what = now.back ? graph.gradientTitle(now.cell) : graph.title_(now.cell);
-    const value = (now.back ? graph.gradients : graph.values).short(now.cell);
+    const mirror = now.back && graph.hasGradient(now.cell), what = mirror ? graph.gradientTitle(now.cell) : graph.title_(now.cell);
+    const value = (mirror ? graph.gradients : graph.values).short(now.cell);
     return `${step} of ${graph.steps} · ${now.back ? "backward" : "forward"} · ${what}${value && ` = ${value}`}`;
   }
 
@@ -229,8 +225,6 @@ class Page {
     canvas.setAttribute("aria-label", `Memory alive at each step: now ${now}`);
   }
 
-  // ---- wiring --------------------------------------------------------------------------------------------------
-
   wire() {
     const on = (id, event, f) => find(id).addEventListener(event, f);
     // A button does what its key does.
@@ -255,14 +249,14 @@ class Page {
     on("memory", "pointerdown", (e) => { find("memory").setPointerCapture(e.pointerId); toStep(e); });
     on("memory", "pointermove", (e) => { if (e.buttons) toStep(e); });
     document.addEventListener("keydown", (e) => this.key(e));
-    new ResizeObserver(() => { for (const v of this.views) v.resize(); this.drawMemory(); }).observe(find("stage"));
+    new ResizeObserver(() => { this.arrange(); for (const v of this.views) v.resize(); this.drawMemory(); }).observe(find("stage"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.readColours());
     const root = document.documentElement, theme = () => root.dataset.theme || "";
     const repaint = (name) => { root.dataset.theme = name; this.readColours(); for (const v of this.views) v.paint(); };
     window.addEventListener("beforeprint", () => { this.themeOnScreen = theme(); repaint("light"); });
     window.addEventListener("afterprint", () => repaint(this.themeOnScreen));
     find("counts").textContent = this.counts();
-    find("gradients").hidden = !this.view.graph.mirrored;
+    find("gradients").hidden = !this.view.graph.mirrored && !this.view.graph.stacked;
     const keys = [["← →", "one step back or on"], ["space", "play"], ["Home End", "start or end"], ["/", "search; Enter goes to the next hit"],
       ["arrows", "on the picture: along edges"], ["Enter", "open or close a group"], ["p", "path from the chosen node"], ["w", "why has it no gradient"],
       ["+ − f", "zoom, show everything"], ["g t", "gradients, light or dark"], ["Esc", "let go"]];
@@ -327,10 +321,7 @@ class Page {
     this.readColours();
   }
 
-  toggleHelp() {
-    const hidden = find("keys").hidden = !find("keys").hidden;
-    find("help").setAttribute("aria-expanded", String(!hidden));
-  }
+  toggleHelp() { find("help").setAttribute("aria-expanded", String(!(find("keys").hidden = !find("keys").hidden))); }
 
   /** What keys do, wherever the focus is; on the picture the arrows walk along edges instead. */
   keys = {
@@ -359,10 +350,7 @@ class Page {
 
   chosenCell() { return this.view.selected ? this.view.selected.cell : undefined; }
 
-  enter(group) {
-    this.view[this.view.open[group] ? "toggle" : "openGroup"](group);
-    this.choose({ group });
-  }
+  enter(group) { this.view[this.view.open[group] ? "toggle" : "openGroup"](group); this.choose({ group }); }
 
   letGo() {
     this.pathStart = undefined;

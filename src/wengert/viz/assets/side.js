@@ -38,6 +38,9 @@ function cellDetails(page, i) {
   children.push(...tensorDetails("Value", graph.values, i), ...tensorDetails("Gradient", graph.gradients, i));
   const [, all] = graph.arrived(i, Infinity);
   if (all > 1) children.push(make("p", { class: "soft" }, `The gradient is the sum of ${all} that arrive along its readers.`));
+  if (graph.partials.has(i)) children.push(make("h3", {}, "Adds up"), facts(graph.partials.get(i).map(([step, text]) => [`step ${step}, from ${graph.title_(graph.running(step).cell)}`, text])));
+  if (graph.beside[i] >= 0) children.push(...links(page, "Part of the gradient of", [[graph.beside[i], ""]]));
+  children.push(...links(page, "Its gradient rule runs as", [...graph.behind.from(i)].map((k) => [k, ""])));
   if (graph.rules[graph.op[i]]) children.push(make("h3", {}, "Gradient rule"), make("pre", {}, graph.rules[graph.op[i]]));
   children.push(...links(page, "Reads", [...graph.in.from(i)].map((e) => [graph.source[e], graph.flows[e] || !graph.mirrored ? "" : "no gradient"])));
   children.push(...links(page, "Read by", [...graph.out.from(i)].map((e) => [graph.target[e], `operand ${graph.place[e]}`])));
@@ -55,7 +58,7 @@ function links(page, title, pairs) {
 /** A button that chooses a cell. */
 function entry(page, i, text, step = "") {
   const { graph } = page.view;
-  const dot = make("span", { class: "dot", style: `background:var(--${graph.kinds[graph.kind[i]]})` });
+  const dot = make("span", { class: "dot", style: `--of:var(--${graph.kinds[graph.kind[i]]})` });
   return make("button", { title: `${graph.scopes[graph.scope[i]]} ${graph.lines[graph.line[i]]}`.trim(), onclick: () => page.choose({ cell: i }, true) },
     step ? make("i", {}, step) : null, dot, make("span", {}, graph.longTitle(i)), make("span", { class: "soft" }, text || graph.facts(i)));
 }
@@ -90,14 +93,7 @@ function rows(v) {
 }
 
 function histogram(bins) {
-  const ns = "http://www.w3.org/2000/svg", svg = document.createElementNS(ns, "svg");
-  const set = (e, given) => { for (const [name, value] of Object.entries(given)) e.setAttribute(name, value); return e; };
-  set(svg, { viewBox: `0 0 ${bins.length * 10} 100`, preserveAspectRatio: "none", class: "histogram", role: "img", "aria-label": "Histogram" });
-  bins.forEach((b, k) => {
-    const h = b * 100 / 255, bar = { x: k * 10 + 0.5, y: 100 - h, width: 9, height: h, fill: "var(--operation)" };
-    svg.append(set(document.createElementNS(ns, "rect"), bar));
-  });
-  return svg;
+  return make("div", { class: "histogram", role: "img", "aria-label": "Histogram" }, ...Array.from(bins, (b) => make("span", { style: `height:${b / 2.55}%` })));
 }
 
 function groupDetails(page, k) {
@@ -122,12 +118,25 @@ function graphDetails(page) {
   const { graph } = page.view;
   const outputs = [...graph.outputs].map((i) => [i, ""]);
   const given = [];
-  for (let i = 0; i < graph.n && given.length < 60; i++) if (!graph.step[i] && graph.names.has(i)) given.push([i, graph.hasGradient(i) ? "" : "no gradient"]);
+  for (let i = 0; i < graph.n && given.length < 60; i++) if (!graph.step[i] && graph.names.has(i)) given.push([i, graph.hasGradient(i) || !graph.mirrored ? "" : "no gradient"]);
   return [
     make("h2", {}, graph.title), make("p", { class: "soft" }, page.counts()),
     ...graph.notes.map((note) => make("p", { class: "note" }, note)),
-    ...links(page, "Outputs", outputs), ...links(page, "Given", given),
+    ...links(page, "Outputs", outputs), ...links(page, "Given", given), make("h3", {}, "Legend"), legend(graph),
   ];
+}
+
+/** What the colours and lines of this graph mean. */
+function legend(graph) {
+  const there = new Set(graph.kind), list = make("ul", { class: "legend" });
+  const says = { input: "input", parameter: "parameter, which is trained", constant: "constant or data", operation: "operation", gradient: "gradient, or part of its rule", state: "what a run writes" };
+  const mark = (kind, look, text) => list.append(make("li", {}, make("span", { class: look, style: `--of:var(--${kind})` }), text));
+  graph.kinds.forEach((kind, k) => { if (there.has(k) || (kind === "gradient" && graph.mirrored)) mark(kind, "dot", says[kind]); });
+  mark("flow", "wire", "a value flows on");
+  if (graph.mirrored || graph.stacked) mark("back", "wire", "a gradient comes back");
+  if (graph.mirrored) mark("flow", "wire cut", "no gradient passes");
+  if (graph.fused.length) mark("state", "wire cut", "runs in one pass");
+  return list;
 }
 
 /** The list of nodes in order of execution: all of them, or those that a search found. Grows as one asks for more. */

@@ -17,20 +17,20 @@ class View extends Painter {
     this.listEdges();
   }
 
-  // ---- what is open --------------------------------------------------------------------------------------------
-
   /** The edges between what is seen: of each pair one, from representatives to representatives. */
   listEdges() {
     const { graph } = this, g = graph.g, n = graph.n;
     const closed = new Int32Array(g.count).fill(-1), seen = this.seen = new Int32Array(n);
     for (let k = 1; k < g.count; k++) closed[k] = closed[g.parent[k]] >= 0 ? closed[g.parent[k]] : this.open[k] ? -1 : k;
     for (let i = 0; i < n; i++) seen[i] = closed[graph.parent[i]] >= 0 ? n + closed[graph.parent[i]] : i;
-    const a = this.a = [], b = this.b = [], flows = this.edgeFlows = [], known = new Map(), total = n + g.count;
+    const a = this.a = [], b = this.b = [], flows = this.edgeFlows = [], ways = this.ways = [], known = new Map(), total = n + g.count;
     for (let e = 0; e < graph.edges; e++) {
       const s = seen[graph.source[e]], t = seen[graph.target[e]], key = s * total + t;
       if (s === t) continue;
-      if (!known.has(key)) { known.set(key, a.length); a.push(s); b.push(t); flows.push(0); }
-      if (graph.flows[e]) flows[known.get(key)] = 1;
+      if (!known.has(key)) { known.set(key, a.length); a.push(s); b.push(t); flows.push(0); ways.push(3); }
+      const at = known.get(key);
+      if (graph.flows[e]) flows[at] = 1;
+      ways[at] = Math.min(ways[at], graph.way(e));
     }
     this.outer = new Int32Array(2 * a.length);
     this.common = new Int32Array(a.length);
@@ -53,10 +53,7 @@ class View extends Painter {
     return [a, b];
   }
 
-  toggle(group) {
-    this.open[group] ^= 1;
-    this.listEdges();
-  }
+  toggle(group) { this.open[group] ^= 1; this.listEdges(); }
 
   /** Opens groups and all that they lie in. */
   openAround(groups) {
@@ -66,18 +63,13 @@ class View extends Painter {
   }
 
   /** Opens what hides a cell and brings it into sight. */
-  reveal(cell) {
-    this.openAround([this.graph.parent[cell]]);
-    this.show(this.box(cell), 0.75);
-  }
+  reveal(cell) { this.openAround([this.graph.parent[cell]]); this.show(this.box(cell), 0.75); }
 
   openGroup(group) {
     this.openAround([group]);
     const s = this.graph.g.is[group];
     if (s * this.zoom < 0.45) this.show({ ...this.box(this.graph.n + group), s }, 0, true);
   }
-
-  // ---- camera --------------------------------------------------------------------------------------------------
 
   resize() {
     const ratio = window.devicePixelRatio || 1, r = this.canvas.getBoundingClientRect();
@@ -97,10 +89,7 @@ class View extends Painter {
     return { x: g.wx[k], y: g.wy[k], w: g.w[k] * g.ws[k], h: g.h[k] * g.ws[k], s: g.ws[k] };
   }
 
-  fit(animate = true) {
-    const [w, h] = this.graph.inside;
-    this.show({ x: 0, y: 0, w, h, s: 1 }, 0, true, animate);
-  }
+  fit(animate = true) { this.show({ x: 0, y: 0, w: this.graph.inside[0], h: this.graph.inside[1], s: 1 }, 0, true, animate); }
 
   /** Brings a box into sight: whole, or with at least the zoom that makes it legible. */
   show(box, legible, whole = false, animate = true) {
@@ -167,16 +156,8 @@ class View extends Painter {
     }
   }
 
-  // ---- drawing -------------------------------------------------------------------------------------------------
-
-  draw() {
-    this.stale = true;
-    this.request();
-  }
-
-  request() {
-    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
-  }
+  draw() { this.stale = true; this.request(); }
+  request() { this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.paint(); }); }
 
   paint() {
     if (!this.width) return;
@@ -206,19 +187,16 @@ class View extends Painter {
     this.look();
     for (const k of this.frames) this.paintFrame(c, k);
     this.paintEdges(c);
-    this.paintFused(c);
+    for (const k of this.frames) this.paintHead(c, k);
     this.paintCells(c);
     for (const k of this.closedBoxes) this.paintClosed(c, k);
+    this.paintFused(c);
     this.paintMarks(c);
     c.restore();
   }
 
   /** Collects what is in sight. */
-  look() {
-    this.paints++;
-    this.frames = []; this.closedBoxes = []; this.cellBoxes = [];
-    this.collect(0);
-  }
+  look() { this.paints++; this.frames = []; this.closedBoxes = []; this.cellBoxes = []; this.collect(0); }
 
   /** The items that can be seen now. */
   inSight() {
@@ -241,6 +219,7 @@ class View extends Painter {
     this.drawnGroups[group] = this.paints;
     const ox = this.dx + g.ix[group] * this.zoom, oy = this.dy + g.iy[group] * this.zoom;
     for (const i of graph.inGroup.from(group)) {
+      if (graph.kind[i] === GRADIENT && !this.shared.gradients) continue;
       const x = ox + graph.x[i] * s, y = oy + graph.y[i] * s;
       if (x - 6 < this.right && y - 6 < this.bottom && x + w + 6 > this.left && y + h + 6 > this.top) this.cellBoxes.push(i);
     }
@@ -263,12 +242,18 @@ class View extends Painter {
   paintFrame(c, k) {
     const { colours } = this.shared, g = this.graph.g, b = this.box(this.graph.n + k), px = b.s * this.zoom;
     this.into(c, b);
-    const middle = g.scale[k] < 1 ? 13 : 19;  // of the head: where a closed box was opened there is less room
     this.plate(c, 0, 0, g.w[k], g.h[k], 10 * this.headScale(k, px) / px, colours.frame, colours.faint, 1.1 / px);
-    if (px < 0.62) { this.small(c, b, colours.soft, this.graph.groupTitle(k), 12, middle, g.w[k] - 40); return; }
-    const scale = this.headScale(k, px), w = g.w[k] * px / scale;
+  }
+
+  /** The name of an open group, above the edges that pass. */
+  paintHead(c, k) {
+    const { colours } = this.shared, g = this.graph.g, b = this.box(this.graph.n + k), px = b.s * this.zoom, title = this.graph.groupTitle(k);
+    const scale = px < 0.62 ? px : this.headScale(k, px), w = g.w[k] * px / scale, middle = g.scale[k] < 1 ? 13 : 19;
     this.into(c, { ...b, s: scale / this.zoom });
-    this.text(c, colours.soft, this.graph.groupTitle(k), 14, middle + 4, w - 52, "600 12px");
+    c.fillStyle = colours.frame;
+    c.fillRect(10, middle - 9, Math.min(w - 50, (px < 0.62 ? 6 / px : 7) * title.length + 8), 18);
+    if (px < 0.62) { this.small(c, b, colours.soft, title, 12, middle, g.w[k] - 40); return; }
+    this.text(c, colours.soft, title, 14, middle + 4, w - 52, "600 12px");
     this.sign(c, colours.soft, w - 18, middle, false);
   }
 
@@ -313,15 +298,15 @@ class View extends Painter {
       this.into(c, b);
       const named = graph.names.has(i), op = graph.ops[graph.op[i]];
       const value = step >= graph.step[i] ? graph.values.short(i) : "";
-      this.card(c, b, px, 0, step >= graph.step[i], this.kindColour(i), colours.card, {
+      this.card(c, b, px, 0, step >= graph.step[i], this.kindColour(i), colours[graph.kind[i] === GRADIENT ? "gradient-card" : "card"], {
         title: graph.title_(i), value, facts: graph.facts(i), strong: graph.outputs.has(i),
-        right: graph.kind[i] === OPERATION ? (named ? op : graph.attrTexts[graph.attrs[i]]) : "",
+        right: graph.kind[i] >= OPERATION ? (named ? op : graph.attrTexts[graph.attrs[i]]) : "",
       });
       if (two) {
         const [now, all] = graph.arrived(i, step), lit = step >= graph.back[i] || (now > 0 && now === all);
         this.card(c, b, px, half + gap, lit || now > 0, colours.gradient, colours["gradient-card"], {
-          title: graph.gradientTitle(i), value: lit ? graph.gradients.short(i) : now ? `${now} of ${all} arrived` : "",
-          facts: graph.ops[graph.backOp[i]], right: "", pips: all > 1 ? [now, all] : null,
+          title: graph.gradientTitle(i), value: lit ? graph.gradients.short(i) : now ? graph.partial(i, step) || `${now} of ${all} arrived` : "",
+          facts: lit || !graph.partial(i, step) ? graph.ops[graph.backOp[i]] : `sum of ${now} of ${all}`, right: "", pips: all > 1 ? [now, all] : null,
         });
       }
     }
@@ -352,13 +337,10 @@ class View extends Painter {
     c.globalAlpha = 1;
   }
 
-  // ---- edges ---------------------------------------------------------------------------------------------------
-
   port(item, right, back) {
-    const b = this.box(item), { half, gap, height } = this.graph.size;
-    const part = item < this.graph.n ? (back ? half + gap + half / 2 : half / 2) * b.s : b.h * (back ? 0.72 : 0.28);
-    const bottom = b.y + (item < this.graph.n ? height * b.s : b.h);
-    return { x: b.x + (right ? b.w : 0), y: b.y + part, top: b.y, bottom, s: b.s };
+    const b = this.box(item), { half, gap } = this.graph.size, second = back && this.graph.hasGradient(item);
+    const part = item < this.graph.n ? (second ? half + gap + half / 2 : half / 2) * b.s : b.h * (back ? 0.72 : 0.28);
+    return { x: b.x + (right ? b.w : 0), y: b.y + part, top: b.y, bottom: b.y + b.h, s: b.s };
   }
 
   paintEdges(c) {
@@ -389,7 +371,13 @@ class View extends Painter {
         seen.add(a * total + b);
       }
       const touched = chosen !== null && (a === chosen || b === chosen);
-      const given = a < n && graph.step[a] === 0, dash = !this.edgeFlows[e] && graph.mirrored && !(a < n && graph.kind[a] === CONSTANT);
+      const way = this.ways[e], given = (a < n && graph.step[a] === 0) || way === 3;
+      if (way && (!gradients || (way === 2 && !touched))) continue;
+      if (way) {
+        put(this.line(a, b, A, B, way === 1), touched ? colours.gradient : colours.back, touched, given, step >= when(a), way === 2);
+        continue;
+      }
+      const dash = !this.edgeFlows[e] && graph.mirrored && !(a < n && graph.kind[a] === CONSTANT);
       put(this.line(a, b, A, B, false), touched ? colours.focus : colours.flow, touched, given, step >= when(b) && step >= when(a), dash);
       if (!gradients || !graph.mirrored || !this.edgeFlows[e]) continue;
       put(this.line(b, a, B, A, true), touched ? colours.gradient : colours.back, touched, given, step >= whenBack(b), false);
@@ -418,6 +406,10 @@ class View extends Painter {
   line(a, b, out, into, back) {
     const from = this.port(a, !back, back), to = this.port(b, back, back), z = this.zoom, { size } = this.graph;
     const x1 = from.x * z + this.dx, y1 = from.y * z + this.dy, x2 = to.x * z + this.dx, y2 = to.y * z + this.dy;
+    if (out === a && into === b && from.x - to.x === (back ? -1 : 1) * this.box(a).w) {  // one stands below the other
+      const s = from.s * z, x = x1 - (back ? 0 : size.width * s), go = x - 11 * s;
+      return { s, least: s, far: false, points: [x, y1, go, y1, go, y2, x, y2] };
+    }
     const outer = out === a ? from : this.port(out, !back, back), inner = into === b ? to : this.port(into, back, back);
     const s = Math.min(outer.s, inner.s) * z;
     const room = 40 * s + 4;
@@ -455,8 +447,6 @@ class View extends Painter {
     path.lineTo(p[p.length - 2], p[p.length - 1]);
   }
 
-  // ---- marks ---------------------------------------------------------------------------------------------------
-
   selectedItem() {
     const s = this.selected;
     return s === null ? null : s.cell !== undefined ? this.seen[s.cell] : this.graph.n + s.group;
@@ -488,13 +478,17 @@ class View extends Painter {
     const { colours } = this.shared;
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     for (const { name, cells } of this.graph.fused) {
-      const boxes = cells.map((i) => this.box(this.seen[i]));
-      const z = this.zoom, { x, y, w, h } = around(boxes), pad = 9 * boxes[0].s * z;
-      const left = x * z + this.dx - pad, top = y * z + this.dy - pad;
+      const items = new Set(cells.map((i) => this.seen[i])), boxes = [...items].map((k) => this.box(k)), all = around(boxes);
+      // One frame around them where it holds nothing else; else one around each.
+      const inside = (b) => b.x < all.x + all.w && b.x + b.w > all.x && b.y < all.y + all.h && b.y + b.h > all.y;
+      const mixed = [...this.cellBoxes, ...this.closedBoxes.map((k) => this.graph.n + k)].some((k) => !items.has(k) && inside(this.box(k)));
       c.setLineDash([6, 4]);
-      this.plate(c, left, top, w * z + 2 * pad, h * z + 2 * pad, pad, null, colours.state, 1.5);
+      for (const { x, y, w, h } of mixed ? boxes : [all]) {
+        const z = this.zoom, pad = (mixed ? 2 : 9) * boxes[0].s * z;
+        this.plate(c, x * z + this.dx - pad, y * z + this.dy - pad, w * z + 2 * pad, h * z + 2 * pad, pad, null, colours.state, 1.5);
+      }
       c.setLineDash([]);
-      if (boxes[0].s * z > 0.4) this.text(c, colours.state, name, left + pad, top - 4, 400, "600 11px");
+      if (boxes[0].s * this.zoom > 0.4 && !mixed) this.text(c, colours.state, name, all.x * this.zoom + this.dx, all.y * this.zoom + this.dy - 12, 400, "600 11px");
     }
   }
 }
