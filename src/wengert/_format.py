@@ -170,7 +170,8 @@ def tensor_text(tensor):
     stands_for = _core.payload(tensor)
     if stands_for is not None:
         return stands_for.text()
-    name = "tensor" if type(tensor) is _core.Tensor else type(tensor).__name__
+    kind = type(tensor)
+    name = "tensor" if kind is _core.Tensor or getattr(kind, "_plain_results", False) else kind.__name__
     indent = len(name) + 1
     with _core.SubclassesOff():
         plain = tensor.detach()

@@ -41,7 +41,7 @@ def embedding_bag(
         tensor([[4., 6.],
                 [3., 4.]])
     """
-    _check_bag(input, weight, offsets, mode, per_sample_weights)
+    _check_bag(input, weight, offsets, mode, per_sample_weights, sparse)
     offsets = _bag_ends(input, offsets, include_last_offset)
     padding_idx = _padding_row("embedding_bag", padding_idx, weight.shape[0])
     index = input.reshape(-1)
@@ -56,11 +56,13 @@ def embedding_bag(
     return _sum(weight, index, offsets, per_sample_weights, mode == "mean", padding_idx)
 
 
-def _check_bag(input, weight, offsets, mode, factors):
+def _check_bag(input, weight, offsets, mode, factors, sparse):
     if check_tensor("embedding_bag", weight).ndim != 2:
         raise ValueError(f"embedding_bag: expected a weight (V, D), got shape {tuple(weight.shape)}.")
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: expected mode 'sum', 'mean' or 'max', got {mode!r}.")
+    if sparse and mode == "max":
+        raise ValueError("embedding_bag: expected mode 'sum' or 'mean' with sparse gradients, got 'max'.")
     if factors is not None and mode != "sum":
         raise NotImplementedError(f"embedding_bag: expected per_sample_weights with mode 'sum', got mode {mode!r}.")
     if factors is not None and factors.shape != input.shape:

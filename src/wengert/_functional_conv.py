@@ -232,6 +232,20 @@ adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (_adaptive("avg"
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (_adaptive("max", n) for n in (1, 2, 3))
 
 
+def _near_size(name, n, wanted, default, step):
+    """The last `n` of the wanted sizes, which must be less than a step away from the default ones."""
+    if len(wanted) not in (n, n + 2):
+        raise ValueError(f"{name}: expected an output_size of {n} or {n + 2} numbers, got {wanted}.")
+    wanted = wanted[-n:]
+    for size, usual, s in zip(wanted, default, step, strict=True):
+        if not usual - s < size < usual + s:
+            raise ValueError(
+                f"{name}: expected an output_size less than {step} away from {default}, got {wanted}. Such inputs do "
+                "not come from the pool."
+            )
+    return wanted
+
+
 def _unpool(n):
     name = f"max_unpool{n}d"
 
@@ -239,13 +253,12 @@ def _unpool(n):
         kernel = sizes(name, "kernel_size", kernel_size, n)
         step = kernel if stride is None else sizes(name, "stride", stride, n)
         padding = sizes(name, "padding", padding, n)
-        if output_size is None:
-            spatial = input.shape[-n:]
-            target = tuple(
-                (size - 1) * s + k - 2 * p for size, s, k, p in zip(spatial, step, kernel, padding, strict=True)
-            )
-        else:
-            target = tuple(output_size)[-n:]
+        spatial = input.shape[-n:]
+        target = tuple(
+            (size - 1) * s + k - 2 * p for size, s, k, p in zip(spatial, step, kernel, padding, strict=True)
+        )
+        if output_size is not None:
+            target = _near_size(name, n, tuple(output_size), target, step)
         return _max_unpool(input, indices.to(wengert.int64), target)
 
     unpool.__name__ = unpool.__qualname__ = name

@@ -172,6 +172,11 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"cross_entropy: expected label_smoothing in [0, 1], got {label_smoothing}.")
     if check_tensor("cross_entropy", target).dtype.is_floating_point and target.shape == input.shape:
+        if ignore_index >= 0:
+            raise RuntimeError(
+                f"cross_entropy: expected no ignore_index beside probabilities, got {ignore_index}. Give such samples "
+                "the weight 0."
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, target, shape = _class_rows("cross_entropy", input, target, weight)
     loss = _cross_entropy(rows, target, weight, code, ignore_index, label_smoothing)[0]
@@ -203,7 +208,7 @@ def _limit_norms(weight, index, max_norm, norm_type):
     """Rescales, in place, the rows of weight that are looked up and longer than max_norm."""
     with wengert.no_grad():
         rows = index.reshape(-1).unique()
-        norms = weight[rows].abs().pow(norm_type).sum(1).pow(1.0 / norm_type)
+        norms = wengert.linalg.vector_norm(weight[rows], norm_type, dim=1)
         long = norms > max_norm
         if bool(long.any()):
             rows = rows[long]

@@ -138,8 +138,8 @@ def _p_norm(x, p, dim, keepdim):
         return x.abs().sum(dim, keepdim)
     if p == float("inf"):
         return x.abs().amax(dim, keepdim)
-    if p == 0:
-        return (x != 0).sum(dim, keepdim).to(x.dtype)
+    if p == 0:  # a count, whose gradient is zero; NaN counts
+        return wengert.where(x.isnan(), 1.0, x.sign().abs()).sum(dim, keepdim)
     return x.abs().pow(p).sum(dim, keepdim).pow(1.0 / p)
 
 

@@ -20,8 +20,9 @@ def _source(mode, size, low, high):
         raise RuntimeError(
             f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
         )
-    if mode == "circular":
-        return [k % size for k in range(-low, size + high)]
+    if mode == "circular":  # what is cut off does not come around
+        left = range(max(-low, 0), size + min(high, 0))
+        return [left[k % len(left)] for k in range(-max(low, 0), len(left) + max(high, 0))]
     return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
 
 

@@ -42,6 +42,8 @@ _NN_FILES = {
     "fold": "vision",
     "instancenorm": "normalization",
     "pixelshuffle": "vision",
+    "lazy": "lazy",
+    "adaptive": "adaptive",
     "upsampling": "vision",
 } | {
     name: name

@@ -62,7 +62,8 @@ def multi_head_attention_forward(
         `need_weights`.
 
     Raises:
-        RuntimeError: a mask has the wrong shape, or `is_causal` comes without a mask.
+        RuntimeError: the attention mask has the wrong shape, or `is_causal` comes without it.
+        AssertionError: the padding mask has the wrong shape, or there are not as many keys as values.
         ValueError: the sizes of query and layer differ.
     """
     is_batched = query.dim() == 3
@@ -79,9 +80,13 @@ def multi_head_attention_forward(
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if key_padding_mask is not None and tuple(key_padding_mask.shape) != (batch, sources):
-        raise RuntimeError(
+        raise AssertionError(
             f"key_padding_mask: expected shape {(batch, sources)}, got {tuple(key_padding_mask.shape)}. Mask the"
             " keys."
+        )
+    if key.shape[:2] != value.shape[:2]:
+        raise AssertionError(
+            f"attention: expected as many keys as values, got {tuple(key.shape)} and {tuple(value.shape)}."
         )
     head = width // num_heads
     if is_causal and key_padding_mask is None and not need_weights:

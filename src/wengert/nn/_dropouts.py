@@ -95,21 +95,6 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     return _alpha_dropout(input, _channel_shape(input), p, training, inplace)
 
 
-def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
-    """x for x >= 0, else a * x: a drawn from U(lower, upper) while training, their mean otherwise."""
-    if training:
-        slope = wengert.empty(tuple(input.shape), dtype=input.dtype).uniform_(lower, upper)
-    else:
-        slope = (lower + upper) / 2
-    output = wengert.where(input >= 0, input, input * slope)
-    return input.copy_(output) if inplace else output
-
-
-def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
-    """`rrelu` in place."""
-    return rrelu(input, lower, upper, training, True)
-
-
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """A sample from the Gumbel-softmax distribution (Jang et al., 2017; Maddison et al., 2017).
 

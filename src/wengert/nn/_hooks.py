@@ -1,5 +1,6 @@
 """Hooks of a module: around forward, and around the part of backward that belongs to it."""
 
+import copy
 import functools
 import itertools
 import warnings
@@ -30,10 +31,10 @@ class ModuleHooks:
         return not (self.forward or self.forward_pre or self.backward or self.backward_pre)
 
     def __deepcopy__(self, memo):
-        """Copies share the hook functions, as two modules with the same hooks would."""
+        """Copies share plain functions; methods of the copied module are bound to the copy."""
         twin = ModuleHooks()
         for slot in self.__slots__:
-            setattr(twin, slot, getattr(self, slot).copy())
+            setattr(twin, slot, copy.deepcopy(getattr(self, slot), memo))
         return twin
 
     def __getstate__(self):
@@ -63,6 +64,13 @@ class RemovableHandle:
             owner._hooks.always_call.discard(self.id)
             if owner._hooks.is_empty():
                 owner._hooks = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_owner": None if self._owner is None else self._owner()}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._owner = None if state["_owner"] is None else weakref.ref(state["_owner"])
 
     def __enter__(self):
         return self

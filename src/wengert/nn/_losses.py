@@ -7,6 +7,7 @@ import wengert
 from wengert._functional import logsigmoid
 
 _LOG_2PI = math.log(2 * math.pi)
+_EDGE = 1e-12  # PyTorch's floor for x (1 - x) in the gradient of the binary cross entropy
 
 
 def chosen_reduction(reduction, size_average=None, reduce=None):
@@ -95,6 +96,27 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+def _log_odds_loss(input, target):
+    log_yes = input.log().clamp(min=-100.0)
+    log_no = (-input).log1p().clamp(min=-100.0)
+    return (target - 1) * log_no - target * log_yes
+
+
+def _loss_at_edges(input, target, inner):
+    """The same loss where some probabilities are (nearly) 0 or 1: there the slope (x - t) / (x (1 - x)) has a floor
+    under its divisor.
+    """
+    if not bool(((input >= 0) & (input <= 1)).all()):
+        raise RuntimeError(
+            "binary_cross_entropy: expected all elements of input between 0 and 1, got others. Apply a sigmoid, or "
+            "use binary_cross_entropy_with_logits."
+        )
+    fixed = input.detach()
+    slope = ((fixed - target) / (fixed * (1 - fixed)).clamp(min=_EDGE)).detach()
+    loss = _log_odds_loss(wengert.where(inner, input, fixed), target)
+    return loss + wengert.where(inner, 0.0, (input - fixed) * slope)
+
+
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100 and finite."""
     if input.shape != target.shape:
@@ -103,14 +125,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
             " deprecated."
             " Please ensure they have the same size."
         )
-    if input.numel() and not bool(((input >= 0) & (input <= 1)).all()):
-        raise RuntimeError(
-            "binary_cross_entropy: expected all elements of input between 0 and 1, got others. Apply a sigmoid, or "
-            "use binary_cross_entropy_with_logits."
-        )
-    log_yes = input.log().clamp(min=-100.0)
-    log_no = (-input).log1p().clamp(min=-100.0)
-    loss = (target - 1) * log_no - target * log_yes
+    inner = (input > _EDGE) & (input < 1 - _EDGE)
+    loss = _log_odds_loss(input, target) if bool(inner.all()) else _loss_at_edges(input, target, inner)
     if weight is not None:
         loss = loss * weight
     return reduced(loss, chosen_reduction(reduction, size_average, reduce))

@@ -18,6 +18,11 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     for x in (input1, input2, target):
         if not isinstance(x, wengert.Tensor):
             raise TypeError(f"cosine_embedding_loss: expected Tensors, got {type(x).__name__}.")
+    if target.dim() > 1 or input1.dim() != target.dim() + 1 or input2.dim() != target.dim() + 1:
+        raise RuntimeError(
+            "cosine_embedding_loss: expected inputs (N, D) with a target (N,), or (D,) with one of (), got shapes "
+            f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}."
+        )
     eps = 1e-12  # keeps the cosine of a zero vector finite
     dot = (input1 * input2).sum(-1)
     squares = ((input1 * input1).sum(-1) + eps) * ((input2 * input2).sum(-1) + eps)

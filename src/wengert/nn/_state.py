@@ -7,7 +7,7 @@ from typing import NamedTuple
 import wengert
 
 from ._hooks import add_hook
-from .parameter import Parameter
+from .parameter import Parameter, is_lazy
 
 EXTRA_STATE_KEY = "_extra_state"
 
@@ -24,6 +24,12 @@ class IncompatibleKeys(NamedTuple):
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
     __str__ = __repr__
+
+
+class _WithModule(NamedTuple):
+    """A hook that is called with the module, whichever copy of it that is."""
+
+    function: object
 
 
 class StateProtocol:
@@ -115,7 +121,7 @@ class StateProtocol:
         """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
         error_msgs)` before loading.
         """
-        return add_hook(self._state_hooks("pre_load"), lambda *args: hook(self, *args))
+        return add_hook(self._state_hooks("pre_load"), _WithModule(hook))
 
     def _register_load_state_dict_pre_hook(self, hook, with_module=False):
         if with_module:
@@ -130,8 +136,12 @@ class StateProtocol:
         self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
     ):
         """Copy this module's own entries out of `state_dict`, noting in the last three lists what does not fit."""
+        report = (strict, missing_keys, unexpected_keys, error_msgs)
         for hook in list(self._state_hooks("pre_load").values()):
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+            if isinstance(hook, _WithModule):
+                hook.function(self, state_dict, prefix, local_metadata, *report)
+            else:
+                hook(state_dict, prefix, local_metadata, *report)
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, old in itertools.chain(self._parameters.items(), self._persistent_buffers().items()):
             if old is None:
@@ -156,6 +166,10 @@ class StateProtocol:
                 " checkpoint"
                 f" but received {type(new)}"
             )
+        if is_lazy(old) and is_lazy(new):
+            return None
+        if is_lazy(new):
+            return f'While copying the parameter named "{key}", expected a tensor with a shape, got {new!r}.'
         if old.dim() == 0 and tuple(new.shape) == (1,):
             new = new[0]
         if tuple(new.shape) != tuple(old.shape):

@@ -1,5 +1,7 @@
 """The functions behind the layers: compiled ops of the core, and functions composed of tensor operations."""
 
+import math
+
 import wengert
 from wengert._functional import (
     adaptive_avg_pool1d,
@@ -15,6 +17,7 @@ from wengert._functional import (
     batch_norm,
     bilinear,
     celu,
+    channel_shuffle,
     conv1d,
     conv2d,
     conv3d,
@@ -64,6 +67,7 @@ from wengert._functional import (
     relu,
     relu_,
     rms_norm,
+    rrelu,
     scaled_dot_product_attention,
     selu,
     silu,
@@ -85,9 +89,8 @@ from ._dropouts import (
     dropout3d,
     feature_alpha_dropout,
     gumbel_softmax,
-    rrelu,
-    rrelu_,
 )
+from ._fractional import fractional_max_pool
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -111,6 +114,7 @@ from ._margin_losses import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ._shapes import ntuple
 
 
 def sigmoid(input):
@@ -163,6 +167,11 @@ def threshold_(input, threshold_value, value):
     return threshold(input, threshold_value, value, True)
 
 
+def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
+    """`rrelu` in place."""
+    return rrelu(input, lower, upper, training, True)
+
+
 def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """The old name of `interpolate`."""
     return interpolate(input, size, scale_factor, mode, align_corners)
@@ -176,17 +185,6 @@ def upsample_nearest(input, size=None, scale_factor=None):
 def upsample_bilinear(input, size=None, scale_factor=None):
     """The old name of `interpolate` with mode 'bilinear' and align_corners."""
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
-
-
-def channel_shuffle(input, groups):
-    """Interleave `groups` groups of the channels (axis 1) of (N, C, ...)."""
-    batch, channels, *spatial = input.shape
-    if channels % groups != 0:
-        raise ValueError(
-            f"channel_shuffle: expected channels divisible by groups, got {channels} and {groups}. Change one."
-        )
-    parts = input.reshape(batch, groups, channels // groups, *spatial)
-    return parts.transpose(1, 2).reshape(input.shape)
 
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
@@ -210,6 +208,45 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last axis."""
     width = kernel_size if isinstance(kernel_size, int) else kernel_size[0]
     return _lp_pool(avg_pool1d, input, norm_type, width, kernel_size, stride, ceil_mode)
+
+
+def _fractional(n):
+    name = f"fractional_max_pool{n}d"
+
+    def pool(input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None):
+        return fractional_max_pool(
+            name, n, input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+        )
+
+    def pool_with_indices(
+        input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
+    ):
+        return pool(input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+    pool.__name__ = pool.__qualname__ = name
+    pool.__doc__ = """Maxima of windows of (N, C, ...) at distances that vary at random (Graham, 2014).
+
+    Args:
+        input: the images; the batch axis may be missing.
+        kernel_size: the windows, one size or one for each axis.
+        output_size: how many windows along each axis; or output_ratio: their shares of the input's sizes.
+        return_indices: return the places of the maxima in the flattened spatial axes, too.
+
+    Raises ValueError without a size or ratio, RuntimeError where windows do not fit.
+    """
+    pool_with_indices.__name__ = pool_with_indices.__qualname__ = name + "_with_indices"
+    pool_with_indices.__doc__ = f"`{name}` with the places of the maxima."
+    return pool, pool_with_indices
+
+
+fractional_max_pool2d, fractional_max_pool2d_with_indices = _fractional(2)
+fractional_max_pool3d, fractional_max_pool3d_with_indices = _fractional(3)
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(sum of x^p)^(1/p) over windows of the last three axes."""
+    kernel = ntuple(kernel_size, 3)
+    return _lp_pool(avg_pool3d, input, norm_type, math.prod(kernel), kernel, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
@@ -265,6 +302,10 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -291,6 +332,7 @@ __all__ = [
     "logsigmoid",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool1d_with_indices",

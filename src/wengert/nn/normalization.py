@@ -124,6 +124,41 @@ class BatchNorm3d(_BatchNorm):
         self._check_dims(input, 5)
 
 
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalization over all processes of a group; with one process, as here, that of its own batch.
+
+    For inputs (N, C) and (N, C, ...). The arguments are those of `BatchNorm1d`; `process_group` is kept.
+    """
+
+    def __init__(
+        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, process_group=None,
+        device=None, dtype=None, *, bias=True,
+    ):  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input):
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module, process_group=None):
+        """The module with each batch normalization of the tree replaced by one of this class with the same state."""
+        changed = module
+        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
+            changed = cls(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group,
+            )  # fmt: skip
+            changed.weight, changed.bias = module.weight, module.bias
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                setattr(changed, name, getattr(module, name))
+            changed.training = module.training
+        for name, child in module.named_children():
+            changed.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return changed
+
+
 class _InstanceNorm(_NormBase):
     _axes = 0
 
