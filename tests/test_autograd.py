@@ -264,6 +264,8 @@ def _nodes(m, make):
     node = y.grad_fn
     return [
         node.name(),
+        type(node).__name__,
+        isinstance(node, m.autograd.graph.Node),
         node.next_functions[0][0].name(),
         [f.name().rpartition(":")[2] for f, _ in node.next_functions[0][0].next_functions],
         node.next_functions[0][0].next_functions[0][0].variable is x,

@@ -115,7 +115,7 @@ cdef int check_absent(Entry e, int place) except -1:
     """Of public rows, operands that are called optional may be absent; private rows of layers have checked theirs."""
     cdef cbool layer = not e.row.public and place > 0 and not e.info.flags & (kElementwise | kAccumulates)
     if e.variadic or not (layer or e.row.args[place] in e.row.optional):
-        raise TypeError(f"{e.name}: expected a Tensor or a number, got None. Leave it out only where it is optional.")
+        raise TypeError(f"{e.row.shown}: expected a Tensor or a number, got None. Leave it out only where it is optional.")
     return 0
 
 
@@ -488,5 +488,5 @@ cdef object unary(Entry e, object v):
                     o.c.node = record(e, a, nodes, 1, NULL, &o.c.array)
                 return o
     elif not isinstance(v, Tensor):
-        raise TypeError(f"{e.name}: expected a Tensor, got {type(v).__name__}. Use wengert.tensor() first.")
+        raise TypeError(f"{e.row.shown}: expected a Tensor, got {type(v).__name__}. Use wengert.tensor() first.")
     return apply_op(e, [v], NULL)

@@ -146,8 +146,16 @@ cdef class Node:
         return notes_of(self.i)
 
 
+cdef dict node_classes = {}   # node's name -> a subclass of Node of that name: tools read type(t.grad_fn).__name__
+
+
 cdef object make_node(int32_t i):
-    cdef Node node = Node.__new__(Node)
+    cdef Node node
+    name = node_name(i)
+    kind = node_classes.get(name)
+    if kind is None:
+        kind = node_classes[name] = type(name, (Node,), {"__slots__": (), "__doc__": Node.__doc__})
+    node = <Node> kind.__new__(kind)
     node.i = i
     n_refs[i] += 1
     return node

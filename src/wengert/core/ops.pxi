@@ -192,7 +192,7 @@ cdef int _check_first(Entry e, list operands) except -1:
     for v in operands:
         if isinstance(v, Tensor):
             return 0
-    raise TypeError(f"{e.name}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
+    raise TypeError(f"{e.row.shown}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
 
 
 cdef cbool _is_index(object v) except? False:

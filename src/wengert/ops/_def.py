@@ -45,7 +45,8 @@ class Row:
         forward-mode rule; batch: its batching rule.
     draws: for a random op whose draw is not of its first operand's size: f(shapes of the operands) -> elements drawn.
     absent: places of operands that may be missing (None).
-    public: published under its name; inplace: has a form `name_`; grad_name: what grad_fn shows.
+    public: published under its name; inplace: has a form `name_`.
+    shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows.
     """
 
     __slots__ = (
@@ -76,6 +77,7 @@ class Row:
         "samples",
         "schema",
         "shaped",
+        "shown",
         "slot",
         "variadic",
     )
@@ -104,7 +106,8 @@ class Row:
             and DIM_FIELDS.intersection(values["fields"])
         ):
             values["batch"] = "dims"
-        values.setdefault("grad_name", "".join(w.capitalize() for w in values["name"].split("_")) + "Backward0")
+        shown = values.setdefault("shown", values["name"])
+        values.setdefault("grad_name", "".join(w.capitalize() for w in shown.split("_")) + "Backward0")
         for name, value in values.items():
             setattr(self, name, value)
 

@@ -14,7 +14,7 @@ def _draws(q, k, *_):
     return prod(q[:-1]) * (-(-k[-2] // 8) * 8)
 
 
-@op("attention", public=False, outputs=2)
+@op("attention", public=False, outputs=2, shown="scaled_dot_product_attention")
 def attention(g, q, k, v, mask=None, y=None, lse=None, *, scale: real, causal: boolean):
     """Attention without dropout."""
     return (*g.attention_backward(q, k, v, mask, y, lse, scale, causal), None)

@@ -7,7 +7,7 @@ is linear in the table and in the factors of its rows, so the rules of three row
 from ._def import boolean, op, opt_integer
 
 
-@op("bag_sum", public=False, grad_name="EmbeddingBagBackward0")
+@op("bag_sum", public=False, grad_name="EmbeddingBagBackward0", shown="embedding_bag")
 def bag_sum(g, w, index, offsets, factors=None, y=None, *, mean: boolean, padding_idx: opt_integer):
     """For each bag the sum of rows of w times their factors, or the mean."""
     by_factors = None if factors is None else g.bag_dots(w, index, offsets, mean, padding_idx)

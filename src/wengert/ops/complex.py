@@ -20,7 +20,14 @@ def times_i(g, x, y):
     return -g.times_i()
 
 
-@binary(kernel="complex", flags="conjugates", linear=True, public=False, ref=lambda np, a, b: a + 1j * b)
+@binary(
+    kernel="complex",
+    flags="conjugates",
+    linear=True,
+    public=False,
+    ref=lambda np, a, b: a + 1j * b,
+    shown="complex",
+)
 def complex_of(g, real, imag, y):
     """The complex number of two real parts, elementwise."""
     return g, -g.times_i()

@@ -3,7 +3,7 @@
 from ._def import boolean, integer, ints, op
 
 
-@op("index_get", linear=True, public=False, batch="index")
+@op("index_get", linear=True, public=False, batch="index", shown="index")
 def index_get(g, x, index, y, *, dims: ints):
     """x at flat positions in some dimensions; the positions' shape takes their place (or comes first)."""
     return g.index_embed(index, x, dims), None

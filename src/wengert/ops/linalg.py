@@ -15,7 +15,7 @@ def linear(g, x, w, b=None, y=None):
     return g.matmul_rows(w), g.rows().T @ x.rows(), g
 
 
-@op("matmul_rows", flags="accumulates", public=False, batch="matmul_rows")
+@op("matmul_rows", flags="accumulates", public=False, batch="matmul_rows", shown="matmul")
 def matmul_rows(g, x, w, y):
     """x (…, k) @ w (k, n): (…, n)."""
     return g.matmul_rows(w.T), x.rows().T @ g.rows()

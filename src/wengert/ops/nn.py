@@ -6,7 +6,7 @@ from ._derive import pullback
 # ---- softmax -----------------------------------------------------------------------------------------------------
 
 
-@op("softmax", kernel="softmax", public=False)
+@op("softmax", kernel="softmax", public=False, shown="softmax")
 def softmax_rows(g, x, y, *, dim: integer):
     """exp(x) divided by its sum along a dimension."""
     return g.softmax_backward(y, dim)
@@ -19,7 +19,7 @@ def softmax_backward(g, u, s, y, *, dim: integer):
     return g.softmax_backward(s, dim), gu - g * (u * s).sum([dim], True) - u * (g * s).sum([dim], True)
 
 
-@op("softmax", kernel="log_softmax", public=False)
+@op("softmax", kernel="log_softmax", public=False, shown="log_softmax")
 def log_softmax_rows(g, x, y, *, dim: integer):
     """x - log(sum(exp(x))) along a dimension, without overflow."""
     return g.log_softmax_backward(y, dim)
@@ -38,7 +38,7 @@ def log_softmax_backward(g, u, s, y, *, dim: integer):
 # reduction is 0 for none, 1 for mean, 2 for sum. A mean divides by the weights of the targets that count.
 
 
-@op("cross_entropy", absent="weight", kernel="cross_entropy", public=False, outputs=3)
+@op("cross_entropy", absent="weight", kernel="cross_entropy", public=False, outputs=3, shown="cross_entropy")
 def cross_entropy_rows(
     g, x, target, weight, y, lse, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -60,7 +60,7 @@ def cross_entropy_backward(
     return gu, gx, None, None, None, None
 
 
-@op("class_loss", absent="weight", kernel="nll", public=False, outputs=2)
+@op("class_loss", absent="weight", kernel="nll", public=False, outputs=2, shown="nll_loss")
 def class_loss(
     g, x, target, weight, y, divisor, *, reduction: integer, ignore_index: integer, label_smoothing: real
 ):
@@ -79,7 +79,7 @@ def class_spread(
 # ---- embeddings --------------------------------------------------------------------------------------------------
 
 
-@op("embedding", public=False, linear=True, grad_name="EmbeddingBackward0")
+@op("embedding", public=False, linear=True, grad_name="EmbeddingBackward0", shown="embedding")
 def embedding_rows(g, w, index, y, *, padding_idx: opt_integer = None, masked: boolean = False):
     """Rows of w at indices of any shape; with masked, the rows of padding_idx are 0."""
     return g.embedding_backward(index, w, padding_idx), None

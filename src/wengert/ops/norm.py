@@ -135,7 +135,7 @@ def rms_norm_gw(g, u, x, w, rstd, y, *, dims: integer, eps: real):
 # ---- channels ----------------------------------------------------------------------------------------------------
 
 
-@op("batch_norm_train", absent="w b", public=False, outputs=4)
+@op("batch_norm_train", absent="w b", public=False, outputs=4, shown="batch_norm")
 def batch_norm_train(g, x, w, b, y, mean, var, rstd, *, eps: real):
     """Each channel (axis 1) with mean 0 and variance 1 over the other dimensions, then times w plus b."""
     return g.batch_norm_backward(x, w, b, mean, rstd, eps)
@@ -176,7 +176,7 @@ def batch_norm_gb(g, u, x, w, like, mean, rstd, y, *, eps: real):
     return _channel(g, x.shape).expand_like(u), None, None, None, None, None
 
 
-@op("batch_norm_eval", absent="w b", public=False, outputs=2)
+@op("batch_norm_eval", absent="w b", public=False, outputs=2, shown="batch_norm")
 def batch_norm_eval(g, x, w, b, mean, var, y, rstd, *, eps: real):
     """(x - mean) / sqrt(var + eps) for each channel, then times w plus b; mean and var are constants."""
     gx, gw, gb = g.batch_norm_eval_backward(x, w, b, mean, rstd, eps)

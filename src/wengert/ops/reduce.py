@@ -27,7 +27,7 @@ def sumsq(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     return g.unreduce_like(x, dim, keepdim) * (2 * x)
 
 
-@op("norm2", kernel="sumsq", public=False)
+@op("norm2", kernel="sumsq", public=False, shown="norm")
 def norm2(g, x, y, *, dim: ints, keepdim: boolean):
     """The Euclidean norm over dimensions; its derivative at 0 is 0."""
     return y.equals(0).where(0, g / y).unreduce_like(x, dim, keepdim) * x
@@ -49,14 +49,14 @@ def amin(g, x, y, *, dim: ints = None, keepdim: boolean = False):
     return (g / hit.sum(dim, keepdim)).unreduce_like(x, dim, keepdim) * hit
 
 
-@op("var", outputs=3, kernel="var", public=False)
+@op("var", outputs=3, kernel="var", public=False, shown="var")
 def var_stat(g, x, y, inv_n, inv_free, *, dim: ints, keepdim: boolean, correction: real):
     """The variance over dimensions; also 1 / n and 1 / (n - correction)."""
     centered = x - x.sum(dim, True) * inv_n
     return g.unreduce_like(x, dim, keepdim) * (centered * (2 * inv_free))
 
 
-@op("var", outputs=3, kernel="var", public=False)
+@op("var", outputs=3, kernel="var", public=False, shown="std")
 def std_stat(g, x, y, inv_n, inv_free, *, dim: ints, keepdim: boolean, correction: real):
     """The standard deviation over dimensions; its derivative at 0 is 0."""
     centered = x - x.sum(dim, True) * inv_n
@@ -72,13 +72,13 @@ def prod_all(g, x, y, *, dim: ints, keepdim: boolean):
     return g.unreduce_like(x, dim, keepdim) * (before * after)
 
 
-@op("extreme", kernel="max_with_index", outputs=2, public=False)
+@op("extreme", kernel="max_with_index", outputs=2, public=False, shown="max")
 def max_along(g, x, y, at, *, dim: integer, keepdim: boolean):
     """The largest value along a dimension and its first position."""
     return g.pick_embed(at, x, dim, keepdim)
 
 
-@op("extreme", kernel="min_with_index", outputs=2, public=False)
+@op("extreme", kernel="min_with_index", outputs=2, public=False, shown="min")
 def min_along(g, x, y, at, *, dim: integer, keepdim: boolean):
     """The smallest value along a dimension and its first position."""
     return g.pick_embed(at, x, dim, keepdim)
