@@ -52,7 +52,7 @@ _NN_FILES = {
         " transformer"
     ).split()
 }
-_OPTIM_FILES = "adadelta adagrad adam adamax adamw asgd lbfgs nadam radam rmsprop rprop sgd optimizer".split()
+_OPTIM_FILES = "adadelta adagrad adam adamax adamw asgd _adafactor _muon lbfgs nadam radam rmsprop rprop sgd sparse_adam optimizer".split()
 _DISTRIBUTION_FILES = (
     "bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints continuous_bernoulli dirichlet"
     " distribution exp_family exponential gamma geometric gumbel half_cauchy half_normal independent kl laplace"

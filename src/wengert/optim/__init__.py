@@ -3,27 +3,33 @@
 from wengert._missing import module_error
 from wengert.optim import lr_scheduler
 from wengert.optim.accumulated import Adadelta, Adagrad, RMSprop
+from wengert.optim.adafactor import Adafactor
 from wengert.optim.adam import Adam, AdamW
 from wengert.optim.adaptive import Adamax, NAdam, RAdam
 from wengert.optim.lbfgs import LBFGS
+from wengert.optim.muon import Muon
 from wengert.optim.optimizer import Optimizer
 from wengert.optim.sgd import SGD
 from wengert.optim.signs import ASGD, Rprop
+from wengert.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

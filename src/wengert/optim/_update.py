@@ -28,7 +28,7 @@ class UpdateOptimizer(Optimizer):
     def __setstate__(self, state):
         super().__setstate__(state)
         for group in self.param_groups:
-            for name in self.defaults:
+            for name in self.defaults.keys() - {"differentiable"}:  # not every optimizer has it
                 group.setdefault(name, self.defaults[name])
             for p in group["params"]:
                 own = self.state.get(p)
