@@ -124,3 +124,25 @@ def test_the_report_says_what_was_done():
     done = {name: (count, len(removed)) for name, count, removed in plan.report if count}
     assert done == {"common_subexpressions": (1, 1), "algebra": (1, 1)}
     assert "common subexpressions: 1 nodes" in plan.explain() and "2 after the passes" in plan.explain()
+
+
+@pytest.mark.parametrize("kind", ["layer_norm", "batch_norm", "group_norm", "rms_norm"])
+def test_gradients_of_a_normalisation_are_one_pass(kind):
+    functional = w.nn.functional
+    f = {
+        "layer_norm": lambda x, g, b: functional.layer_norm(
+            x, (6, 5), g.view(6, 1) * w.ones(6, 5), b.view(6, 1) + w.zeros(6, 5)
+        ),
+        "batch_norm": lambda x, g, b: functional.batch_norm(x, None, None, g, b, training=True),
+        "group_norm": lambda x, g, b: functional.group_norm(x, 3, g, b),
+        "rms_norm": lambda x, g, b: functional.rms_norm(x, (6, 5), g.view(6, 1) * w.ones(6, 5)) + b.sum(),
+    }[kind]
+    operands = [w.randn(4, 6, 5, requires_grad=True), *[w.randn(6, requires_grad=True) for _ in range(2)]]
+
+    def gradients(x, g, b):
+        return w.autograd.grad(f(x, g, b).tanh().sum(), (x, g, b))
+
+    graph = same_results(gradients, *operands)
+    assert f"{kind}_backward" in ops(graph) and not any(op[-3:] in ("_gx", "_gw", "_gb") for op in ops(graph))
+    alone = same_results(lambda x, g, b: w.autograd.grad(f(x, g, b).tanh().sum(), x), *operands)
+    assert f"{kind}_gx" in ops(alone)

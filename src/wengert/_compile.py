@@ -13,6 +13,7 @@ def compile(
     options=None,
     disable=False,
     memory_budget=None,
+    exact=False,
 ):
     """A function or module that runs as a plan once it has been recorded.
 
@@ -27,6 +28,8 @@ def compile(
         memory_budget: the most bytes that a plan may use beside arguments, states and results. It is kept by computing
             again what is cheap instead of keeping it, with the same bits; `explain()` says what and at which cost. Where
             results need gradients, the forward plan, the backward plan and the values between them share it.
+        exact: give the same bits as plain calls everywhere: softmax, losses, normalisations and attention written by hand
+            are not replaced by the kernels that compute them.
         dynamic, backend, mode, options: taken for compatibility; a plan is made for each size.
 
     Returns:
@@ -57,6 +60,7 @@ def compile(
             options=options,
             disable=disable,
             memory_budget=memory_budget,
+            exact=exact,
         )
     if not callable(model):
         raise TypeError(f"compile: expected a function or a module, got {type(model).__name__}.")
@@ -64,7 +68,7 @@ def compile(
         return model
     from .graph._compiled_module import compiled
 
-    return compiled(model, fullgraph, memory_budget)
+    return compiled(model, fullgraph, memory_budget, exact)
 
 
 FUNCTIONS = {"compile": compile}

@@ -62,11 +62,13 @@ class Compiled:
         plans: how many plans there are.
         fullgraph: whether calls that cannot be captured raise.
         memory_budget: bytes that each plan may use beside arguments, states and results, or None.
+        exact: whether results are to be the same bits as those of plain calls.
         reason: why calls run plainly; None where they need not.
     """
 
-    def __init__(self, fn, fullgraph=False, name=None, roots=(), memory_budget=None):
+    def __init__(self, fn, fullgraph=False, name=None, roots=(), memory_budget=None, exact=False):
         self.memory_budget = checked(memory_budget)
+        self.exact = exact
         self._fn = fn
         self._roots = [(self_name(fn), fn), *roots]  # what calls may depend on
         self.fullgraph = fullgraph
@@ -176,9 +178,9 @@ class Compiled:
         graph = recording.graph
         try:
             if recording.joint is None:
-                case.plan = Plan(graph, memory_budget=self.memory_budget)
+                case.plan = Plan(graph, memory_budget=self.memory_budget, exact=self.exact)
             else:
-                case.joint = _Pair(self._fn, graph, recording.joint, self.memory_budget)
+                case.joint = _Pair(self._fn, graph, recording.joint, self.memory_budget, self.exact)
                 case.plan = case.joint.forward
         except MemoryBudgetError:
             raise
@@ -239,11 +241,11 @@ def _mode():
 class _Pair:
     """A forward plan and a backward plan, joined by a node of the tape."""
 
-    def __init__(self, fn, graph, joint, budget):
+    def __init__(self, fn, graph, joint, budget, exact):
         self.fn = fn
         self.joint = joint
         self.count = len(graph.outputs)
-        halves = Halves(graph, joint, budget)
+        halves = Halves(graph, joint, budget, exact)
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
         self.states = [graph.states[v].tensor for v in halves.states]
         self.random = any(node.random for node in self.forward.graph.nodes)

@@ -9,7 +9,7 @@ from ._compiled import Compiled
 class CompiledModule(Module):
     """What wengert.compile returns for a module: its child `_orig_mod` is the module itself, whose attributes it shows."""
 
-    def __init__(self, module, fullgraph=False, memory_budget=None):
+    def __init__(self, module, fullgraph=False, memory_budget=None, exact=False):
         super().__init__()
         self._orig_mod = module
         self.train(module.training)
@@ -18,7 +18,7 @@ class CompiledModule(Module):
             return module(*args, **kwargs)
 
         self.__dict__["_compiled"] = Compiled(
-            call, fullgraph, type(module).__name__, [("module", module)], memory_budget
+            call, fullgraph, type(module).__name__, [("module", module)], memory_budget, exact
         )
 
     def forward(self, *args, **kwargs):
@@ -26,7 +26,8 @@ class CompiledModule(Module):
 
     def __reduce__(self):
         # A copy compiles a copy of the module, not the module itself.
-        return CompiledModule, (self._orig_mod, self._compiled.fullgraph, self._compiled.memory_budget)
+        made = self._compiled
+        return CompiledModule, (self._orig_mod, made.fullgraph, made.memory_budget, made.exact)
 
     def explain(self):
         """What became of the calls so far, as text."""
@@ -44,8 +45,9 @@ class CompiledModule(Module):
         return getattr(self._orig_mod, name)
 
 
-def compiled(model, fullgraph, memory_budget=None):
+def compiled(model, fullgraph, memory_budget=None, exact=False):
     """A function or module that runs by plans."""
     if isinstance(model, Module):
-        return CompiledModule(model, fullgraph, memory_budget)
-    return functools.update_wrapper(Compiled(model, fullgraph, memory_budget=memory_budget), model, updated=())
+        return CompiledModule(model, fullgraph, memory_budget, exact)
+    made = Compiled(model, fullgraph, memory_budget=memory_budget, exact=exact)
+    return functools.update_wrapper(made, model, updated=())

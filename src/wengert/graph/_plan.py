@@ -8,7 +8,7 @@ from ._budget import Fitting, checked
 from ._needed import needed
 from ._regions import REGIONS, runner
 from ._remat import Sizes
-from .passes import PASSES, optimise
+from .passes import EXACT, PASSES, optimise, rounding
 
 ALIGN = 64  # bytes: what places in the arena are multiples of
 
@@ -20,6 +20,8 @@ class Plan:
         graph: the Graph, with sizes that are all known.
         fuse: whether elementwise operations of one shape share a pass over memory.
         passes: what the graph goes through before (see graph/passes); () leaves it as it is.
+        exact: leave passes out whose results round differently: those that recognise softmax, normalisations, losses and
+            attention written by hand.
         memory_budget: the most bytes that the plan may use beside arguments, states and results (`memory()["arena"]`).
             It is kept by computing again what is cheap instead of keeping it; every bit of the results stays.
 
@@ -39,10 +41,10 @@ class Plan:
         tensor([0.9640, 0.9640, 0.9640])
     """
 
-    def __init__(self, graph, fuse=True, passes=PASSES, memory_budget=None):
+    def __init__(self, graph, fuse=True, passes=None, memory_budget=None, exact=False):
         budget = checked(memory_budget)
         self.source = graph
-        self.graph, self.report = optimise(graph, passes)
+        self.graph, self.report = optimise(graph, (EXACT if exact else PASSES) if passes is None else passes)
         self.seconds = None  # of each step, when profile() has measured them
         self.maps = {}  # number of sets of inputs -> plan for so many
         if budget is None:
@@ -360,7 +362,7 @@ class Plan:
         lines = [
             f"{self.graph.name}: {len(self.source.nodes)} nodes, {len(self.graph.nodes)} after the passes, {len(steps)} "
             f"steps; {fused} elementwise operations in {groups} passes over memory.",
-            *[f"{name.replace('_', ' ')}: {count} nodes" for name, count, _ in self.report if count],
+            *self._done(),
             f"memory: {memory['arena']} bytes for {memory['values']} values ({memory['without_reuse']} without reuse).",
             *(self.fitting.lines() if self.fitting else ()),
         ]
@@ -368,6 +370,15 @@ class Plan:
         for kind, names, count in steps:
             lines.append(f"  {kind.ljust(width)}  {' '.join(names)}  [{count}]")
         return "\n".join(lines)
+
+    def _done(self):
+        """What the passes did, as lines."""
+        rounds = rounding(self.report)
+        return [
+            f"{name.replace('_', ' ')}: {count} {'recognised; its results round differently' if name in rounds else 'nodes'}"
+            for name, count, _ in self.report
+            if count
+        ]
 
     def steps(self):
         """The steps in order: triples (kind, names of operations, elements)."""

@@ -6,7 +6,7 @@ from ._budget import Fitting, heavy
 from ._graph import Graph
 from ._needed import needed
 from ._plan import Plan
-from .passes import optimise
+from .passes import EXACT, PASSES, optimise
 
 
 class Halves:
@@ -20,7 +20,7 @@ class Halves:
         states: the numbers of the states that the backward plan reads.
     """
 
-    def __init__(self, graph, joint, budget=None):
+    def __init__(self, graph, joint, budget=None, exact=False):
         self.joint, self.count = joint, len(graph.outputs)
         self.recorded = part(graph, graph.nodes[: joint.forward])
         self._share(self.recorded, graph)
@@ -30,7 +30,7 @@ class Halves:
         self._share(whole, graph)
         whole.inputs = [*graph.inputs, *joint.cotangents]
         whole.outputs = [*graph.outputs, *[("", v) for v in joint.found if v is not None]]
-        whole, report = optimise(whole)
+        whole, report = optimise(whole, EXACT if exact else PASSES)
         if budget is None:
             self._build(whole)
         else:

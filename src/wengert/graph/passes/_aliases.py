@@ -18,6 +18,7 @@ _SHAPES = frozenset(
         "alias",
     }
 )
+_MAY = _SHAPES | {"transpose", "permute"}
 
 
 def aliases(graph):
@@ -26,23 +27,25 @@ def aliases(graph):
     shapes, dtypes = graph.shapes, graph.dtypes
     for node in graph.nodes:
         node = substituted(node, replaced)
-        if node.op in _SHAPES:
-            x, y = node.inputs[0], node.results[0]
-            if type(x) is int and shapes[x] == shapes[y] and dtypes[x] == dtypes[y]:
-                replaced[y] = x
-                continue
-        elif node.op == "transpose" or node.op == "permute":
-            x, y = node.inputs[0], node.results[0]
-            if type(x) is int and _keeps_order(node, len(shapes[x])):
-                replaced[y] = x
+        if node.op in _MAY:
+            y = node.results[0]
+            if passes_on(graph, node.op, node.inputs, node.attrs, (shapes[y], dtypes[y])):
+                replaced[y] = node.inputs[0]
                 continue
         nodes.append(node)
     return with_nodes(graph, nodes, replaced), len(graph.nodes) - len(nodes)
 
 
-def _keeps_order(node, ndim):
-    if node.op == "transpose":
-        a, b = node.attrs
+def passes_on(specs, op, inputs, attrs, spec):
+    """Whether an op with a result of this (shape, dtype) hands on its first operand unchanged."""
+    x = inputs[0] if inputs else None
+    if op not in _MAY or type(x) is not int:
+        return False
+    if op in _SHAPES:
+        return tuple(specs.shapes[x]) == tuple(spec[0]) and specs.dtypes[x] == spec[1]
+    ndim = len(specs.shapes[x])
+    if op == "transpose":
+        a, b = attrs
         return ndim == 0 or a % ndim == b % ndim
-    (dims,) = node.attrs
+    (dims,) = attrs
     return all(d % ndim == k for k, d in enumerate(dims))

@@ -1,6 +1,7 @@
 """Common subexpressions: what is computed twice from the same values is computed once."""
 
 from ._rewrite import substituted, with_nodes
+from ._view import key
 
 
 def common_subexpressions(graph):
@@ -11,9 +12,7 @@ def common_subexpressions(graph):
         if node.payload is not None:
             nodes.append(node)
             continue
-        # repr tells -0.0 from 0.0 and 1 from 1.0 and True, which compare equal.
-        numbers = tuple([repr(v) for v in node.inputs if type(v) is tuple])
-        first = seen.setdefault((node.op, node.inputs, numbers, repr(node.attrs)), node)
+        first = seen.setdefault(key(graph, node.op, node.inputs, node.attrs), node)
         if first is node:
             nodes.append(node)
         else:

@@ -1,0 +1,42 @@
+"""Rows of one result each that stand for a row of several: computed by that one again, where several of them are there."""
+
+from ...ops import TABLE
+from .._graph import Node, infer
+from ._rewrite import with_nodes
+from ._view import key
+
+_WHOLE = {
+    name: (row, k) for row in TABLE.values() for k, name in enumerate(row.parts)
+}  # part -> (row, which result)
+
+
+def whole_rows(graph):
+    """Merges the gradients of a normalisation by its operands, which a recording has one by one, into one pass over rows."""
+    groups = {}  # (row, operands, attributes) -> its parts
+    for node in graph.nodes:
+        if node.op in _WHOLE:
+            row, _ = _WHOLE[node.op]
+            groups.setdefault(key(graph, row.name, node.inputs, node.attrs), []).append(node)
+    groups = [parts for parts in groups.values() if len({node.op for node in parts}) == len(parts) > 1]
+    if not groups:
+        return graph, 0
+    shapes, dtypes = list(graph.shapes), list(graph.dtypes)
+    instead = {}  # id of a part -> the node that stands in its place, or None
+    for parts in groups:
+        first = parts[0]
+        row, _ = _WHOLE[first.op]
+        mine = {_WHOLE[node.op][1]: node.results[0] for node in parts}
+        results = []
+        for k, (shape, dtype) in enumerate(infer(graph, row.name, first.inputs, first.attrs)):
+            results.append(mine.get(k, len(shapes)))
+            if k not in mine:
+                shapes.append(shape)
+                dtypes.append(dtype)
+        instead.update((id(node), None) for node in parts)
+        instead[id(first)] = Node(
+            row.name, first.inputs, first.attrs, tuple(results), first.scope, first.line, first.payload
+        )
+    nodes = [instead.get(id(node), node) for node in graph.nodes]
+    new = with_nodes(graph, [node for node in nodes if node is not None])
+    new.shapes, new.dtypes = shapes, dtypes
+    return new, sum(len(parts) for parts in groups)
