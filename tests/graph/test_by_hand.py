@@ -92,7 +92,7 @@ def test_sizes_by_name(name):
 def test_one_plan_for_each_size():
     g = w.Graph("g")
     x = g.input("x", (None, 4))
-    g.output(y=x * 2)
+    g.output("y", x * 2)
     plan = g.compile()
     assert x.shape[0] * 2 + 1 == g.symbol("B") * 2 + 1 and str(x.shape[0] * 2 + 1) == "2*B+1"
     assert plan(w.ones(3, 4))["y"].shape == (3, 4)

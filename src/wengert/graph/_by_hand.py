@@ -114,10 +114,12 @@ class ByHand:
         return self.frame.wrap_value(value, value if value in self.inputs else None)
 
     def output(self, *values, **named):
-        """Makes values outputs of the graph.
+        """Makes values outputs of the graph: `output(a, b)`, `output(y=a)` or `output("y", a)`.
 
         A run returns the one output, a list of several, or, where outputs have names, a dict.
         """
+        if len(values) == 2 and isinstance(values[0], str):
+            values, named = (), {values[0]: values[1]} | named
         pairs = [("", v) for v in values] + list(named.items())
         for name, v in pairs:
             if not is_tensor(v):

@@ -59,6 +59,11 @@ class InText:
         self.verify()
         save({"kind": KIND, "version": VERSION, "text": self.to_text(), "states": self.state_dict()}, f)
 
+    @staticmethod
+    def load(f):
+        """The graph that `save` wrote, as `wengert.graph.load`."""
+        return load(f)
+
 
 def load(f):
     """Loads a graph that `Graph.save` wrote. No code of the file is run.
