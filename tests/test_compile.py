@@ -478,7 +478,7 @@ REASONS = {
     "adam": "step|number",
     "branches": "bool|reads a value",
     "numpy": "numpy",
-    "prints": "reads a value",
+    "prints": "print",
 }
 
 

@@ -186,8 +186,10 @@ cdef extern from *:
     void wg_open_modes(object, PyTypeObject*, PyTypeObject*)
 
 
-def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulate=True, allow_unused=False):
-    """Runs a backward pass; see autograd.py for the public functions."""
+def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulate=True, allow_unused=False,
+             int64_t since=0):
+    """Runs a backward pass; see autograd.py for the public functions. A recorded one ends at nodes older than `since`, a
+    moment(), and returns what has to be added up for each input as a list."""
     cdef Tensor t
     for r in roots:
         t = <Tensor?> r
@@ -207,7 +209,8 @@ def backward(list roots, list grads, inputs, keep_graph, create_graph, accumulat
                 raise RuntimeError("grad: expected inputs that require grad, got one that does not.")
     # Inside transforms and recorders gradients are not plain memory: rules are replayed op by op.
     replayed = create_graph or recorder_traces() or any([(<Tensor?> g).c.flags & T_SLOW for g in grads])
-    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph)
+    return run_backward(roots, grads, inputs, keep_graph, accumulate, replayed, allow_unused, not create_graph,
+                        since)
 
 
 def threads():

@@ -182,10 +182,12 @@ cdef int mark_needed(Order* o, list inputs, char* needed) except -1:
 
 
 cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool accumulate, cbool create_graph,
-                         cbool allow_unused, cbool silent):
+                         cbool allow_unused, cbool silent, int64_t since):
     """The backward pass. roots: tensors; grads: their gradients as tensors; inputs: tensors whose gradients are
     wanted, or None for all leaves. With accumulate the gradients go to .grad, else they are returned. create_graph
-    replays the rules through dispatch; `silent` does not record them."""
+    replays the rules through dispatch; `silent` does not record them. At leaves and at nodes older than the moment
+    `since` such a pass ends, without their hooks, and returns lists of what has to be added up: the gradients are those of
+    what was recorded since."""
     global pass_counter
     cdef Order o
     cdef Slots s
@@ -200,7 +202,10 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
     cdef int64_t work = 0   # since signals were last looked at
     cdef cbool recorded = False   # a recording made a root: it wants the gradients of its nodes
     cdef cbool observed = backward_timer is not None
+    cdef int64_t older = 0   # a recorder wants to know of nodes from before it began
     cdef object result
+    if create_graph and not since and recorder_traces():
+        older = getattr(<object> active_recorder, "began", 0)
     pass_counter += 1
     memset(&o, 0, sizeof(o))
     memset(&s, 0, sizeof(s))
@@ -227,6 +232,10 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
         if create_graph:
             set_grad_off(1 if silent else 0)
             tensors = {}
+            if since:
+                for i in wanted:
+                    if n_mark[i] == o.mark and (n_seq[i] < since or n_flags[i] & N_LEAF):
+                        tensors[n_pos[i]] = []
             for r, value in zip(roots, grads):
                 add_tensor(tensors, n_pos[(<Tensor> r).c.node], value)
         else:
@@ -259,6 +268,14 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
                 observe_backward(&s, tensors, k, i, recorded)
                 restamp_if_needed(&o)
             if create_graph:
+                if since and (n_seq[i] < since or n_flags[i] & N_LEAF):
+                    parts = tensors.pop(k)
+                    if i in wanted and parts:
+                        captured[i] = parts
+                    continue
+                if n_seq[i] < older and not n_flags[i] & N_LEAF:
+                    older = 0
+                    (<object> active_recorder).mark_older_graph(node_name(i))
                 backward_recorded(&o, tensors, k, i, keep, wanted, captured, accumulate)
                 continue
             if n_flags[i] & (N_HOOKS | N_RETAIN | N_FUNCTION | N_PICK | N_PACKED) or anomaly_mode > 1:

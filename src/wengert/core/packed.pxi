@@ -20,6 +20,11 @@ def pop_saved_hooks():
     update_watching()
 
 
+def saved_hooks_open():
+    """Whether values that are saved now go to a pair of saved_tensors_hooks."""
+    return open_saved_hooks() is not None
+
+
 cdef object open_saved_hooks():
     """The innermost (pack, unpack) of this thread, or None."""
     if wg_own_saved_hooks == NULL:

@@ -2,7 +2,10 @@
 
 cdef int add_tensor(dict tensors, int32_t k, object value) except -1:
     have = tensors.get(k)
-    tensors[k] = value if have is None else have + value
+    if type(have) is list:   # a pass that ends here wants what it got one by one
+        (<list> have).append(value)
+    else:
+        tensors[k] = value if have is None else have + value
     return 0
 
 

@@ -630,6 +630,8 @@ cdef Tensor detached(Tensor t):
 cdef int replace_data(Tensor t, Tensor value) except -1:
     """t.data = value: t keeps its history and identity and takes value's memory."""
     cdef Array a
+    if recorder_traces():
+        (<object> active_recorder).took_data(t, value)
     if value.c.array.storage == NULL and not array_promote(&value.c.array):
         raise_memory("data")
     a = value.c.array

@@ -138,6 +138,13 @@ class Watcher:
             if outer is not None:
                 outer.became_view(t, view)
 
+    def took_data(self, t, value):
+        """A tensor takes the memory of another one."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.took_data(t, value)
+
     def mark_value_read(self, op):
         """Python reads the value of a tensor."""
         with paused():

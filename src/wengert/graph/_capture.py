@@ -1,16 +1,19 @@
 """Recording a call for wengert.compile: the call runs as it would, and what it did becomes a graph, or a reason why not."""
 
+import builtins
+import contextlib
+
 import numpy as np
 
 from .. import _core
-from ..autograd import grad
 from ..autograd.grad_mode import enable_grad
 from ..func._levels import is_tensor, paused, recording
 from ..func._trees import flatten
 from ._graph import Graph
 from ._lines import user_line
 from ._recorder import Recorder
-from ._survey import Survey
+from ._survey import Forms, Survey
+from ._ties import Ties, same_ties
 
 
 class _Capture(Recorder):
@@ -20,6 +23,10 @@ class _Capture(Recorder):
         super().__init__(graph)
         self.problem = None
         self.lasting = False
+        self.began = _core.moment()
+        self.ties = Ties()
+        self.arguments = []
+        self._gradients_before = []
 
     def refuse(self, message):
         if self.problem is None:
@@ -32,6 +39,39 @@ class _Capture(Recorder):
             f"{op}() reads a value, which a plan does not have when it is made. Use where() or keep the value as a tensor; "
             "read results outside of the compiled function"
         )
+
+    def add_argument(self, t):
+        """Numbers an argument of the call."""
+        self.add_input(t)
+        self.arguments.append(t)
+        if t.is_leaf and t.requires_grad:
+            self._gradients_before.append((t, t.grad, None if t.grad is None else t.grad._version))
+
+    def mark_older_graph(self, name):
+        """A backward pass of the call reaches a node that was recorded before it."""
+        self.refuse(
+            f"backward() goes through {name}, which was recorded outside of the call, so that another call would need "
+            "another plan. Compute the loss inside, or call backward() outside"
+        )
+
+    def is_tied(self, place, t):
+        return self.ties.add(self, self.arguments, place, t)
+
+    def check_histories(self):
+        """What the call writes may not get a history by that: a plan writes values only."""
+        for known in self.written.values():
+            if known.tensor.grad_fn is not None:
+                self.refuse(
+                    "the call writes in place to a tensor from outside and gradients flow through that. Return the new "
+                    "value, or write under no_grad()"
+                )
+        stand_ins = {id(state.tensor) for state in self.graph.states.values() if state.kind == "grad"}
+        for t, g, version in self._gradients_before:
+            if t.grad is not g or g is not None and g._version != version or id(t) in stand_ins:
+                self.refuse(
+                    "the call uses the gradient of an argument, which is another tensor in each call. Use "
+                    "autograd.grad() and return the gradient"
+                )
 
     def run(self, op, operands, attrs):
         if self.problem is not None:
@@ -61,15 +101,19 @@ class Recording:
         lasting: whether the problem will not go away, as one of a first call may that sets things up.
         joint: None, or what a call whose results need gradients also computed (see `Joint`).
         survey: the Python state that the call could reach, as it was before.
+        same: for each argument that is a tensor which the function also reaches otherwise, its place and that tensor; None
+            where an argument shares memory with such a tensor in another way.
+        ties: None, or the results that are other objects (see `Ties`).
+        places: the numbers of the leaves of the result that the graph's outputs are.
     """
 
-    __slots__ = ("graph", "joint", "lasting", "problem", "result", "survey")
+    __slots__ = ("graph", "joint", "lasting", "places", "problem", "result", "same", "survey", "ties")
 
 
 class Joint:
     """Gradients recorded behind a forward pass: how many nodes that has, the inputs that stand for the gradients of the
-    results, the tensors that gradients are for (number of an input, or of a state), and the value of each one's gradient
-    or None."""
+    results, the tensors that gradients are for (number of an input, or of a state) and the value of each one's gradient.
+    A tensor that is used several times stands there as often, so that the tape adds up in the order of plain calls."""
 
     __slots__ = ("cotangents", "forward", "found", "outputs", "wrt")
 
@@ -81,21 +125,31 @@ def record_call(fn, args, kwargs, name, roots):
     inputs = [v for v in leaves if is_tensor(v)]
     graph = Graph(name)
     recorder = _Capture(graph)
-    recording_.survey = survey = Survey([*roots, *[(f"argument {k}", v) for k, v in enumerate(leaves)]])
+    others = [(f"argument {k}", v) for k, v in enumerate(leaves) if not is_tensor(v)]
+    recording_.survey = survey = Survey([*roots, *others])
+    recording_.same = _relate(inputs, survey.tensors)
+    forms = Forms(inputs)
     for t in inputs:
-        recorder.add_input(t)
+        recorder.add_argument(t)
     for t in survey.tensors:
         recorder.announce(t)
     recording_.joint = None
-    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages():
+    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages(), _watched_print(recorder):
         recording_.result = result = fn(*args, **kwargs)
         if recorder.problem is None:
             try:
                 recorder.finish(result)
+                recorder.check_histories()
                 recording_.joint = _gradients(recorder, graph, inputs, result)
             except RuntimeError as error:
                 recorder.refuse(str(error))
-    changed = survey.changes()
+    recording_.ties, recording_.places = recorder.ties if recorder.ties.found else None, recorder.places
+    if survey.unseen is not None:
+        recorder.refuse(
+            f"it can reach {survey.unseen}, an iterator, whose place a plan cannot advance. Take the item outside and pass "
+            "it"
+        )
+    changed = survey.changes() + forms.changes()
     if changed:
         recorder.refuse(
             f"the call changes {', '.join(changed[:3])}, which a plan would not do again. Return the value, keep it in "
@@ -107,9 +161,42 @@ def record_call(fn, args, kwargs, name, roots):
     return recording_
 
 
+def _relate(inputs, tensors):
+    """Which inputs are tensors that the function reaches in another way; None where one is a part of such a tensor."""
+    found = {}
+    for k, x in enumerate(inputs):
+        shared = _core.shares_memory(x)
+        for t in tensors:
+            if t is x:
+                found[k] = t
+            elif shared and _core.same_storage(t, x):
+                return None
+    return found
+
+
+@contextlib.contextmanager
+def _watched_print(recorder):
+    """Lets the recorder know when the call prints."""
+    plain = builtins.print
+
+    def told(*args, **kwargs):
+        recorder.lasting = True
+        recorder.refuse(
+            "print() writes text, which a plan would not do again. Print outside of the compiled function"
+        )
+        plain(*args, **kwargs)
+
+    builtins.print = told
+    try:
+        yield
+    finally:
+        builtins.print = plain
+
+
 def _gradients(recorder, graph, inputs, result):
     """Where results need gradients: the backward pass, recorded behind the forward pass."""
-    results = [v for v in flatten(result)[0] if is_tensor(v)]
+    leaves = flatten(result)[0]
+    results = [leaves[k] for k in recorder.places]
     wanted = [k for k, t in enumerate(results) if t.requires_grad and t.grad_fn is not None]
     if not wanted:
         return None
@@ -123,7 +210,7 @@ def _gradients(recorder, graph, inputs, result):
             targets.append(state.tensor)
             wrt.append(v)
     joint = Joint()
-    joint.outputs, joint.wrt, joint.cotangents = wanted, wrt, []
+    joint.outputs, joint.cotangents = wanted, []
     joint.forward = len(graph.nodes)
     seeds = []
     for k in wanted:
@@ -136,14 +223,18 @@ def _gradients(recorder, graph, inputs, result):
     nodes = len(graph.nodes)
     try:
         with enable_grad():
-            found = grad([results[k] for k in wanted], targets, seeds, retain_graph=True, allow_unused=True)
+            found = _core.backward(
+                [results[k] for k in wanted], seeds, targets, True, False, False, True, recorder.began
+            )
     except RuntimeError as error:
         if "has freed" not in str(error):
             raise
         # The call has run backward() itself: what it returns has no gradients left to give.
         del graph.nodes[nodes:]
         return None
-    joint.found = [None if g is None else recorder.known(g).value for g in found]
+    parts = [(v, g) for v, found_ in zip(wrt, found, strict=True) for g in found_ or ()]
+    joint.wrt = [v for v, _ in parts]
+    joint.found = [recorder.known(g).value for _, g in parts]
     return joint
 
 
@@ -168,7 +259,12 @@ def difference(a, b):
                 )
         elif state.tensor is not other.tensor:
             return "the calls use different tensors from outside. Pass them as arguments"
-    if (g.outputs, g.writes, g.grads) != (h.outputs, h.writes, h.grads) or g.structure != h.structure:
+    ties = [r.ties.found if r.ties else {} for r in (a, b)]
+    if (
+        (g.outputs, g.writes, g.grads) != (h.outputs, h.writes, h.grads)
+        or g.structure != h.structure
+        or not same_ties(*ties)
+    ):
         return "the calls return or write different values"
     if g.fixed.keys() != h.fixed.keys() or any(_changed(v, h.fixed[k]) for k, v in g.fixed.items()):
         return "the calls return different Python values"

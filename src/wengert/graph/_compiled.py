@@ -8,7 +8,7 @@ from ..autograd import grad
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..func._levels import current_recorder, is_tensor, payload
-from ..func._trees import flatten
+from ..func._trees import flatten, unflatten
 from ._budget import MemoryBudgetError, checked
 from ._capture import difference, record_call
 from ._plan import Plan, assemble
@@ -27,11 +27,28 @@ class CompileError(RuntimeError):
 class _Case:
     """One signature of a function, in one state of what it depends on."""
 
-    __slots__ = ("joint", "last", "mode", "plan", "specs", "survey", "tries")
+    __slots__ = (
+        "ids",
+        "joint",
+        "last",
+        "mode",
+        "places",
+        "plan",
+        "same",
+        "specs",
+        "states",
+        "survey",
+        "ties",
+        "tries",
+    )
 
     def __init__(self):
         self.specs = None  # (shape, dtype, requires_grad) of each argument, where all are plain tensors by position
         self.mode = None
+        self.same = {}  # see Recording, as `places` and `ties`
+        self.ties = self.places = None
+        self.states = ()  # tensors that the plan reads or writes, beside arguments
+        self.ids = frozenset()  # of tensors that the function reaches
         self.plan = None
         self.joint = None
         self.survey = None
@@ -46,13 +63,30 @@ class _Case:
         for t, (shape, dtype, wanted) in zip(args, specs, strict=True):
             if type(t) is not _Tensor or t.dtype is not dtype or t.shape != shape or t.requires_grad is not wanted:
                 return False
-        return not _shared(args)
+            if not t.is_contiguous():
+                return False
+        return not _shared(args) and self.relates(args)
+
+    def relates(self, inputs):
+        """Whether arguments and what the plan reads otherwise share memory as they did."""
+        for k, t in enumerate(inputs):
+            if k in self.same:
+                if t is not self.same[k]:
+                    return False
+            elif id(t) in self.ids or _core.shares_memory(t) and any(_core.same_storage(t, s) for s in self.states):
+                return False
+        return True
 
     def run(self, inputs, args, kwargs):
         """Runs the plan."""
-        if self.joint is not None:
-            return self.joint(inputs, args, kwargs)
-        return assemble(self.plan.graph, self.plan.outputs(inputs))
+        outputs = self.plan.outputs(inputs) if self.joint is None else self.joint(inputs, args, kwargs)
+        graph = self.plan.graph
+        if self.ties is None:
+            return assemble(graph, outputs)
+        leaves = dict(graph.fixed)
+        leaves.update(zip(self.places, outputs, strict=True))
+        self.ties.fill(leaves, inputs)
+        return unflatten(leaves, graph.structure)
 
 
 class Compiled:
@@ -81,6 +115,10 @@ class Compiled:
         """As a method of a class, it is called with the instance."""
         return self if instance is None else types.MethodType(self, instance)
 
+    def reaches(self):
+        """What a survey of Python state finds behind a compiled function."""
+        return self._roots
+
     @property
     def plans(self):
         return sum(case.plan is not None for cases in self._cases.values() for case in cases)
@@ -104,6 +142,7 @@ class Compiled:
             and not kwargs
             and case.takes(args)
             and current_recorder() is None
+            and not _core.saved_hooks_open()
             and case.survey.holds()
         ):
             return self._run(case, args, args, kwargs)
@@ -111,16 +150,18 @@ class Compiled:
             return self._fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         shared = _shared([v for v in leaves if is_tensor(v)])
-        # Inside of a transform, or with arguments that are parts of one memory.
-        if any(payload(v) is not None for v in leaves) or any(not same for _, _, same in shared):
+        # Inside of a transform, with arguments that are parts of one memory, or where hooks keep what is saved.
+        wrapped = any(payload(v) is not None for v in leaves)
+        if wrapped or any(not same for _, _, same in shared) or _core.saved_hooks_open():
             return self._fn(*args, **kwargs)
         signature = self._signature(leaves, structure, shared)
         cases = self._cases.get(signature)
         if cases is not None:
             for case in cases:
-                if case.plan is not None and case.survey.holds():
+                inputs = [v for v in leaves if is_tensor(v)]
+                if case.plan is not None and case.relates(inputs) and case.survey.holds():
                     self._latest = case
-                    return self._run(case, [v for v in leaves if is_tensor(v)], args, kwargs)
+                    return self._run(case, inputs, args, kwargs)
         return self._record(signature, args, kwargs)
 
     def _run(self, case, inputs, args, kwargs):
@@ -133,14 +174,14 @@ class Compiled:
         parts = [repr(structure), _mode(), shared]
         for v in leaves:
             if is_tensor(v):
-                parts.append((v.shape, v.dtype, v.requires_grad))
+                parts.append((v.shape, v.dtype, v.requires_grad, None if v.is_contiguous() else v.stride()))
             elif isinstance(v, (float, complex)):
                 parts.append((type(v), repr(v)))  # tells -0.0 from 0.0, and NaN equals itself
             else:
                 try:
                     hash(v)
                 except TypeError:
-                    v = id(v)
+                    v = _Identity(v)
                 parts.append((type(v), v))
         return tuple(parts)
 
@@ -158,6 +199,8 @@ class Compiled:
             case = _Case()
             cases.insert(0, case)
         recording = record_call(self._fn, args, kwargs, self._name, self._roots)
+        if recording.same is None:  # this call may not be replaced, others may
+            return recording.result
         case.tries += 1
         problem = recording.problem
         if problem is None and case.last is not None:
@@ -180,14 +223,19 @@ class Compiled:
             if recording.joint is None:
                 case.plan = Plan(graph, memory_budget=self.memory_budget, exact=self.exact)
             else:
-                case.joint = _Pair(self._fn, graph, recording.joint, self.memory_budget, self.exact)
+                case.joint = _Pair(self._fn, graph, recording, self.memory_budget, self.exact)
                 case.plan = case.joint.forward
         except MemoryBudgetError:
             raise
         except (RuntimeError, NotImplementedError) as error:
             case.plan = case.joint = None
             return str(error)
-        if not kwargs and all(type(v) is _Tensor for v in args) and not _shared(args):
+        case.same, case.ties, case.places = recording.same, recording.ties, recording.places
+        case.states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
+        case.states += case.same.values()
+        case.ids = frozenset(map(id, recording.survey.tensors))
+        plain = all(type(v) is _Tensor and v.is_contiguous() for v in args)
+        if not kwargs and plain and not _shared(args):
             case.specs = [(v.shape, v.dtype, v.requires_grad) for v in args]
             case.mode = _mode()
         case.survey = recording.survey
@@ -219,6 +267,21 @@ class Compiled:
         return "\n".join(lines) or f"{self._name} has not been called."
 
 
+class _Identity:
+    """A value that cannot be hashed, as part of a signature: itself, kept alive."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return type(other) is _Identity and self.value is other.value
+
+    def __hash__(self):
+        return id(self.value)
+
+
 def self_name(fn):
     """What the thing behind a function is called in messages."""
     return getattr(fn, "__name__", type(fn).__name__)
@@ -241,13 +304,14 @@ def _mode():
 class _Pair:
     """A forward plan and a backward plan, joined by a node of the tape."""
 
-    def __init__(self, fn, graph, joint, budget, exact):
+    def __init__(self, fn, graph, recording, budget, exact):
         self.fn = fn
-        self.joint = joint
+        self.joint = joint = recording.joint
+        self.places = recording.places
         self.count = len(graph.outputs)
         halves = Halves(graph, joint, budget, exact)
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
-        self.states = [graph.states[v].tensor for v in halves.states]
+        self.states = halves.states
         self.random = any(node.random for node in self.forward.graph.nodes)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 
@@ -257,7 +321,7 @@ class _Pair:
         wrt = [inputs[place[v]] if v in place else graph.states[v].tensor for v in self.joint.wrt]
         outputs = _Planned.apply(self, inputs, (args, kwargs), *wrt)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        return assemble(graph, outputs[: self.count])
+        return outputs[: self.count]
 
 
 class _Planned(Function):
@@ -269,7 +333,7 @@ class _Planned(Function):
         outputs = pair.forward.outputs(inputs)
         ctx.pair, ctx.call = pair, call
         ctx.inputs = inputs
-        ctx.held = outputs[pair.count :]
+        ctx.save_for_backward(*outputs[pair.count :])
         ctx.ranges = pair.forward.ranges()
         place = {v: k for k, v in enumerate(pair.forward.graph.inputs)}
         ctx.again = [inputs[place[v]] for v in pair.again]
@@ -281,6 +345,7 @@ class _Planned(Function):
     @staticmethod
     def backward(ctx, *grads):
         pair = ctx.pair
+        held = ctx.saved_tensors
         seeds = [grads[k] for k in pair.joint.outputs]
         if [t._version for t in (*ctx.again, *pair.states)] != ctx.versions:
             raise RuntimeError(
@@ -290,7 +355,7 @@ class _Planned(Function):
         if _core.grad_enabled():
             return (None, None, None, *_Planned.differentiable(ctx, seeds))
         pair.backward.preset(ctx.ranges)
-        found = iter(pair.backward.outputs([*ctx.held, *seeds, *ctx.again]))
+        found = iter(pair.backward.outputs([*held, *seeds, *ctx.again]))
         return (None, None, None, *[None if v is None else next(found) for v in pair.joint.found])
 
     @staticmethod
@@ -305,7 +370,8 @@ class _Planned(Function):
             generator.set_state(ctx.generator)
         args, kwargs = ctx.call
         with enable_grad():
-            results = [v for v in flatten(pair.fn(*args, **kwargs))[0] if is_tensor(v)]
+            leaves = flatten(pair.fn(*args, **kwargs))[0]
+            results = [leaves[k] for k in pair.places]
         generator.set_state(before)
         with no_grad():
             for t, value in zip(pair.written, kept, strict=True):
@@ -314,4 +380,8 @@ class _Planned(Function):
         states = pair.forward.graph.states
         wrt = [ctx.inputs[place[v]] if v in place else states[v].tensor for v in pair.joint.wrt]
         outputs = [results[k] for k in pair.joint.outputs]
-        return grad(outputs, wrt, seeds, create_graph=True, allow_unused=True)
+        # A tensor that stands there several times gets its whole gradient the first time.
+        found = dict(
+            zip(map(id, wrt), grad(outputs, wrt, seeds, create_graph=True, allow_unused=True), strict=True)
+        )
+        return [found.pop(id(t), None) for t in wrt]

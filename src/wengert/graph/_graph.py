@@ -80,14 +80,16 @@ class State:
         name: its name, or "".
         kind: "parameter", "buffer", "constant"; "literal": a constant that nobody else knows; or "grad": the gradient that
             `tensor` (a leaf) has when a run begins.
+        strides: of what it reads, when the graph was made.
     """
 
-    __slots__ = ("kind", "name", "tensor")
+    __slots__ = ("kind", "name", "strides", "tensor")
 
     def __init__(self, tensor, name="", kind="constant"):
         self.tensor = tensor
         self.name = name
         self.kind = kind
+        self.strides = self.read().stride()
 
     def read(self):
         """The tensor whose value the graph reads."""

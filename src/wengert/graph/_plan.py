@@ -68,7 +68,9 @@ class Plan:
         for v, state in graph.states.items():
             if v in read:
                 t = state.read()
-                place[v] = core.outside(t.shape, t.dtype, t.stride())
+                place[v] = core.outside(
+                    graph.shapes[v], graph.dtypes[v], state.strides if t is None else t.stride()
+                )
                 self._states.append(state)
         given = list(place)
         self._lookers = {p: [v] for v, p in place.items()}  # outside value of the plan -> values that lie there

@@ -39,12 +39,14 @@ class Recorder(Watcher):
         self.written = {}  # value number of an input or state -> _Known
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
-        self._versions = {}  # value number of a state -> version of its storage
+        self._versions = {}  # value number of a state -> (the tensor, version of its storage)
         self._outside = {}  # id of an input or state -> its value number
         self._fresh = {}  # id of a tensor that was made while recording (kept alive here) -> it
         self._leaf_of = {}  # id of a gradient that was there at the start -> its leaf
         self._gradients = []  # those gradients, kept alive
+        self._kept = []  # alive, so that no other tensor gets their ids
         self._leaves = set()  # ids of leaves that have been looked at
+        self.places = []  # the numbers of the leaves of the result that are outputs of the graph
         self._announced = {}  # address of a storage -> tensor from outside
 
     # ---- what is there at the start --------------------------------------------------------------------------
@@ -143,7 +145,7 @@ class Recorder(Watcher):
             value = self.graph.add_state(t, kind="parameter" if _core.is_parameter(t) else "constant")
         found = self._remember(t, value)
         self._outside[id(t)] = value
-        self._versions[value] = t._version
+        self._versions[value] = t, t._version
         self.add_leaf(t)
         return found
 
@@ -229,6 +231,17 @@ class Recorder(Watcher):
         known = self._known[id(t)] = _Known(view, seen.value, seen.base or found, seen.epoch)
         known.tensor = t
 
+    def took_data(self, t, value):
+        """A tensor takes the memory of another one (t.data = value)."""
+        if id(t) not in self._fresh and (id(t) in self._outside or id(t) not in self._known):
+            self.refuse(
+                "expected tensors from outside to keep their memory, got t.data = ... for one of them. Write in place"
+            )
+            return
+        self.known(value)
+        self._fresh.pop(id(t), None)
+        self._kept.append(self._known.pop(id(t), t))
+
     def run_update(self, step, group, state):
         """An optimizer's compiled pass: one node that reads and writes parameters and their state."""
         params = [p for p in group["params"] if p.grad is not None]
@@ -263,6 +276,23 @@ class Recorder(Watcher):
             return -1
         return self._outside[id(base.tensor)]
 
+    def is_tied(self, place, t):
+        """Whether a result (the leaf number `place`) is no value of its own, but comes with another object."""
+        return False
+
+    def leaf_with_gradient(self, t):
+        """The leaf whose gradient a tensor is now, or None."""
+        for state in self.graph.states.values():
+            if state.tensor.grad is t:
+                return state.tensor
+        return None
+
+    def outside_under(self, t):
+        """The input or state whose memory a tensor looks at, or None."""
+        known = self.known(t)
+        base = (known.base or known).tensor
+        return base if id(base) in self._outside else None
+
     # ---- limits ----------------------------------------------------------------------------------------------
 
     def refuse(self, message):
@@ -282,8 +312,8 @@ class Recorder(Watcher):
 
     def check_states(self):
         """States may change only by ops that the recorder has seen."""
-        for value, state in self.graph.states.items():
-            if value in self._versions and state.read()._version != self._versions[value]:
+        for t, version in self._versions.values():
+            if t._version != version:
                 raise RuntimeError(
                     "record: expected tensors from outside to be changed by tensor operations only, got one that "
                     "was changed by other means during the recording."
@@ -293,8 +323,9 @@ class Recorder(Watcher):
         """Completes the graph with what the function returned and left behind."""
         graph = self.graph
         leaves, graph.structure = flatten(out)
-        graph.fixed = {k: v for k, v in enumerate(leaves) if not is_tensor(v)}
-        graph.outputs = [("", self.known(v).value) for v in leaves if is_tensor(v)]
+        self.places = [k for k, v in enumerate(leaves) if is_tensor(v) and not self.is_tied(k, v)]
+        graph.fixed = {k: None if is_tensor(v) else v for k, v in enumerate(leaves) if k not in self.places}
+        graph.outputs = [("", self.known(leaves[k]).value) for k in self.places]
         for value, state in list(graph.states.items()):
             if state.kind in ("grad", "literal"):
                 continue

@@ -17,7 +17,7 @@ class Halves:
         backward: takes the values held, the gradients of the results, and the inputs of the graph in `again`; it gives the
             gradients that there are.
         held: how many values the forward plan hands on.
-        states: the numbers of the states that the backward plan reads.
+        states: the tensors from outside that the backward plan reads.
     """
 
     def __init__(self, graph, joint, budget=None, exact=False):
@@ -70,7 +70,7 @@ class Halves:
         self.again = [v for v in inputs if v in found]
         backward.inputs = [*held, *self.joint.cotangents, *self.again]
         backward.outputs = [("", v) for v in ends]
-        self.states = [v for v in found if v in whole.states]
+        self.states = [whole.states[v].tensor for v in found if v in whole.states]
         self.forward, self.backward = Plan(forward, passes=()), Plan(backward, passes=())
         if fences:
             self.forward.build(forward, fences)

@@ -1,25 +1,31 @@
 """What a function can reach, and whether it has changed: the Python state behind a captured call.
 
-A survey walks from a function through what it closes over, the globals that its code names, the objects behind its
-methods and its arguments, through modules, optimizers, containers and instances. It keeps a shallow copy of every
-dict and list on the way. `changes()` compares: nothing but values of tensors may differ between two calls of a plan.
+A survey walks from a function through what it closes over, the globals that its code names, the classes and objects
+behind its methods and its arguments, through modules, optimizers, containers and instances, near things first. It keeps
+what every container on the way holds. `changes()` compares: nothing but values of tensors may differ between two calls
+of a plan.
 """
 
+import collections
+import functools
+import random
 import types
+
+import numpy as np
 
 from .. import _core
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
+from ._reach import cells_of, classes_of, globals_of, is_library, is_own, members_of, slots_of
 
 _Tensor = _core.Tensor
 _LIMIT = 20_000  # objects
-_ITEMS = 1_000  # of one container
+_ITEMS = 1_000  # of one container whose items are looked at too
+_HELD = 100_000  # of one container that is compared
+_BYTES = 1 << 22  # of an array that is compared
 _REGISTRIES = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
-_FIXED = (int, float, complex, str, bytes, bool, type(None), type, types.ModuleType, types.BuiltinFunctionType)
-
-
-def _own(name):
-    return (name or "").partition(".")[0] == "wengert"
+_FIXED = (int, float, complex, str, bytes, bool, type(None), range, types.ModuleType, types.BuiltinFunctionType)
+_ITERATORS = (types.GeneratorType, types.CoroutineType, map, filter, zip)
 
 
 class _Missing:
@@ -32,164 +38,280 @@ class Survey:
     Attributes:
         tensors: every tensor met, in order.
         groups: parameter groups of the optimizers met.
+        unseen: the name of something whose state cannot be compared, or None.
     """
 
     def __init__(self, roots):
         self.tensors = []
-        self.groups = []
-        self._boxes = []  # (name, container, copy)
-        self._names = []  # (name, dict, key, value): globals
-        self._cells = []  # (name, cell, value)
-        self._seen = {}
-        todo = list(roots)
-        while todo and len(self._seen) < _LIMIT:
-            name, value = todo.pop()
-            if isinstance(value, _FIXED) or id(value) in self._seen:
+        self.groups = []  # (name, group)
+        self.unseen = None
+        self._held = []  # (container, what it held)
+        self._labels = []  # names of these containers
+        self._named = []  # (scope, name, value)
+        self._draws = [("random", random.getstate, random.getstate())]  # (name, state of a generator, value)
+        self._draws.append(("numpy.random", _numpy_state, _numpy_state()))
+        self._scopes = set()
+        seen = self._seen = {}
+        todo = collections.deque(roots)
+        while todo and len(seen) < _LIMIT:
+            name, value = todo.popleft()
+            if isinstance(value, _FIXED) or id(value) in seen:
                 continue
-            self._seen[id(value)] = value
+            seen[id(value)] = value
             todo.extend(self._visit(name, value))
-        self._leaves = [
-            (t, t.requires_grad, t.grad is None, t.dtype, t.shape, _core.hooks_of(t))
-            for t in self.tensors
-            if t.is_leaf
-        ]
+        self._forms = Forms(self.tensors)
+
+    # ---- walking ---------------------------------------------------------------------------------------------
 
     def _visit(self, name, value):
+        """Keeps what an object holds; pairs of names and objects behind it."""
         if isinstance(value, _Tensor):
-            self.tensors.append(value)
-            return ()
+            return self._tensor(name, value)
         if isinstance(value, types.FunctionType):
             return self._function(name, value)
         if isinstance(value, types.MethodType):
             return [(name.rpartition(".")[0] or "self", value.__self__), (name, value.__func__)]
+        if isinstance(value, type):
+            return self._class(name, value)
         if isinstance(value, Optimizer):
             return self._optimizer(name, value)
         if isinstance(value, Module):
             return self._module(name, value)
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return self._items(name, value, ((f"{name}[{k}]", v) for k, v in enumerate(value)))
+        if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
+            return self._items(name, value)
         if isinstance(value, dict):
-            return self._items(name, value, ((f"{name}[{k!r}]", v) for k, v in value.items()))
-        fields = getattr(value, "__dict__", None)
-        if fields is None or _own(type(value).__module__):
-            return ()
-        return self._items(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
+            return self._dict(name, value, ((f"{name}[{k!r}]", v) for k, v in value.items())) + self._instance(
+                name, value
+            )
+        if isinstance(value, functools.partial):
+            return [(name, value.func), (f"{name}()", value.args), (f"{name}()", value.keywords)]
+        if isinstance(value, (np.ndarray, np.random.Generator, np.random.RandomState, random.Random)):
+            return self._numbers(name, value)
+        return self._other(name, value)
+
+    def _tensor(self, name, t):
+        self.tensors.append(t)
+        fields = None if _core.payload(t) is not None else _core.attributes_of(t)
+        found = [] if not fields else self._dict(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
+        return found if type(t) is _Tensor else [*found, (name, type(t))]
+
+    def _keep(self, name, container):
+        self._held.append((container, _core.held_by(container)))
+        self._labels.append(name)
+
+    def _dict(self, name, fields, items):
+        if len(fields) > _HELD:
+            return []
+        self._keep(name, fields)
+        return list(items) if len(fields) <= _ITEMS else []
+
+    def _items(self, name, container):
+        if len(container) > _HELD:
+            return []
+        if isinstance(container, list):
+            self._keep(name, container)
+        elif not isinstance(container, (tuple, frozenset)):
+            self._keep(name, functools.partial(tuple, container))
+        if len(container) > _ITEMS:
+            return []
+        return [(f"{name}[{k}]", v) for k, v in enumerate(container)]
+
+    def _numbers(self, name, value):
+        if isinstance(value, np.ndarray):
+            if value.nbytes <= _BYTES:
+                self._keep(name, functools.partial(_content, value))
+        else:
+            state = functools.partial(_state_of, value)
+            self._draws.append((name, state, state()))
+        return []
 
     def _module(self, name, module):
         """One dict holds what a module consists of: parameters, buffers and children are attributes too."""
         fields = module.__dict__
-        self._boxes.append((name, fields, fields.copy()))
+        self._keep(name, fields)
         found = [(f"{name}.{k}", v) for k, v in fields.items() if k not in _REGISTRIES]
         if module._hooks is not None:
             found.extend((f"{name} hooks", getattr(module._hooks, kind)) for kind in module._hooks.__slots__)
-        return [*found, (f"{name}.forward", type(module).forward)]
-
-    def _items(self, name, container, items):
-        if len(container) > _ITEMS:
-            return ()
-        if not isinstance(container, (tuple, frozenset)):
-            self._boxes.append((name, container, container.copy()))
-        return list(items)
+        return [*found, *[(name, c) for c in classes_of(type(module))]]
 
     def _function(self, name, function):
-        if _own(function.__module__):
-            return ()
+        if is_library(function.__module__):
+            return []
+        self._keep(name, function)
         found = []
-        for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:
-                continue
-            self._cells.append((variable, cell, value))
-            found.append((variable, value))
-        for variable in _global_names(function.__code__):
-            value = function.__globals__.get(variable, _Missing)
-            if value is not _Missing:
-                self._names.append((variable, function.__globals__, variable, value))
+        for variable, cell in cells_of(function):
+            self._keep(variable, cell)
+            found.extend((variable, v) for v in _core.held_by(cell))
+        for scope, variable, value in globals_of(function):
+            if (id(scope), variable) not in self._scopes:
+                self._scopes.add((id(scope), variable))
+                self._named.append((scope, variable, value))
                 found.append((variable, value))
         found.extend((f"{name}()", v) for v in function.__defaults__ or ())
         found.extend((f"{name}()", v) for v in (function.__kwdefaults__ or {}).values())
         return found
 
+    def _class(self, name, cls):
+        found = []
+        for c in classes_of(cls):
+            if c is not cls:
+                found.append((name, c))
+                continue
+            self._keep(c.__name__, _core.class_dict(c))
+            found.extend((f"{c.__name__}.{k}", v) for k, v in members_of(c))
+        return found
+
     def _optimizer(self, name, optimizer):
         # Another state or other groups, as load_state_dict sets them, are other dicts and lists.
-        self._boxes.append((name, optimizer.__dict__, optimizer.__dict__.copy()))
-        self._boxes.append((f"{name}.param_groups", optimizer.param_groups, optimizer.param_groups.copy()))
+        self._keep(name, optimizer.__dict__)
+        self._keep(f"{name}.param_groups", optimizer.param_groups)
         found = []
         for k, group in enumerate(optimizer.param_groups):
-            self.groups.append((f"{name}.param_groups[{k}]", group))
+            self.groups.append((f"{name}.param_groups[{k}]", group, _core.held_by(group)))
             found.append((f"{name}.param_groups[{k}]['params']", group["params"]))
-        return found
+        if is_library(type(optimizer).step.__module__):
+            return found
+        self._keep(f"{name}.state", optimizer.state)
+        for k, state in enumerate(optimizer.state.values()):
+            if isinstance(state, dict):
+                self._keep(f"{name}.state[{k}]", state)
+        return [*found, *[(name, c) for c in classes_of(type(optimizer))]]
+
+    def _other(self, name, value):
+        """An instance: its attributes, its slots and its class."""
+        reaches = getattr(type(value), "reaches", None)
+        if is_own(value) and reaches is not None:
+            return reaches(value)
+        if is_own(value) and type(value).__module__.startswith("wengert.graph"):
+            return []
+        if isinstance(value, _ITERATORS) or _is_iterator(value):
+            self.unseen = self.unseen or name
+            return []
+        return self._instance(name, value)
+
+    def _instance(self, name, value):
+        found = []
+        fields = getattr(value, "__dict__", None)
+        if isinstance(fields, dict):
+            found = self._dict(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
+        slots = slots_of(type(value))
+        if slots:
+            read = functools.partial(_slot_values, value, slots)
+            self._keep(name, read)
+            found.extend(zip([f"{name}.{k}" for k in slots], read(), strict=True))
+        return [*found, *[(name, c) for c in classes_of(type(value))]]
+
+    # ---- what a plan takes over ------------------------------------------------------------------------------
 
     def keep_options(self, passed):
         """Watches the options of every group but those in `passed`, whose options are read anew by each run."""
-        mine = [group for group in passed]
-        for name, group in self.groups:
-            if not any(group is other for other in mine):
-                self._boxes.append((name, group, group.copy()))
+        for name, group, held in self.groups:
+            if not any(group is other for other in passed):
+                self._held.append((group, held))
+                self._labels.append(name)
 
     def keep_gradients(self, tensors):
         """Of leaves other than these it does not matter whether they have gradients."""
-        mine = {id(t) for t in tensors}
-        self._leaves = [
-            (t, wanted, bare if id(t) in mine else None, *rest) for t, wanted, bare, *rest in self._leaves
-        ]
+        self._forms.keep_gradients({id(t) for t in tensors})
+
+    # ---- comparing -------------------------------------------------------------------------------------------
 
     def changes(self):
-        """Names of what has changed, without values of tensors and gradients."""
-        found = [name for name, cell, value in self._cells if _differs(cell.cell_contents, value)]
-        found += [name for name, scope, key, value in self._names if _differs(scope.get(key, _Missing), value)]
-        for name, box, copy in self._boxes:
-            if not _same(box, copy):
-                found.append(_where(name, box, copy))
+        """Names of what the call has changed, beside values of tensors and gradients."""
+        found = [name for scope, name, value in self._named if differs(scope.get(name, _Missing), value)]
+        groups = [(name, group, held) for name, group, held in self.groups]
+        for name, container, held in [
+            *[(n, *pair) for n, pair in zip(self._labels, self._held, strict=True)],
+            *groups,
+        ]:
+            if _core.first_changed([(container, held)], [], differs) is not None:
+                found.append(_where(name, container, held))
+        found += self._forms.changes()
+        found += [f"the random numbers of {name}" for name, state, value in self._draws if state() != value]
         return found
 
     def holds(self):
         """Whether nothing has changed, and leaves have gradients and ask for them as they did."""
-        for _, box, copy in self._boxes:
-            if not _same(box, copy):
+        return _core.first_changed(self._held, self._named, differs) is None and self._forms.hold()
+
+
+class Forms:
+    """What tensors are beside their values: shape, strides, dtype, memory, hooks, whether gradients are wanted and there."""
+
+    def __init__(self, tensors):
+        self._rows = [
+            (t, t.requires_grad, t.grad is None, t.dtype, t.shape, t.stride(), _core.hooks_of(t)) for t in tensors
+        ]
+        self._memory = [_core.storage_address(t)[0] if t.numel() else 0 for t in tensors]
+
+    def keep_gradients(self, mine):
+        """Of tensors other than these (by id) it does not matter whether they have gradients."""
+        self._rows = [(t, wanted, bare if id(t) in mine else None, *rest) for t, wanted, bare, *rest in self._rows]
+
+    def changes(self):
+        """What a call has changed, without gradients, in words."""
+        found = []
+        for (t, wanted, _, dtype, shape, strides, _), address in zip(self._rows, self._memory, strict=True):
+            if t.requires_grad is not wanted:
+                found.append(f"requires_grad of a tensor of shape {tuple(shape)}")
+            moved = t.numel() and _core.storage_address(t)[0] != address
+            if t.dtype is not dtype or t.shape != shape or t.stride() != strides or moved:
+                found.append(f"the memory of a tensor of shape {tuple(shape)}")
+        return found
+
+    def hold(self):
+        """Whether all is as it was, but where the memory lies: a run looks that up."""
+        for t, wanted, bare, dtype, shape, strides, hooks in self._rows:
+            if t.requires_grad is not wanted or t.dtype is not dtype or t.shape != shape or t.stride() != strides:
                 return False
-        for _, scope, key, value in self._names:
-            if scope.get(key) is not value and _differs(scope.get(key, _Missing), value):
-                return False
-        for _, cell, value in self._cells:
-            if cell.cell_contents is not value and _differs(cell.cell_contents, value):
-                return False
-        for t, wanted, bare, dtype, shape, hooks in self._leaves:
-            if t.requires_grad is not wanted or t.dtype is not dtype or t.shape != shape:
-                return False
-            if _core.hooks_of(t) != hooks:
-                return False
-            if bare is not None and (t.grad is None) is not bare:
+            if _core.hooks_of(t) != hooks or bare is not None and (t.grad is None) is not bare:
                 return False
         return True
 
 
-def _global_names(code):
-    names = dict.fromkeys(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names.update(dict.fromkeys(_global_names(constant)))
-    return names
-
-
-def _same(box, copy):
-    try:
-        return len(box) == len(copy) and box == copy
-    except (RuntimeError, ValueError):  # tensors or arrays that are not the same objects
-        return False
-
-
-def _differs(a, b):
+def differs(a, b):
+    """Whether two values, in general two objects, are not the same to a function that reads them."""
     if a is b:
         return False
-    return type(a) is not type(b) or not isinstance(a, _FIXED) or a != b
+    if type(a) is not type(b) or not isinstance(a, _FIXED):
+        return True
+    return repr(a) != repr(b) if isinstance(a, (float, complex)) else a != b
 
 
-def _where(name, box, copy):
+def _is_iterator(value):
+    """Iterators of the interpreter: where they are cannot be seen."""
+    return type(value).__module__ in ("builtins", "itertools") and hasattr(type(value), "__next__")
+
+
+def _content(array):
+    return repr(array.shape), array.dtype.str, array.tobytes()
+
+
+def _numpy_state():
+    return _plain(np.random.get_state())
+
+
+def _state_of(generator):
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    if isinstance(generator, np.random.RandomState):
+        return _plain(generator.get_state())
+    return repr(generator.bit_generator.state)
+
+
+def _plain(state):
+    return tuple(v.tobytes() if isinstance(v, np.ndarray) else v for v in state)
+
+
+def _slot_values(value, slots):
+    return tuple([getattr(value, name, _Missing) for name in slots])
+
+
+def _where(name, container, held):
     """The name of the entry that differs, where one entry alone can be named."""
-    if isinstance(box, dict):
-        keys = [k for k in {**copy, **box} if _differs(box.get(k, _Missing), copy.get(k, _Missing))]
+    if isinstance(container, dict):
+        before = dict(zip(held[::2], held[1::2], strict=True))
+        keys = [k for k in {**before, **container} if differs(container.get(k, _Missing), before.get(k, _Missing))]
         if len(keys) == 1:
             known = isinstance(keys[0], str) and not name.endswith("]")
             return f"{name}.{keys[0]}" if known else f"{name}[{keys[0]!r}]"

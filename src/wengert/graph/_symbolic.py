@@ -8,7 +8,7 @@ a new value, its root too (strided_scatter), and other views of the root read th
 
 from .. import _core
 from ..autograd.grad_mode import is_grad_enabled
-from ..func._levels import Frame, current_recorder, entry, is_tensor, payload
+from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, payload
 from ._lines import user_place
 from ._symbols import Dim, Ratio, recognise, same_sizes, symbolic
 
@@ -70,7 +70,7 @@ class Symbolic:
         return f"tensor(<{graph.label(v)} of graph {graph.name!r}>, size={list(graph.shapes[v])}, dtype={graph.dtypes[v]})"
 
 
-class SymbolicFrame(Frame):
+class SymbolicFrame(Frame, Watcher):
     """Appends the ops on its tensors to a graph. `parent`: the frame around a sub-graph."""
 
     __slots__ = ("_captured", "_fresh", "_states", "graph", "parent")
