@@ -4,9 +4,10 @@ import wengert
 
 from . import constraints
 from ._probs import ProbsOrLogits
+from .exp_family import ExponentialFamily
 
 
-class Bernoulli(ProbsOrLogits):
+class Bernoulli(ProbsOrLogits, ExponentialFamily):
     """1 with probability `probs` and 0 otherwise; `logits` are log-odds.
 
     Example:
@@ -19,6 +20,7 @@ class Bernoulli(ProbsOrLogits):
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
+    _mean_carrier_measure = 0
 
     @property
     def mean(self):
@@ -49,3 +51,10 @@ class Bernoulli(ProbsOrLogits):
     def enumerate_support(self, expand=True):
         values = wengert.arange(2, dtype=self._param.dtype).reshape((2,) + (1,) * len(self._batch_shape))
         return values.expand((2, *self._batch_shape)) if expand else values
+
+    @property
+    def _natural_params(self):
+        return (self.logits,)
+
+    def _log_normalizer(self, logits):
+        return -wengert.nn.functional.logsigmoid(-logits)

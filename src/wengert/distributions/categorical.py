@@ -3,8 +3,8 @@
 import wengert
 
 from . import constraints
-from .distribution import Distribution, lazy_property
-from .utils import logits_to_probs, probs_to_logits
+from .distribution import Distribution
+from .utils import lazy_property, logits_to_probs, probs_to_logits
 
 
 class Categorical(Distribution):

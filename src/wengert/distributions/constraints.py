@@ -1,13 +1,16 @@
-"""Sets of values: what the parameters and the samples of distributions are checked against."""
+"""Sets of values: what the parameters and the samples of distributions are checked against.
+
+Lower-case names are sets (`positive`), or classes that make one (`interval(0.0, 2.0)`).
+"""
 
 import wengert
 
 __all__ = [
-    "Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than",
-    "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval", "is_dependent", "less_than",
-    "lower_cholesky", "lower_triangular", "multinomial", "nonnegative", "nonnegative_integer", "one_hot", "positive",
-    "positive_definite", "positive_integer", "positive_semidefinite", "real", "real_vector", "simplex", "square",
-    "symmetric", "unit_interval",
+    "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
+    "greater_than", "greater_than_eq", "half_open_interval", "independent", "integer_interval", "interval",
+    "is_dependent", "less_than", "lower_cholesky", "lower_triangular", "multinomial", "nonnegative",
+    "nonnegative_integer", "one_hot", "positive", "positive_definite", "positive_integer", "positive_semidefinite",
+    "real", "real_vector", "simplex", "square", "stack", "symmetric", "unit_interval",
 ]  # fmt: skip
 
 
@@ -25,203 +28,381 @@ class Constraint:
         return type(self).__name__.lstrip("_") + "()"
 
 
-class _Dependent(Constraint):
-    """A set that depends on other parameters; it is known on instances only."""
-
-    def __init__(self, *, is_discrete=False, event_dim=0):
-        self.is_discrete, self.event_dim = is_discrete, event_dim
-
-    def __call__(self, *, is_discrete=False, event_dim=0):
-        return _Dependent(is_discrete=is_discrete, event_dim=event_dim)
-
-    def check(self, x):
-        raise ValueError("constraints.dependent: expected a constraint of an instance, got one of the class.")
-
-
 def is_dependent(constraint):
     """Whether a set is known on instances only."""
     return isinstance(constraint, _Dependent)
 
 
-class dependent_property(property, _Dependent):
+class _Dependent(Constraint):
+    """A set that depends on other parameters; it is known on instances only."""
+
+    def __init__(self, *, is_discrete=NotImplemented, event_dim=NotImplemented):
+        self._is_discrete, self._event_dim = is_discrete, event_dim
+
+    def _static(self, name):
+        value = getattr(self, "_" + name)
+        if value is NotImplemented:
+            raise NotImplementedError(f"constraints.dependent: {name} is known on instances only.")
+        return value
+
+    @property
+    def is_discrete(self):
+        return self._static("is_discrete")
+
+    @property
+    def event_dim(self):
+        return self._static("event_dim")
+
+    def __call__(self, *, is_discrete=NotImplemented, event_dim=NotImplemented):
+        return _Dependent(
+            is_discrete=self._is_discrete if is_discrete is NotImplemented else is_discrete,
+            event_dim=self._event_dim if event_dim is NotImplemented else event_dim,
+        )
+
+    def check(self, x):
+        raise ValueError("constraints.dependent: expected a constraint of an instance, got one of the class.")
+
+
+class _DependentProperty(property, _Dependent):
     """Decorates a method of a distribution that returns a set: a property that counts as dependent on the class."""
 
-    def __init__(self, fn=None, *, is_discrete=False, event_dim=0):
+    def __init__(self, fn=None, *, is_discrete=NotImplemented, event_dim=NotImplemented):
         property.__init__(self, fn)
         _Dependent.__init__(self, is_discrete=is_discrete, event_dim=event_dim)
 
     def __call__(self, fn):
-        return dependent_property(fn, is_discrete=self.is_discrete, event_dim=self.event_dim)
+        return _DependentProperty(fn, is_discrete=self._is_discrete, event_dim=self._event_dim)
 
 
-class _Independent(Constraint):
+def _expect(holds, what):
+    if not holds:
+        raise AssertionError(f"constraints: expected {what}.")
+
+
+class _Around(Constraint):
+    """A set made of another one; as discrete as that one."""
+
+    def __init__(self, base_constraint):
+        _expect(isinstance(base_constraint, Constraint), f"a Constraint, got {type(base_constraint).__name__}")
+        self.base_constraint = base_constraint
+
+    @property
+    def is_discrete(self):
+        return self.base_constraint.is_discrete
+
+    def _join(self, value, inside, kept):
+        """Whether all of an event's parts are inside; `kept` dimensions of the answer stay."""
+        if value.dim() < self.event_dim:
+            raise ValueError(
+                f"constraints: expected a value of at least {self.event_dim} dimensions, got {value.dim()}."
+            )
+        return inside.all(tuple(range(kept, inside.dim()))) if kept < inside.dim() else inside
+
+
+class _IndependentConstraint(_Around):
     """Another set whose last dimensions form events: an event is in it where all of its elements are."""
 
-    def __init__(self, base, count):
-        self.base_constraint, self.reinterpreted_batch_ndims = base, count
-        self.is_discrete, self.event_dim = base.is_discrete, base.event_dim + count
+    def __init__(self, base_constraint, reinterpreted_batch_ndims):
+        super().__init__(base_constraint)
+        _expect(isinstance(reinterpreted_batch_ndims, int), "a whole number of dimensions")
+        _expect(reinterpreted_batch_ndims >= 0, f"dimensions of at least 0, got {reinterpreted_batch_ndims}")
+        self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
+
+    @property
+    def event_dim(self):
+        return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
 
     def check(self, value):
         inside = self.base_constraint.check(value)
-        if inside.dim() < self.reinterpreted_batch_ndims:
-            raise ValueError(
-                f"constraints.independent: expected a value of at least {self.event_dim} dimensions, got {value.dim()}."
-            )
-        kept = inside.dim() - self.reinterpreted_batch_ndims
-        return inside.reshape(tuple(inside.shape[:kept]) + (-1,)).all(-1)
+        return self._join(value, inside, max(inside.dim() - self.reinterpreted_batch_ndims, 0))
 
     def __repr__(self):
-        return f"Independent({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
-class _Simple(Constraint):
-    def __init__(self, name, check, *, is_discrete=False, event_dim=0):
-        self._name, self._check = name, check
-        self.is_discrete, self.event_dim = is_discrete, event_dim
+class MixtureSameFamilyConstraint(_Around):
+    """What all components of a mixture admit: the dimension of the components is put back before they are asked."""
+
+    @property
+    def event_dim(self):
+        return self.base_constraint.event_dim
 
     def check(self, value):
-        return self._check(value)
+        inside = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
+        return self._join(value, inside, max(value.dim() - self.event_dim, 0))
 
     def __repr__(self):
-        return self._name
+        return f"MixtureSameFamilyConstraint({self.base_constraint!r})"
 
 
 class _Bounded(Constraint):
-    """Values between bounds, each of which may be missing."""
+    """Values between bounds; the names of those that a class has are in `_bounds`."""
 
-    def __init__(self, name, low, high, inside, *, is_discrete=False):
-        self._name, self.lower_bound, self.upper_bound, self._inside = name, low, high, inside
-        self.is_discrete = is_discrete
-
-    def check(self, value):
-        return self._inside(value, self.lower_bound, self.upper_bound)
+    _bounds = ("lower_bound", "upper_bound")
 
     def __repr__(self):
-        bounds = [
-            f"{label}={bound}"
-            for label, bound in (("lower_bound", self.lower_bound), ("upper_bound", self.upper_bound))
-            if bound is not None
-        ]
-        return f"{self._name}({', '.join(bounds)})"
+        bounds = ", ".join(f"{name}={getattr(self, name)}" for name in self._bounds)
+        return f"{type(self).__name__.lstrip('_')}({bounds})"
 
 
-def greater_than(lower_bound):
+class _Above(_Bounded):
+    _bounds = ("lower_bound",)
+
+    def __init__(self, lower_bound):
+        self.lower_bound = lower_bound
+
+
+class _Below(_Bounded):
+    _bounds = ("upper_bound",)
+
+    def __init__(self, upper_bound):
+        self.upper_bound = upper_bound
+
+
+class _Between(_Bounded):
+    def __init__(self, lower_bound, upper_bound):
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+
+
+class _GreaterThan(_Above):
     """Values above a bound."""
-    return _Bounded("GreaterThan", lower_bound, None, lambda v, low, _: low < v)
+
+    def check(self, value):
+        return self.lower_bound < value
 
 
-def greater_than_eq(lower_bound):
+class _GreaterThanEq(_Above):
     """Values not below a bound."""
-    return _Bounded("GreaterThanEq", lower_bound, None, lambda v, low, _: low <= v)
+
+    def check(self, value):
+        return self.lower_bound <= value
 
 
-def less_than(upper_bound):
+class _LessThan(_Below):
     """Values below a bound."""
-    return _Bounded("LessThan", None, upper_bound, lambda v, _, high: v < high)
+
+    def check(self, value):
+        return value < self.upper_bound
 
 
-def interval(lower_bound, upper_bound):
+class _Interval(_Between):
     """Values in [lower, upper]."""
-    return _Bounded("Interval", lower_bound, upper_bound, lambda v, low, high: (low <= v) & (v <= high))
+
+    def check(self, value):
+        return (self.lower_bound <= value) & (value <= self.upper_bound)
 
 
-def half_open_interval(lower_bound, upper_bound):
+class _HalfOpenInterval(_Between):
     """Values in [lower, upper)."""
-    return _Bounded("HalfOpenInterval", lower_bound, upper_bound, lambda v, low, high: (low <= v) & (v < high))
+
+    def check(self, value):
+        return (self.lower_bound <= value) & (value < self.upper_bound)
 
 
-def integer_interval(lower_bound, upper_bound):
+class _IntegerInterval(_Interval):
     """Whole numbers in [lower, upper]."""
-    return _Bounded(
-        "IntegerInterval", lower_bound, upper_bound,
-        lambda v, low, high: (v % 1 == 0) & (low <= v) & (v <= high), is_discrete=True,
-    )  # fmt: skip
+
+    is_discrete = True
+
+    def check(self, value):
+        return (value % 1 == 0) & super().check(value)
 
 
-def _whole(lowest):
-    return lambda v: (v % 1 == 0) & (v >= lowest)
+class _IntegerGreaterThan(_Above):
+    """Whole numbers not below a bound."""
+
+    is_discrete = True
+
+    def check(self, value):
+        return (value % 1 == 0) & (value >= self.lower_bound)
 
 
-def _is_symmetric(v):
-    return wengert.isclose(v, v.mT, atol=1e-6).all(-2).all(-1)
-
-
-def _is_lower(v):
-    return (v.tril() == v).all(-1).all(-1)
-
-
-def _eigenvalues_above(test):
-    def check(v):
-        symmetric = _is_symmetric(v)
-        return symmetric & test(wengert.linalg.eigvalsh(v)).all(-1) if bool(symmetric.all()) else symmetric
-
-    return check
-
-
-def _is_simplex(v):
-    return (v >= 0).all(-1) & ((v.sum(-1) - 1).abs() < 1e-6)
-
-
-def _is_corr_cholesky(v):
-    tolerance = wengert.finfo(v.dtype).eps * v.shape[-1] * 10
-    unit_rows = ((v * v).sum(-1) - 1).abs().le(tolerance).all(-1)
-    return lower_cholesky.check(v) & unit_rows
-
-
-def independent(base_constraint, reinterpreted_batch_ndims):
-    """Another set whose last dimensions form events."""
-    return _Independent(base_constraint, reinterpreted_batch_ndims)
-
-
-def multinomial(upper_bound):
+class _Multinomial(_Below):
     """Counts of categories that add up to at most a bound."""
-    return _Simple(
-        f"Multinomial(upper_bound={upper_bound})",
-        lambda v: (v >= 0).all(-1) & (v.sum(-1) <= upper_bound), is_discrete=True, event_dim=1,
-    )  # fmt: skip
+
+    is_discrete = True
+    event_dim = 1
+    __repr__ = Constraint.__repr__
+
+    def check(self, value):
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
 
 
-class cat(Constraint):
+class _Boolean(Constraint):
+    """0 and 1."""
+
+    is_discrete = True
+
+    def check(self, value):
+        return (value == 0) | (value == 1)
+
+
+class _OneHot(_Boolean):
+    """Vectors of one 1 and zeros."""
+
+    event_dim = 1
+
+    def check(self, value):
+        return super().check(value).all(-1) & value.sum(-1).eq(1)
+
+
+class _Real(Constraint):
+    """Real numbers, infinities included."""
+
+    def check(self, value):
+        return value == value  # only a NaN differs from itself
+
+
+class _Simplex(Constraint):
+    """Vectors of numbers from 0 that add up to 1."""
+
+    event_dim = 1
+
+    def check(self, value):
+        return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
+
+
+class _Matrices(Constraint):
+    event_dim = 2
+
+
+class _Square(_Matrices):
+    """Matrices of as many rows as columns."""
+
+    def check(self, value):
+        rows, columns = value.shape[-2:]
+        return wengert.full(tuple(value.shape[:-2]), rows == columns, dtype=wengert.bool)
+
+
+class _Symmetric(_Square):
+    """Matrices that are their own transpose, up to 1e-6."""
+
+    def check(self, value):
+        square = super().check(value)
+        if value.shape[-2] != value.shape[-1]:
+            return square
+        return wengert.isclose(value, value.mT, atol=1e-6).all(-2).all(-1)
+
+
+class _ByEigenvalues(_Symmetric):
+    def check(self, value):
+        symmetric = super().check(value)
+        if not bool(symmetric.all()):
+            return symmetric
+        return self._fit(wengert.linalg.eigvalsh(value)).all(-1)
+
+
+class _PositiveSemidefinite(_ByEigenvalues):
+    """Symmetric matrices without negative eigenvalues."""
+
+    def _fit(self, eigenvalues):
+        return eigenvalues >= 0
+
+
+class _PositiveDefinite(_ByEigenvalues):
+    """Symmetric matrices of positive eigenvalues."""
+
+    def _fit(self, eigenvalues):
+        return eigenvalues > 0
+
+
+class _LowerTriangular(_Matrices):
+    """Matrices of zeros above the diagonal."""
+
+    def check(self, value):
+        return (value.tril() == value).all(-1).all(-1)
+
+
+class _LowerCholesky(_LowerTriangular):
+    """Lower triangular matrices of a positive diagonal."""
+
+    def check(self, value):
+        return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+
+
+class _CorrCholesky(_LowerCholesky):
+    """Cholesky factors of correlation matrices: each row is a unit vector."""
+
+    def check(self, value):
+        tolerance = wengert.finfo(value.dtype).eps * value.shape[-1] * 10
+        unit_rows = (value.detach().norm(dim=-1) - 1).abs().le(tolerance).all(-1)
+        return super().check(value) & unit_rows
+
+
+class _Several(Constraint):
+    """Sets beside each other along a dimension."""
+
+    def __init__(self, cseq, dim=0):
+        self.cseq, self.dim = list(cseq), dim
+        _expect(all(isinstance(c, Constraint) for c in self.cseq), "a sequence of Constraints")
+
+    @property
+    def is_discrete(self):
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self):
+        return max(c.event_dim for c in self.cseq)
+
+    def _expect_dim(self, value):
+        _expect(-value.dim() <= self.dim < value.dim(), f"a value with a dimension {self.dim}, got {value.dim()}")
+
+
+class _Cat(_Several):
     """Sets side by side along a dimension, each for `lengths` elements."""
 
     def __init__(self, cseq, dim=0, lengths=None):
-        self.cseq, self.dim = list(cseq), dim
-        self.lengths = list(lengths) if lengths is not None else [1] * len(self.cseq)
-        self.is_discrete = any(c.is_discrete for c in self.cseq)
-        self.event_dim = max(c.event_dim for c in self.cseq)
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        _expect(len(self.lengths) == len(self.cseq), f"{len(self.cseq)} lengths, got {len(self.lengths)}")
 
     def check(self, value):
-        parts, at = [], 0
-        for constraint, length in zip(self.cseq, self.lengths, strict=True):
-            parts.append(constraint.check(value.narrow(self.dim, at, length)))
-            at += length
-        return wengert.cat(parts, self.dim)
+        self._expect_dim(value)
+        parts = value.narrow(self.dim, 0, sum(self.lengths)).split(self.lengths, self.dim)
+        return wengert.cat([c.check(part) for c, part in zip(self.cseq, parts, strict=True)], self.dim)
+
+
+class _Stack(_Several):
+    """Sets for the slices along a dimension."""
+
+    @property
+    def event_dim(self):
+        dim = super().event_dim
+        return dim + 1 if self.dim + dim < 0 else dim
+
+    def check(self, value):
+        self._expect_dim(value)
+        return wengert.stack(
+            [c.check(part) for c, part in zip(self.cseq, value.unbind(self.dim), strict=False)], self.dim
+        )
 
 
 dependent = _Dependent()
-boolean = _Simple("Boolean()", lambda v: (v == 0) | (v == 1), is_discrete=True)
-one_hot = _Simple(
-    "OneHot()",
-    lambda v: ((v == 0) | (v == 1)).all(-1) & v.sum(-1).eq(1), is_discrete=True, event_dim=1,
-)  # fmt: skip
-real = _Simple("Real()", lambda v: v == v)
+dependent_property = _DependentProperty
+independent = _IndependentConstraint
+boolean = _Boolean()
+one_hot = _OneHot()
+nonnegative_integer = _IntegerGreaterThan(0)
+positive_integer = _IntegerGreaterThan(1)
+integer_interval = _IntegerInterval
+real = _Real()
 real_vector = independent(real, 1)
-positive = greater_than(0.0)
-nonnegative = greater_than_eq(0.0)
-unit_interval = interval(0.0, 1.0)
-nonnegative_integer = _Simple("IntegerGreaterThan(lower_bound=0)", _whole(0), is_discrete=True)
-positive_integer = _Simple("IntegerGreaterThan(lower_bound=1)", _whole(1), is_discrete=True)
-simplex = _Simple("Simplex()", _is_simplex, event_dim=1)
-square = _Simple(
-    "Square()",
-    lambda v: wengert.full(tuple(v.shape[:-2]), v.shape[-2] == v.shape[-1], dtype=wengert.bool),
-    event_dim=2,
-)
-symmetric = _Simple("Symmetric()", _is_symmetric, event_dim=2)
-lower_triangular = _Simple("LowerTriangular()", _is_lower, event_dim=2)
-lower_cholesky = _Simple(
-    "LowerCholesky()", lambda v: _is_lower(v) & (v.diagonal(dim1=-2, dim2=-1) > 0).all(-1), event_dim=2
-)
-corr_cholesky = _Simple("CorrCholesky()", _is_corr_cholesky, event_dim=2)
-positive_definite = _Simple("PositiveDefinite()", _eigenvalues_above(lambda e: e > 0), event_dim=2)
-positive_semidefinite = _Simple("PositiveSemidefinite()", _eigenvalues_above(lambda e: e >= 0), event_dim=2)
+positive = _GreaterThan(0.0)
+nonnegative = _GreaterThanEq(0.0)
+greater_than = _GreaterThan
+greater_than_eq = _GreaterThanEq
+less_than = _LessThan
+multinomial = _Multinomial
+unit_interval = _Interval(0.0, 1.0)
+interval = _Interval
+half_open_interval = _HalfOpenInterval
+simplex = _Simplex()
+lower_triangular = _LowerTriangular()
+lower_cholesky = _LowerCholesky()
+corr_cholesky = _CorrCholesky()
+square = _Square()
+symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
+positive_definite = _PositiveDefinite()
+cat = _Cat
+stack = _Stack

@@ -4,10 +4,10 @@ import wengert
 
 from . import constraints
 from ._standard_gamma import standard_gamma
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """The Dirichlet distribution over probability vectors; the last dimension of `concentration` is the event."""
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
@@ -57,3 +57,10 @@ class Dirichlet(Distribution):
             - (count - total) * total.digamma()
             - ((a - 1) * a.digamma()).sum(-1)
         )
+
+    @property
+    def _natural_params(self):
+        return (self.concentration,)
+
+    def _log_normalizer(self, x):
+        return x.lgamma().sum(-1) - x.sum(-1).lgamma()

@@ -3,6 +3,7 @@
 import wengert
 
 from . import constraints
+from .utils import lazy_property
 
 
 class Distribution:
@@ -96,19 +97,23 @@ class Distribution:
 
     def expand(self, batch_shape, _instance=None):
         """The same distribution with its batch expanded to another shape."""
-        owner = next((c for c in type(self).__mro__ if "_expanded" in c.__dict__), Distribution)
-        new = self._get_checked_instance(owner, _instance)
-        batch_shape = wengert.Size(batch_shape)
-        for name in self._expanded:
-            if name in self.__dict__:
-                value = self.__dict__[name]
-                event = tuple(value.shape[value.dim() - self._parameter_dims(name) :])
-                new.__dict__[name] = value.expand(tuple(batch_shape) + event)
+        new = self._expanded_parameters(batch_shape, _instance)
         Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
     # Classes whose parameters only have to be expanded name them in `_expanded`.
+
+    def _expanded_parameters(self, batch_shape, _instance):
+        """A new instance that has the named parameters, expanded, and nothing else."""
+        owner = next((c for c in type(self).__mro__ if "_expanded" in c.__dict__), Distribution)
+        new = self._get_checked_instance(owner, _instance)
+        for name in getattr(self, "_expanded", ()):
+            if name in self.__dict__:
+                value = self.__dict__[name]
+                event = tuple(value.shape[value.dim() - self._parameter_dims(name) :])
+                new.__dict__[name] = value.expand(tuple(batch_shape) + event)
+        return new
 
     def _parameter_dims(self, name):
         """How many of a parameter's last dimensions belong to the event."""
@@ -194,22 +199,3 @@ class Distribution:
                 value = self.__dict__[name]
                 shown.append(f"{name}: {value if value.numel() == 1 else value.size()}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-class lazy_property:
-    """A property that is computed once, with gradients, when it is first read."""
-
-    def __init__(self, compute):
-        self.compute = compute
-        self.__doc__ = compute.__doc__
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __get__(self, instance, owner=None):
-        if instance is None:
-            return self
-        with wengert.enable_grad():
-            value = self.compute(instance)
-        instance.__dict__[self.name] = value
-        return value

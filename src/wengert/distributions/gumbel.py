@@ -5,8 +5,7 @@ import math
 import wengert
 
 from ._location_scale import LocationScale
-
-_EULER = 0.57721566490153286060
+from .utils import euler_constant
 
 
 class Gumbel(LocationScale):
@@ -14,7 +13,7 @@ class Gumbel(LocationScale):
 
     @property
     def mean(self):
-        return self.loc + self.scale * _EULER
+        return self.loc + self.scale * euler_constant
 
     @property
     def mode(self):
@@ -43,4 +42,4 @@ class Gumbel(LocationScale):
         return self.loc - self.scale * (-value.log()).log()
 
     def entropy(self):
-        return self.scale.log() + (1 + _EULER)
+        return self.scale.log() + (1 + euler_constant)

@@ -2,7 +2,7 @@
 
 from . import constraints
 from .distribution import Distribution
-from .kl import kl_divergence, register_kl
+from .utils import sum_last
 
 
 class Independent(Distribution):
@@ -84,15 +84,3 @@ class Independent(Distribution):
 
     def __repr__(self):
         return f"{type(self).__name__}({self.base_dist}, {self.reinterpreted_batch_ndims})"
-
-
-def sum_last(value, count):
-    """The sum over the last `count` dimensions."""
-    return value.sum(tuple(range(-count, 0))) if count else value
-
-
-@register_kl(Independent, Independent)
-def _independent_independent(p, q):
-    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise NotImplementedError("kl_divergence: expected two Independent of as many joined dimensions.")
-    return sum_last(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)

@@ -1,81 +1,38 @@
-"""Kullback-Leibler divergences of pairs of distributions."""
+"""Kullback-Leibler divergences of two distributions of one family."""
 
 import math
 
 import wengert
 
+from ._covariance import mahalanobis, solved, squares
+from ._kl_cross import infinite  # registers the pairs of different families
+from ._kl_registry import kl_divergence, register_kl, unregistered
 from .bernoulli import Bernoulli
 from .beta import Beta
+from .binomial import Binomial
 from .categorical import Categorical
+from .cauchy import Cauchy
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
-from .distribution import Distribution
+from .exp_family import ExponentialFamily, bregman
 from .exponential import Exponential
 from .gamma import Gamma
 from .geometric import Geometric
 from .gumbel import Gumbel
 from .half_normal import HalfNormal
+from .independent import Independent
 from .laplace import Laplace
-from .multivariate_normal import MultivariateNormal, mahalanobis
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
+from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
+from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
+from .utils import euler_constant, sum_last
 
-_REGISTRY = {}
-_FOUND = {}
-
-
-def register_kl(type_p, type_q):
-    """Decorates a function (p, q) -> divergence for two classes of distributions and their subclasses.
-
-    Example:
-        >>> from wengert.distributions import Normal, register_kl
-        >>> class Mine(Normal):
-        ...     pass
-        >>> @register_kl(Mine, Mine)
-        ... def _mine(p, q):
-        ...     return (p.loc - q.loc).abs()
-    """
-    for kind in (type_p, type_q):
-        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
-            raise TypeError(f"register_kl: expected subclasses of Distribution, got {kind!r}.")
-
-    def enter(function):
-        _REGISTRY[type_p, type_q] = function
-        _FOUND.clear()
-        return function
-
-    return enter
-
-
-def _find(type_p, type_q):
-    """The function of the nearest registered pair: p's class decides first, then q's."""
-    if (type_p, type_q) not in _FOUND:
-        pairs = [pair for pair in _REGISTRY if issubclass(type_p, pair[0]) and issubclass(type_q, pair[1])]
-        places = [(type_p.__mro__.index(a), type_q.__mro__.index(b), a, b) for a, b in pairs]
-        best = min(places, key=lambda place: place[:2], default=None)
-        _FOUND[type_p, type_q] = None if best is None else _REGISTRY[best[2:]]
-    return _FOUND[type_p, type_q]
-
-
-def kl_divergence(p, q):
-    """The divergence KL(p || q) = E_p[log p - log q], of shape batch_shape.
-
-    Raises NotImplementedError for pairs that no function is registered for.
-
-    Example:
-        >>> from wengert.distributions import Normal, kl_divergence
-        >>> kl_divergence(Normal(0.0, 1.0), Normal(1.0, 1.0))
-        tensor(0.5000)
-    """
-    function = _find(type(p), type(q))
-    if function is None:
-        raise NotImplementedError(
-            f"kl_divergence: expected a pair that is registered, got {type(p).__name__} and {type(q).__name__}. Register "
-            "a function with register_kl, or estimate it from samples."
-        )
-    return function(p, q)
+__all__ = ["kl_divergence", "register_kl"]
 
 
 def _outside(condition, value):
@@ -92,9 +49,22 @@ def _bernoulli(p, q):
     return yes + wengert.where(p.probs == 1, 0.0, _outside(q.probs == 1, no))
 
 
+@register_kl(Bernoulli, Poisson)
+def _bernoulli_poisson(p, q):
+    return q.rate - p.probs * q.rate.log() - p.entropy()
+
+
 @register_kl(Beta, Beta)
 def _beta(p, q):
     return _dirichlet(p._dirichlet, q._dirichlet)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p, q):
+    if bool((p.total_count < q.total_count).any()):
+        raise NotImplementedError("kl_divergence: expected q of no larger total_count than p's, got a larger one.")
+    one = p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p()
+    return _outside(p.total_count > q.total_count, p.total_count * one)
 
 
 @register_kl(Categorical, Categorical)
@@ -109,6 +79,18 @@ def _one_hot(p, q):
     return _categorical(p._categorical, q._categorical)
 
 
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p, q):
+    """Chyzak and Nielsen, A closed-form formula for the Kullback-Leibler divergence between Cauchy distributions (2019)."""
+    return ((p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2).log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p, q):
+    sizes = p._cont_bern_log_norm() + (-p.probs).log1p() - q._cont_bern_log_norm() - (-q.probs).log1p()
+    return p.mean * (p.logits - q.logits) + sizes
+
+
 @register_kl(Dirichlet, Dirichlet)
 def _dirichlet(p, q):
     a, b = p.concentration, q.concentration
@@ -121,6 +103,13 @@ def _dirichlet(p, q):
 def _exponential(p, q):
     ratio = q.rate / p.rate
     return -ratio.log() + ratio - 1
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _exponential_family(p, q):
+    if type(p) is not type(q):
+        raise unregistered(p, q)
+    return bregman(p, q)
 
 
 @register_kl(Gamma, Gamma)
@@ -139,15 +128,22 @@ def _geometric(p, q):
 
 @register_kl(Gumbel, Gumbel)
 def _gumbel(p, q):
-    euler = 0.57721566490153286060
     ratio = p.scale / q.scale
     shift = (q.loc - p.loc) / q.scale
-    return -ratio.log() - 1 - euler + (shift + (1 + ratio).lgamma()).exp() - shift + ratio * euler
+    left = (shift + (1 + ratio).lgamma()).exp()
+    return -ratio.log() - 1 - euler_constant + left - shift + ratio * euler_constant
 
 
 @register_kl(HalfNormal, HalfNormal)
 def _half_normal(p, q):
     return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Independent, Independent)
+def _independent(p, q):
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise NotImplementedError("kl_divergence: expected two Independent of as many joined dimensions.")
+    return sum_last(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
 @register_kl(Laplace, Laplace)
@@ -159,14 +155,38 @@ def _laplace(p, q):
 
 @register_kl(MultivariateNormal, MultivariateNormal)
 def _multivariate_normal(p, q):
+    lower_q = q._unbroadcasted_scale_tril
+    spread = squares(solved(lower_q, p._unbroadcasted_scale_tril))
+    return _of_normals(p, q, spread, mahalanobis(lower_q, q.loc - p.loc))
+
+
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+def _low_rank_to_full(p, q):
+    lower_q = q._unbroadcasted_scale_tril
+    spread = squares(solved(lower_q, p._factor)) + squares(solved(lower_q, p._diag.sqrt().diag_embed()))
+    return _of_normals(p, q, spread, mahalanobis(lower_q, q.loc - p.loc))
+
+
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+def _full_to_low_rank(p, q):
+    return _of_normals(p, q, _spread(q, p._unbroadcasted_scale_tril), q._mahalanobis(q.loc - p.loc))
+
+
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+def _low_rank(p, q):
+    on_diagonal = (p._diag / q._diag).sum(-1) - squares(q._mixed() * p._diag.sqrt().unsqueeze(-2))
+    return _of_normals(p, q, on_diagonal + _spread(q, p._factor), q._mahalanobis(q.loc - p.loc))
+
+
+def _spread(q, factor):
+    """The trace of q's precision, which is diag(d)^-1 - A^T A, with F F^T."""
+    return squares(factor * q._diag.rsqrt().unsqueeze(-1)) - squares(q._mixed() @ factor)
+
+
+def _of_normals(p, q, spread, distance):
     if p.event_shape != q.event_shape:
         raise ValueError(f"kl_divergence: expected one event shape, got {p.event_shape} and {q.event_shape}.")
-    lower_p, lower_q = p._unbroadcasted_scale_tril, q._unbroadcasted_scale_tril
-    batch = wengert.broadcast_shapes(tuple(lower_p.shape[:-2]), tuple(lower_q.shape[:-2]))
-    matrix = (*batch, *lower_p.shape[-2:])
-    mixed = wengert.linalg.solve_triangular(lower_q.expand(matrix), lower_p.expand(matrix), upper=False)
-    spread = (mixed**2).sum((-2, -1)) + mahalanobis(lower_q, q.loc - p.loc)
-    return q._half_log_det() - p._half_log_det() + 0.5 * (spread - p.event_shape[0])
+    return q._half_log_det() - p._half_log_det() + 0.5 * (spread + distance - p.event_shape[0])
 
 
 @register_kl(Normal, Normal)
@@ -176,9 +196,20 @@ def _normal(p, q):
     return 0.5 * (ratio + shift - 1 - ratio.log())
 
 
+@register_kl(Pareto, Pareto)
+def _pareto(p, q):
+    ratio = q.alpha / p.alpha
+    value = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return _outside(p.scale < q.scale, value)
+
+
 @register_kl(Poisson, Poisson)
 def _poisson(p, q):
     return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
+
+
+register_kl(Poisson, Bernoulli)(infinite)
+register_kl(Poisson, Binomial)(infinite)
 
 
 @register_kl(TransformedDistribution, TransformedDistribution)
@@ -191,38 +222,3 @@ def _transformed(p, q):
 @register_kl(Uniform, Uniform)
 def _uniform(p, q):
     return _outside((q.low > p.low) | (q.high < p.high), ((q.high - q.low) / (p.high - p.low)).log())
-
-
-@register_kl(Uniform, Normal)
-def _uniform_normal(p, q):
-    width = p.high - p.low
-    spread = (width / q.scale) ** 2 / 24 + ((p.high + p.low - 2 * q.loc) / (2 * q.scale)) ** 2 / 2
-    return (math.sqrt(2 * math.pi) * q.scale / width).log() + spread
-
-
-@register_kl(Normal, Laplace)
-def _normal_laplace(p, q):
-    z = (p.loc - q.loc) / p.scale
-    part = math.sqrt(2 / math.pi) * p.scale * (-0.5 * z**2).exp() + p.scale * z * (z / math.sqrt(2)).erf()
-    return (2 * q.scale).log() + part / q.scale - p.scale.log() - 0.5 * math.log(2 * math.pi * math.e)
-
-
-@register_kl(Exponential, Normal)
-def _exponential_normal(p, q):
-    variance = q.scale**2
-    return (
-        p.rate.log() - 1 + q.scale.log() + 0.5 * math.log(2 * math.pi)
-        + (2 / p.rate**2 - 2 * q.loc / p.rate + q.loc**2) / (2 * variance)
-    )  # fmt: skip
-
-
-@register_kl(Exponential, Gamma)
-def _exponential_gamma(p, q):
-    euler = 0.57721566490153286060
-    ratio = q.rate / p.rate
-    return -q.concentration * ratio.log() + ratio + q.concentration.lgamma() + q.concentration * euler - (1 + euler)
-
-
-@register_kl(Gamma, Exponential)
-def _gamma_exponential(p, q):
-    return -p.entropy() - q.rate.log() + q.rate * p.concentration / p.rate

@@ -11,14 +11,13 @@ class LogNormal(TransformedDistribution):
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
+    has_rsample = True
+    _expanded = ()
 
     def __init__(self, loc, scale, validate_args=None):
         super().__init__(
             Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args
         )
-
-    def expand(self, batch_shape, _instance=None):
-        return super().expand(batch_shape, self._get_checked_instance(LogNormal, _instance))
 
     @property
     def loc(self):

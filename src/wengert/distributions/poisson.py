@@ -3,11 +3,12 @@
 import wengert
 
 from . import constraints
-from .distribution import Distribution
+from ._counts import poisson
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all, shape_of
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """The number of events in an interval in which `rate` of them are expected."""
 
     arg_constraints = {"rate": constraints.nonnegative}
@@ -32,7 +33,7 @@ class Poisson(Distribution):
 
     def sample(self, sample_shape=()):
         with wengert.no_grad():
-            return _counts(self.rate.expand(self._extended_shape(sample_shape)).double()).to(self.rate.dtype)
+            return poisson(self.rate.expand(self._extended_shape(sample_shape)).double()).to(self.rate.dtype)
 
     def log_prob(self, value):
         if self._validate_args:
@@ -40,41 +41,9 @@ class Poisson(Distribution):
         rate, value = wengert.broadcast_tensors(self.rate, value)
         return value.xlogy(rate) - rate - (value + 1).lgamma()
 
+    @property
+    def _natural_params(self):
+        return (self.rate.log(),)
 
-def _counts(rate):
-    """Counts by Knuth's products of uniform numbers for rates below 30, by Hörmann's PTRS (1993) for larger ones."""
-    small = rate < 30
-    return wengert.where(
-        small, _by_products(wengert.where(small, rate, 1.0)), _by_rejection(wengert.where(small, 30.0, rate))
-    )
-
-
-def _by_products(rate):
-    limit, product = (-rate).exp(), wengert.rand_like(rate)
-    count = wengert.zeros_like(rate)
-    going = product > limit
-    while bool(going.any()):
-        count = count + going
-        product = product * wengert.rand_like(rate)
-        going = going & (product > limit)
-    return count
-
-
-def _by_rejection(rate):
-    b = 0.931 + 2.53 * rate.sqrt()
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    vr = 0.9277 - 3.6224 / (b - 2)
-    result, todo = wengert.zeros_like(rate), wengert.ones_like(rate, dtype=wengert.bool)
-    while bool(todo.any()):
-        u, v = wengert.rand_like(rate) - 0.5, wengert.rand_like(rate)
-        us = 0.5 - u.abs()
-        k = ((2 * a / us + b) * u + rate + 0.43).floor()
-        quick = (us >= 0.07) & (v <= vr)
-        whole = k.clamp(min=0)
-        left = (v * inverse_alpha / (a / (us * us) + b)).log()
-        slow = (k >= 0) & ~((us < 0.013) & (v > us)) & (left <= whole * rate.log() - rate - (whole + 1).lgamma())
-        accept = quick | slow
-        result = wengert.where(todo & accept, whole, result)
-        todo = todo & ~accept
-    return result
+    def _log_normalizer(self, log_rate):
+        return log_rate.exp()

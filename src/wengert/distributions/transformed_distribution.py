@@ -2,8 +2,11 @@
 
 import wengert
 
+from . import constraints
 from .distribution import Distribution
-from .transforms import ComposeTransform, Transform, sum_event
+from .independent import Independent
+from .transforms import ComposeTransform, Transform
+from .utils import sum_last
 
 
 class TransformedDistribution(Distribution):
@@ -17,6 +20,7 @@ class TransformedDistribution(Distribution):
     """
 
     arg_constraints = {}
+    _expanded = ()
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         if isinstance(transforms, Transform):
@@ -40,8 +44,6 @@ class TransformedDistribution(Distribution):
             base_distribution = base_distribution.expand(expanded[: len(expanded) - base_event])
         joined = whole.domain.event_dim - base_event
         if joined > 0:
-            from .independent import Independent
-
             base_distribution = Independent(base_distribution, joined)
         self.base_dist = base_distribution
         event = whole.codomain.event_dim + max(base_event - whole.domain.event_dim, 0)
@@ -49,7 +51,7 @@ class TransformedDistribution(Distribution):
         super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(TransformedDistribution, _instance)
+        new = self._expanded_parameters(batch_shape, _instance)
         new.transforms = self.transforms
         whole = ComposeTransform(self.transforms)
         shape = tuple(whole.inverse_shape(tuple(batch_shape) + tuple(self.event_shape)))
@@ -58,12 +60,10 @@ class TransformedDistribution(Distribution):
         new._validate_args = self._validate_args
         return new
 
-    @property
+    @constraints.dependent_property(is_discrete=False)
     def support(self):
         if not self.transforms:
             return self.base_dist.support
-        from . import constraints
-
         last = self.transforms[-1].codomain
         missing = len(self.event_shape) - last.event_dim
         return constraints.independent(last, missing) if missing > 0 else last
@@ -92,9 +92,9 @@ class TransformedDistribution(Distribution):
         for t in reversed(self.transforms):
             x = t.inv(y)
             event += t.domain.event_dim - t.codomain.event_dim
-            total = total - sum_event(t.log_abs_det_jacobian(x, y), event - t.domain.event_dim)
+            total = total - sum_last(t.log_abs_det_jacobian(x, y), event - t.domain.event_dim)
             y = x
-        return total + sum_event(self.base_dist.log_prob(y), event - len(self.base_dist.event_shape))
+        return total + sum_last(self.base_dist.log_prob(y), event - len(self.base_dist.event_shape))
 
     def _sign(self):
         sign = 1
@@ -103,8 +103,6 @@ class TransformedDistribution(Distribution):
         return sign
 
     def cdf(self, value):
-        if self._validate_args:
-            self._validate_sample(value)
         for t in reversed(self.transforms):
             value = t.inv(value)
         return self._flip(self.base_dist.cdf(value))

@@ -52,15 +52,11 @@ _NN_FILES = {
         " transformer"
     ).split()
 }
-_OPTIM_FILES = "adadelta adagrad adam adamax adamw asgd _adafactor _muon lbfgs nadam radam rmsprop rprop sgd sparse_adam optimizer".split()
-_DISTRIBUTION_FILES = (
-    "bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints continuous_bernoulli dirichlet"
-    " distribution exp_family exponential gamma geometric gumbel half_cauchy half_normal independent kl laplace"
-    " log_normal logistic_normal mixture_same_family multinomial multivariate_normal normal one_hot_categorical"
-    " poisson relaxed_bernoulli relaxed_categorical studentT transformed_distribution transforms uniform utils weibull"
+_OPTIM_FILES = (
+    "adadelta adagrad adam adamax adamw asgd _adafactor _muon lbfgs nadam radam rmsprop rprop sgd sparse_adam optimizer"
 ).split()
 _PLACES |= {f"nn.modules.{theirs}": f"nn.{ours}" for theirs, ours in _NN_FILES.items()}
-_BY_CLASS = {"optim": frozenset(_OPTIM_FILES), "distributions": frozenset(_DISTRIBUTION_FILES)}
+_BY_CLASS = {"optim": frozenset(_OPTIM_FILES)}
 
 
 class Alias(types.ModuleType):

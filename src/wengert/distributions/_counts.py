@@ -1,0 +1,102 @@
+"""Random counts: of events at a rate, of successes in trials. Whole tensors at once; all in float64."""
+
+import wengert
+
+
+def poisson(rate):
+    """A count for each rate: by Knuth's products of uniform numbers below 30, by Hörmann's PTRS (1993) from there on."""
+    small = rate < 30
+    return wengert.where(
+        small, _by_products(wengert.where(small, rate, 1.0)), _by_ptrs(wengert.where(small, 30.0, rate))
+    )
+
+
+def binomial(count, probs):
+    """Successes in `count` trials for each probability: by waiting times where few are expected, or by BTRS."""
+    flipped = probs > 0.5
+    p = wengert.where(flipped, 1 - probs, probs)
+    few = count * p < 10
+    one = wengert.ones_like(p)
+    found = wengert.where(
+        few,
+        _by_waiting(wengert.where(few, count, 0 * one), wengert.where(few, p, 0.5 * one)),
+        _by_btrs(wengert.where(few, 100 * one, count), wengert.where(few, 0.5 * one, p)),
+    )
+    return wengert.where(flipped, count - found, found)
+
+
+def accepted(shape, propose):
+    """Values of a shape by rejection: `propose()` gives candidates and which of them may stay, until all have one."""
+    result, todo = wengert.zeros(shape, dtype=wengert.float64), wengert.ones(shape, dtype=wengert.bool)
+    while bool(todo.any()):
+        value, accept = propose()
+        result = wengert.where(todo & accept, value, result)
+        todo = todo & ~accept
+    return result
+
+
+def _by_products(rate):
+    limit, product = (-rate).exp(), wengert.rand_like(rate)
+    count = wengert.zeros_like(rate)
+    going = product > limit
+    while bool(going.any()):
+        count = count + going
+        product = product * wengert.rand_like(rate)
+        going = going & (product > limit)
+    return count
+
+
+def _by_ptrs(rate):
+    b = 0.931 + 2.53 * rate.sqrt()
+    a = -0.059 + 0.02483 * b
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    vr = 0.9277 - 3.6224 / (b - 2)
+
+    def propose():
+        u, v = wengert.rand_like(rate) - 0.5, wengert.rand_like(rate)
+        us = 0.5 - u.abs()
+        k = ((2 * a / us + b) * u + rate + 0.43).floor()
+        quick = (us >= 0.07) & (v <= vr)
+        whole = k.clamp(min=0)
+        left = (v * inverse_alpha / (a / (us * us) + b)).log()
+        slow = (k >= 0) & ~((us < 0.013) & (v > us)) & (left <= whole * rate.log() - rate - (whole + 1).lgamma())
+        return whole, quick | slow
+
+    return accepted(rate.shape, propose)
+
+
+def _by_waiting(count, p):
+    """The number of successes before the trials are used up; the trials between two successes are geometric."""
+    per_trial = (-p).log1p()
+    found, used = wengert.zeros_like(p), wengert.zeros_like(p)
+    going = p > 0
+    while bool(going.any()):
+        u = 1 - wengert.rand_like(p)  # in (0, 1]: its logarithm is finite
+        used = used + (u.log() / wengert.where(p > 0, per_trial, -1.0)).floor() + 1
+        going = going & (used <= count)
+        found = found + going
+    return found
+
+
+def _by_btrs(n, p):
+    """Hörmann, The generation of binomial random variates (1993): transformed rejection with a squeeze; n p >= 10."""
+    spread = (n * p * (1 - p)).sqrt()
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    vr = 0.92 - 4.2 / b
+    alpha = (2.83 + 5.1 / b) * spread
+    log_odds = p.log() - (-p).log1p()
+    mode = ((n + 1) * p).floor()
+    at_mode = (mode + 1).lgamma() + (n - mode + 1).lgamma()
+
+    def propose():
+        u, v = wengert.rand_like(p) - 0.5, wengert.rand_like(p)
+        us = 0.5 - u.abs()
+        k = ((2 * a / us + b) * u + n * p + 0.5).floor()
+        possible = (k >= 0) & (k <= n)
+        k = wengert.minimum(k.clamp(min=0), n)
+        below_mode = at_mode - (k + 1).lgamma() - (n - k + 1).lgamma() + (k - mode) * log_odds
+        left = (v * alpha / (a / (us * us) + b)).log()
+        return k, possible & (((us >= 0.07) & (v <= vr)) | (left <= below_mode))
+
+    return accepted(p.shape, propose)
