@@ -1,4 +1,5 @@
-"""DOT is accepted by Graphviz, Mermaid by a strict reading of its grammar; names are data in both."""
+"""DOT is accepted by Graphviz, Mermaid by a strict reading of its grammar (and by Mermaid: test_mermaid.py); names are data
+in both."""
 
 import re
 import shutil
@@ -131,7 +132,7 @@ def test_names_are_data_in_mermaid(name):
             y = x * 2
     nodes, edges, groups = parse(mermaid(y, names={name: x} if name else {}))
     assert len(nodes) == 2 and len(edges) == 1
-    assert groups == [re.sub(r"[\x00-\x09\x0b-\x1f]", lambda m: f"\\x{ord(m[0]):02x}", name)]
+    assert groups == [re.sub(r"[\x00-\x09\x0b-\x1f]", lambda m: f"\\x{ord(m[0]):02x}", name) or " "]
 
 
 def test_what_has_no_graph_is_refused():

@@ -1,8 +1,8 @@
 """Graphs in the language of Graphviz."""
 
 from ._build import build, caller_names
-from ._model import CONSTANT, GRADIENT, INPUT, KINDS, OPERATION, PARAMETER, STATE
-from ._outline import Group, in_order, outline, printable, shape_text
+from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE
+from ._outline import CLOSE, OPEN, drawn_edges, in_order, node_lines, printable, walk
 
 STYLES = {
     INPUT: "shape=ellipse, fillcolor=\"#dbeafe\"",
@@ -53,50 +53,20 @@ def dot(x, *example, backward=False, names=None):
     ]
     numbers = {k: n for n, k in enumerate(nodes)}
     clusters = 0
-    todo = [(outline(model, nodes, fold=False), 0)]
-    while todo:
-        item, depth = todo.pop()
+    for depth, what, item in walk(model, nodes):
         space = "  " * depth
-        if isinstance(item, str):
-            lines.append(space + item)
-        elif isinstance(item, Group):
-            if depth:
-                lines.append(f"{space}subgraph cluster_{clusters} {{")
-                lines.append(f'{space}  label={quoted(item.name)}; color="#cbd5e1"; fontname="sans-serif";')
-                clusters += 1
-                todo.append(("}", depth))
-            todo.extend((m, depth + 1) for m in reversed(item.members))
+        if what == OPEN:
+            lines.append(f"{space}subgraph cluster_{clusters} {{")
+            lines.append(f'{space}  label={quoted(item)}; color="#cbd5e1"; fontname="sans-serif";')
+            clusters += 1
+        elif what == CLOSE:
+            lines.append(space + "}")
         else:
             label = quoted("\n".join(node_lines(model, item)))
             lines.append(f"{space}n{numbers[item]} [label={label}, {STYLES[int(model.kind[item])]}];")
     for source, target, backwards in drawn_edges(model, numbers):
         lines.append(f"  n{source} -> n{target}{' [style=dashed]' if backwards else ''};")
     return "\n".join([*lines, "}"])
-
-
-def drawn_edges(model, numbers):
-    """The edges among the nodes that are drawn, by their numbers: triples (source, target, whether it is a gradient's)."""
-    edges = set()
-    for s, t in zip(model.source.tolist(), model.target.tolist(), strict=True):
-        if s in numbers and t in numbers:
-            edges.add((numbers[s], numbers[t], bool(model.backward[s] or model.backward[t])))
-    return sorted(edges)
-
-
-def node_lines(model, k):
-    """What stands in the box of a node: what it is called, shape and dtype, value and gradient."""
-    kind = model.kind[k]
-    op = model.ops[model.op[k]]
-    name = model.names.get(k)
-    if kind in (OPERATION, GRADIENT, STATE):
-        first = f"{name} = {op}" if name else op
-    else:
-        first = name or KINDS[kind]
-    lines = [first, f"{shape_text(model, k)} {model.dtypes[model.dtype[k]]}".strip()]
-    for sign, values in (("=", model.values), ("grad", model.gradients)):
-        if k in values:
-            lines.append(f"{sign} {values[k].short()}")
-    return [printable(line) for line in lines if line]
 
 
 def quoted(text):

@@ -1,9 +1,8 @@
 """Graphs in the language of Mermaid, which many pages and editors of Markdown draw."""
 
 from ._build import build, caller_names
-from ._dot import drawn_edges, node_lines
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE
-from ._outline import Group, in_order, outline, printable
+from ._outline import CLOSE, OPEN, drawn_edges, in_order, node_lines, printable, walk
 
 CLASSES = {INPUT: "input", PARAMETER: "parameter", CONSTANT: "constant", GRADIENT: "gradient", STATE: "state"}
 COLORS = {
@@ -48,18 +47,13 @@ def mermaid(x, *example, backward=False, names=None):
     lines = ["flowchart TB"]
     groups = 0
     used = set()
-    todo = [(outline(model, nodes, fold=False), 0)]
-    while todo:
-        item, depth = todo.pop()
+    for depth, what, item in walk(model, nodes):
         space = "  " * depth
-        if isinstance(item, str):
-            lines.append(space + item)
-        elif isinstance(item, Group):
-            if depth:
-                lines.append(f"{space}subgraph s{groups}[{quoted(item.name)}]")
-                groups += 1
-                todo.append(("end", depth))
-            todo.extend((m, depth + 1) for m in reversed(item.members))
+        if what == OPEN:
+            lines.append(f"{space}subgraph s{groups}[{quoted(item)}]")
+            groups += 1
+        elif what == CLOSE:
+            lines.append(f"{space}end")
         else:
             label = quoted("\n".join(node_lines(model, item)))
             kind = int(model.kind[item])
@@ -76,7 +70,8 @@ def mermaid(x, *example, backward=False, names=None):
 
 def quoted(text):
     """A label of Mermaid. Line ends stay; whatever could mean something to Mermaid or HTML is written as a code."""
-    return '"' + "<br>".join("".join(map(_code, printable(line))) for line in str(text).split("\n")) + '"'
+    coded = "<br>".join("".join(map(_code, printable(line))) for line in str(text).split("\n"))
+    return f'"{coded or " "}"'  # Mermaid takes no empty label
 
 
 def _code(c):

@@ -6,7 +6,7 @@ Text, DOT and Mermaid are drawn from it.
 from collections import Counter
 
 from ..demo import duration
-from ._model import GRADIENT, OPERATION
+from ._model import GRADIENT, KINDS, OPERATION, STATE
 
 FOLD = 3  # this many alike groups in a row are folded into the first and a count
 
@@ -155,6 +155,50 @@ def _fold(model, root):
         group.members = members
 
 
+OPEN, CLOSE, NODE = range(3)
+
+
+def walk(model, nodes):
+    """The outline, unfolded, as it is written down: triples (depth, OPEN, name of a group), (depth, CLOSE, None) and
+    (depth, NODE, number of a node)."""
+    todo = [(1, m) for m in reversed(outline(model, nodes, fold=False).members)]
+    while todo:
+        depth, item = todo.pop()
+        if item is None:
+            yield depth, CLOSE, None
+        elif isinstance(item, Group):
+            yield depth, OPEN, item.name
+            todo.append((depth, None))
+            todo.extend((depth + 1, m) for m in reversed(item.members))
+        else:
+            yield depth, NODE, item
+
+
+def drawn_edges(model, numbers):
+    """The edges among the nodes that are drawn, by their numbers: triples (source, target, whether it is a gradient's)."""
+    edges, gradient = set(), model.kind == GRADIENT
+    for s, t in zip(model.source.tolist(), model.target.tolist(), strict=True):
+        if s in numbers and t in numbers:
+            edges.add((numbers[s], numbers[t], bool(gradient[s] or gradient[t])))
+    return sorted(edges)
+
+
+def node_lines(model, k):
+    """What stands in the box of a node: what it is called, shape and dtype, value and gradient."""
+    kind = model.kind[k]
+    op = model.ops[model.op[k]]
+    name = model.names.get(k)
+    if kind in (OPERATION, GRADIENT, STATE):
+        first = f"{name} = {op}" if name else op
+    else:
+        first = name or KINDS[kind]
+    lines = [first, f"{shape_text(model, k)} {model.dtypes[model.dtype[k]]}".strip()]
+    for sign, values in (("=", model.values), ("grad", model.gradients)):
+        if k in values:
+            lines.append(f"{sign} {values[k].short()}")
+    return [printable(line) for line in lines if line]
+
+
 def printable(text):
     """A name on one line: whatever is not printable is escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
@@ -186,13 +230,19 @@ def memory_text(count):
 
 
 __all__ = [
+    "CLOSE",
+    "NODE",
+    "OPEN",
     "Group",
     "attrs_text",
     "counted",
+    "drawn_edges",
     "in_order",
     "memory_text",
+    "node_lines",
     "outline",
     "printable",
     "shape_text",
     "time_text",
+    "walk",
 ]
