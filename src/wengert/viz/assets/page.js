@@ -380,5 +380,5 @@ class Page {
 }
 
 const started = performance.now();
-const page = new Page(JSON.parse(find("data").textContent));
+const page = window.page = new Page(JSON.parse(find("data").textContent));
 requestAnimationFrame(() => requestAnimationFrame(() => { page.opened = performance.now() - started; }));
