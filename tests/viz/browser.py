@@ -29,8 +29,8 @@ def chromium():
 class Tab:
     """A page in the browser. `errors` and `requests` fill as it runs."""
 
-    def __init__(self, browser, path, scheme="light", width=1400, height=820):
-        self.tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    def __init__(self, browser, path, scheme="light", width=1400, height=820, **options):
+        self.tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
         self.errors, self.requests = [], []
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)

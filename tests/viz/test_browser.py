@@ -497,23 +497,21 @@ def test_nothing_overlaps_on_the_screen(visit, size, scheme):
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y
 
 
-FRAMES = """async (pan) => { const v = page.view; let n = 0; const begin = performance.now();
-    await new Promise(done => { const move = () => { n++; if (pan) v.pan(n % 3 ? 6 : -8, n % 2 ? 4 : -3);
-        performance.now() - begin > 500 ? done() : requestAnimationFrame(move); }; requestAnimationFrame(move); });
-    return n / (performance.now() - begin) * 1000; }"""
+WORK = """count => { const v = page.view, times = [];
+    for (let n = 0; n < count; n++) {
+        const begin = performance.now();
+        v.pan(n % 3 ? 6 : -8, n % 2 ? 4 : -3);
+        v.paint();
+        v.context.getImageData(0, 0, 1, 1);  // waits until all of it is drawn
+        times.push(performance.now() - begin);
+    }
+    return times.sort((a, b) => a - b)[count >> 1]; }"""
 
 
-def pans_at(tab, wanted):
-    """Whether pans reach so many frames a second, in the best of some tries: other processes share the machine. Skips
-    where it is so busy that even a page that does nothing has too few."""
-    idle = 0.0
-    for _ in range(12):
-        if tab.run(FRAMES, True) >= wanted:
-            return True
-        idle = max(idle, tab.run(FRAMES, False))
-    if idle < 1.6 * wanted:
-        pytest.skip(f"the machine is too busy: {idle:.0f} frames a second without any work")
-    return False
+def work_per_frame(tab):
+    """Milliseconds of work for one frame of a pan, drawing included: the median of thirty, best of five series, as other
+    processes share the machine. What the compositor does with the finished picture is not ours."""
+    return min(tab.run(WORK, 30) for _ in range(5))
 
 
 def test_10_000_nodes_open_in_a_second_and_pan_at_30_frames(visit):
@@ -522,9 +520,9 @@ def test_10_000_nodes_open_in_a_second_and_pan_at_30_frames(visit):
     tabs = [visit(model) for _ in range(3)]
     assert min(tab.run("page.opened") for tab in tabs) <= 1000
     tab = tabs[-1]
-    assert pans_at(tab, 30)
+    assert work_per_frame(tab) <= 1000 / 30
     tab.run("page.view.openAround(page.view.open.keys()); page.view.fit(false); page.view.zoomAt(500, 300, 3)")
-    assert pans_at(tab, 30), "with every group open"
+    assert work_per_frame(tab) <= 1000 / 30, "with every group open"
 
 
 def test_100_000_nodes_open_collapsed_in_three_seconds(visit, tmp_path):

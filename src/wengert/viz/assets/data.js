@@ -2,7 +2,7 @@
 "use strict";
 
 const REPEAT = 1;  // a kind of group
-const CONSTANT = 2, OPERATION = 3, GRADIENT = 4;  // kinds of cells
+const PARAMETER = 1, CONSTANT = 2, OPERATION = 3, GRADIENT = 4;  // kinds of cells
 const NOTHING = 2147483647;
 const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i4: Int32Array, f4: Float32Array, f8: Float64Array };
 
@@ -92,7 +92,7 @@ class Graph {
 
   title_(i) { return this.names.get(i) || (this.ops[this.op[i]] === "leaf" ? this.kinds[this.kind[i]] : this.ops[this.op[i]]); }
   longTitle(i) {
-    const title = this.title_(i), scope = this.step[i] ? "" : this.scopes[this.scope[i]].split(" › ").pop();
+    const title = this.title_(i), scope = this.kind[i] !== PARAMETER ? "" : this.scopes[this.scope[i]].split(" › ").pop();
     return !scope || title.includes(".") ? title : `${scope}.${title}`;
   }
   gradientTitle(i) { return (this.names.has(i) ? "∂" : "∂ ") + this.title_(i); }

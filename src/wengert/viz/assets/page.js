@@ -21,7 +21,7 @@ class Page {
       this.tab("passes");
     }
     this.arrange();
-    for (const view of this.views) { view.resize(); view.fit(false); }
+    for (const view of this.views) { view.resize(); view.begin(); }
   }
 
   /** Two pictures stand side by side or one above the other, whichever shows them larger. */

@@ -42,13 +42,14 @@ class Painter {
     }
   }
 
-  /** A title that stays legible where its box is small, in the middle of a line at y. */
-  small(c, b, colour, title, x, y, room) {
+  /** A title that stays legible where its box is small, in the middle of a line at y; at its end a value, if it fits. */
+  small(c, b, colour, title, x, y, room, value = "", soft = "") {
     const px = b.s * this.zoom, size = 20 * px > 9 ? 10 : 9;
     if (room * px > 22) {
       if (title.length * 5.6 > room * px) title = title.replace("iterations ", "");
       this.into(c, { ...b, s: 1 / this.zoom });
-      this.text(c, colour, title, x * px, y * px + size * 0.36, room * px, `600 ${size}px`);
+      const used = this.text(c, colour, title, x * px, y * px + size * 0.36, room * px, `600 ${size}px`), wide = this.measure(c, value, `${size}px`);
+      if (value && used + wide + 6 < room * px) this.text(c, soft, value, (x + room) * px - wide, y * px + size * 0.36, wide + 1, `${size}px`);
       this.into(c, b);
     }
     c.globalAlpha = 1;

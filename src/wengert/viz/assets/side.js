@@ -122,7 +122,7 @@ function graphDetails(page) {
   return [
     make("h2", {}, graph.title), make("p", { class: "soft" }, page.counts()),
     ...graph.notes.map((note) => make("p", { class: "note" }, note)),
-    ...links(page, "Outputs", outputs), ...links(page, "Given", given), make("h3", {}, "Legend"), legend(graph),
+    ...links(page, "Outputs", outputs), make("h3", {}, "Legend"), legend(graph), ...links(page, "Given", given),
   ];
 }
 

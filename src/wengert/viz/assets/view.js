@@ -91,6 +91,12 @@ class View extends Painter {
 
   fit(animate = true) { this.show({ x: 0, y: 0, w: this.graph.inside[0], h: this.graph.inside[1], s: 1 }, 0, true, animate); }
 
+  /** The first view: everything; on a narrow screen its beginning, where that is legible and the whole is not. */
+  begin() {
+    this.fit(false);
+    if (this.width < 500 && this.zoom < 0.45) Object.assign(this, { zoom: 0.45, dx: 14, dy: 14 });
+  }
+
   /** Brings a box into sight: whole, or with at least the zoom that makes it legible. */
   show(box, legible, whole = false, animate = true) {
     const room = 28;
@@ -248,6 +254,7 @@ class View extends Painter {
   /** The name of an open group, above the edges that pass. */
   paintHead(c, k) {
     const { colours } = this.shared, g = this.graph.g, b = this.box(this.graph.n + k), px = b.s * this.zoom, title = this.graph.groupTitle(k);
+    if (px < 0.18) return;  // no room for it
     const scale = px < 0.62 ? px : this.headScale(k, px), w = g.w[k] * px / scale, middle = g.scale[k] < 1 ? 13 : 19;
     this.into(c, { ...b, s: scale / this.zoom });
     c.fillStyle = colours.frame;
@@ -268,7 +275,8 @@ class View extends Painter {
     for (const d of px > 0.12 ? [8, 4, 0] : [0]) this.plate(c, d, d, w, h, 8, colours.card, colours.faint, Math.max(1.2, 0.8 / px));
     if (px < 0.62) this.small(c, b, colours.ink, graph.groupTitle(k), 8, h * 0.36, w - 14);
     else {
-      this.text(c, colours.ink, graph.groupTitle(k), 14, 25, w - 52, "600 13px");
+      const title = graph.groupTitle(k), long = this.measure(c, title, "600 13px") > w - 52;
+      this.text(c, colours.ink, long ? title.replace("iterations ", "") : title, 14, 25, w - 52, "600 13px");
       this.text(c, colours.soft, `${g.size[k].toLocaleString("en")} nodes`, 14, 45, w - 28, "11px");
       this.sign(c, colours.soft, w - 18, 20, true);
     }
@@ -322,7 +330,7 @@ class View extends Painter {
     this.plate(c, 0, y, width, half, px < 0.3 ? 0 : 7, fill, texts.strong ? colours.ink : colours.faint, line);
     c.fillStyle = accent;
     c.fillRect(0, y + 7, 3.5, half - 14);
-    if (px < 0.62) { this.small(c, b, colours.ink, texts.title, 8, y + half / 2, width - 14); return; }
+    if (px < 0.62) { this.small(c, b, colours.ink, texts.title, 8, y + half / 2, width - 14, texts.value, colours.soft); return; }
     const used = this.text(c, colours.ink, texts.title, 14, y + 21, width - 26, "600 13px");
     const [colour, font] = texts.value ? [colours.ink, "12px"] : [colours.soft, "11px"];
     const below = this.text(c, colour, texts.value || texts.facts, 14, y + 40, width - 26, font);
