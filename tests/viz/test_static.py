@@ -161,6 +161,16 @@ def test_a_compiled_function_shows_both_of_its_plans():
     assert sum("bytes" in note for note in model.after.notes) == 2
 
 
+def test_notebooks_show_compiled_functions_and_modules():
+    fast = wengert.compile(nn.Linear(2, 2))
+    assert fast._repr_html_() == "<pre>Linear has not been called.</pre>"
+    for _ in range(3):
+        fast(wengert.ones(1, 2))
+    assert "srcdoc" in fast._repr_html_() and "weight" in build(fast).names.values()
+    compiled, _ = training_step()
+    assert "srcdoc" in compiled._repr_html_()
+
+
 def loops():
     g = wengert.Graph("loops")
     x, a = g.input("x", shape=(3,)), g.input("a", shape=(3,))

@@ -253,6 +253,10 @@ class Compiled:
         self._cases.clear()
         warnings.warn(f"{text} It runs as it is written from now on.", stacklevel=4)
 
+    def _repr_html_(self):
+        """The interactive page of its graph, which notebooks show."""
+        return page_of(self)
+
     def explain(self):
         """What became of the calls so far, as text: plans with their steps and memory, or the reason why there are none."""
         if self.reason is not None:
@@ -280,6 +284,17 @@ class _Identity:
 
     def __hash__(self):
         return id(self.value)
+
+
+def page_of(compiled):
+    """What notebooks show of a compiled function or module: its page; before there is a plan, what became of the calls."""
+    from html import escape
+
+    from ..viz import picture
+
+    if compiled.plan is None:
+        return f"<pre>{escape(compiled.explain())}</pre>"
+    return picture(compiled, names={})._repr_html_()
 
 
 def self_name(fn):
@@ -312,6 +327,7 @@ class _Pair:
         halves = Halves(graph, joint, budget, exact)
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
         self.states = halves.states
+        self.whole, self.report = halves.whole, halves.report
         self.random = any(node.random for node in self.forward.graph.nodes)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 

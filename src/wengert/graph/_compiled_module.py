@@ -3,7 +3,7 @@
 import functools
 
 from ..nn.module import Module
-from ._compiled import Compiled
+from ._compiled import Compiled, page_of
 
 
 class CompiledModule(Module):
@@ -28,6 +28,15 @@ class CompiledModule(Module):
         # A copy compiles a copy of the module, not the module itself.
         made = self._compiled
         return CompiledModule, (self._orig_mod, made.fullgraph, made.memory_budget, made.exact)
+
+    @property
+    def plan(self):
+        """The plan that ran last, or was made last; None where there is none."""
+        return self._compiled.plan
+
+    def _repr_html_(self):
+        """The interactive page of its graph, which notebooks show."""
+        return page_of(self)
 
     def explain(self):
         """What became of the calls so far, as text."""

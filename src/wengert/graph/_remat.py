@@ -10,7 +10,6 @@ by the same operations, random ones with the same range of numbers, so every bit
 import heapq
 import math
 
-from ._graph import Node
 from ._needed import needed
 from .passes._rewrite import with_nodes
 
@@ -139,7 +138,9 @@ class Schedule:
             results = tuple([self._new(v) for v in originals])
         made = node
         if copied or inputs != node.inputs:
-            made = Node(node.op, inputs, node.attrs, results, node.scope, node.line, node.payload)
+            made = node.rewritten(inputs=inputs, results=results)
+        if copied and made.gradient_of is None:
+            made.gradient_of = originals[0]  # it is part of the backward pass of what it makes again
         self.nodes.append(made)
         if copied:
             self.copies.append(made)

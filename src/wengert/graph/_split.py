@@ -18,6 +18,7 @@ class Halves:
             gradients that there are.
         held: how many values the forward plan hands on.
         states: the tensors from outside that the backward plan reads.
+        whole, report: both passes as one graph, as recorded, and what optimisation made of it (see `Plan.report`).
     """
 
     def __init__(self, graph, joint, budget=None, exact=False):
@@ -30,7 +31,8 @@ class Halves:
         self._share(whole, graph)
         whole.inputs = [*graph.inputs, *joint.cotangents]
         whole.outputs = [*graph.outputs, *[("", v) for v in joint.found if v is not None]]
-        whole, report = optimise(whole, EXACT if exact else PASSES)
+        self.whole = whole
+        whole, self.report = optimise(whole, EXACT if exact else PASSES)
         if budget is None:
             self._build(whole)
         else:
@@ -39,7 +41,7 @@ class Halves:
             fitting = Fitting(whole, budget, self._build, scratch.sizes)
             self.forward.fitting = fitting
         self.forward.source = self.recorded
-        self.forward.report = [(name, n, [v for v in gone if v in self.first]) for name, n, gone in report]
+        self.forward.report = [(name, n, [v for v in gone if v in self.first]) for name, n, gone in self.report]
 
     def _share(self, half, graph):
         half.inputs, half.writes, half.grads = graph.inputs, graph.writes, graph.grads

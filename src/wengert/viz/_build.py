@@ -53,6 +53,8 @@ def build(x, *example, names=None):
         from ._build_graph import of_pair, of_plan
 
         compiled = _compiled(x)
+        if isinstance(x, CompiledModule):
+            named = _named({"module": x._orig_mod}) | named
         if compiled is not None and compiled.pair is not None:
             return of_pair(compiled.pair, named)
         return of_plan(x if compiled is None else compiled.plan, named)

@@ -37,49 +37,25 @@ def of_graph(graph, named=None, example=()):
 
 def of_plan(plan, named=None):
     """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups."""
-    model, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
-    return _beside(
-        model.run(plan.source.nodes, [v for _, v in plan.source.outputs]),
-        after.run(needed(plan.graph), [v for _, v in plan.graph.outputs]),
-        [(plan, model, after, "A run")],
-    )
+    before, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
+    model = before.run(plan.source.nodes, [v for _, v in plan.source.outputs])
+    model.after = after.run(needed(plan.graph), [v for _, v in plan.graph.outputs])
+    after.add_plan(plan, "A run")
+    model.passes = before.removed(plan.report)
+    return model
 
 
 def of_pair(pair, named=None):
     """The model of a compiled function whose results need gradients: its forward and its backward plan as one graph."""
     forward, backward, count = pair.forward, pair.backward, pair.count
-    built = []
-    for first, second, nodes in (
-        (forward.source, backward.source, lambda graph: graph.nodes),
-        (forward.graph, backward.graph, needed),
-    ):
-        build = _Build(first, named or {})
-        # What the forward plan hands over is an input of the other, under the number that it had when recorded.
-        ends = [v for _, v in first.outputs]
-        handed = dict(zip([v for _, v in forward.source.outputs[count:]], ends[count:], strict=True))
-        model = build.run([*nodes(first), *nodes(second)], ends[:count], second, handed)
-        built.append((build, model))
-    (before, model), (after, optimised) = built
-    whose = [(forward, before, after, "A run"), (backward, before, after, "Its backward pass")]
-    return _beside(model, optimised, whose)
-
-
-def _beside(model, after, plans):
-    """Puts the model of what runs beside that of what was recorded, with what passes removed and what runs together."""
-    model.after = after
-    removed_by = {}
-    for plan, before, built, which in plans:
-        of_value = {v: before.numbers.get(id(node)) for node in plan.source.nodes for v in node.results}
-        for name, _, removed in plan.report:
-            nodes = removed_by.setdefault(PASS_NAMES.get(name, name.replace("_", " ")), [])
-            nodes.extend(of_value[v] for v in removed if of_value.get(v) is not None)
-        built.add_steps(plan)
-        memory = plan.memory()
-        after.notes.append(
-            f"{which} uses {memory['arena']:,} bytes for {memory['values']} values; without sharing they would take "
-            f"{memory['without_reuse']:,}."
-        )
-    model.passes = [(name, nodes) for name, nodes in removed_by.items() if nodes]
+    before, after = _Build(pair.whole, named or {}), _Build(forward.graph, named or {})
+    given = set(pair.joint.cotangents)
+    model = before.run(pair.whole.nodes, [v for _, v in pair.whole.outputs[:count]], given)
+    nodes = [*needed(forward.graph), *needed(backward.graph)]
+    model.after = after.run(nodes, [v for _, v in forward.graph.outputs[:count]], given)
+    after.add_plan(forward, "The forward pass")
+    after.add_plan(backward, "The backward pass")
+    model.passes = before.removed(pair.report)
     return model
 
 
@@ -95,11 +71,14 @@ class _Build:
         self.step = 0
         self.regions = {}  # scope and name of a region -> how many there are
 
-    def run(self, nodes, outputs, backward=None, handed=None):
-        """The model of some nodes of the graph, and of a backward pass over the same values."""
+    def run(self, nodes, outputs, cotangents=()):
+        """The model of some nodes of the graph. cotangents: values that stand for the gradients of its results."""
         graph = self.graph
         for k, v in enumerate(graph.inputs):
-            self.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
+            if v not in cotangents:
+                self.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
+        for v in cotangents:
+            self.add_given(v, INPUT, "gradient of the result")
         for node in nodes:
             if node.op == "update":
                 self.name_states(node.payload)
@@ -108,13 +87,7 @@ class _Build:
                     self.readers.setdefault(v, tuple(node.scope))
         for v, state in graph.states.items():
             self.add_state(v, state)
-        made = {v for node in nodes for v in node.results}
-        for v in backward.inputs if backward is not None else ():
-            if v not in made and v not in self.places and v not in handed:
-                self.add_given(v, INPUT, "gradient of the result")
         for node in nodes:
-            for old in [v for v in node.values if handed and v not in self.places and v in handed]:
-                self.places[old] = self.find(handed[old], "the backward pass")
             self.add_node(node, graph, self.places)
         self.model.outputs.extend(self.find(v, "the outputs")[0] for v in outputs)
         for target, v in graph.writes.items():
@@ -284,8 +257,16 @@ class _Build:
 
     # ---- what is known of a run ---------------------------------------------------------------------------------
 
-    def add_steps(self, plan):
-        """The groups that a plan runs in one pass, and the times that it has measured."""
+    def removed(self, report):
+        """What each pass of an optimiser removed: pairs (name, nodes)."""
+        found = {}
+        for name, _, gone in report:
+            nodes = found.setdefault(PASS_NAMES.get(name, name.replace("_", " ")), [])
+            nodes.extend(self.places[v][0] for v in gone if self.places.get(v) is not None)
+        return [(name, list(dict.fromkeys(nodes))) for name, nodes in found.items() if nodes]
+
+    def add_plan(self, plan, which):
+        """The groups that a plan runs in one pass, the times that it has measured, and its memory."""
         model = self.model
         calls = [node for node in needed(plan.graph) if node.op not in LAID_OUT]
         for step, group in enumerate(plan.step_calls()):
@@ -297,6 +278,11 @@ class _Build:
                 ops = [node.op for node in members]
                 name = ", ".join(ops if len(ops) <= 4 else [*ops[:3], "…"]) + " in one pass"
                 model.groups.append((name, [self.numbers[id(node)] for node in members]))
+        memory = plan.memory()
+        model.notes.append(
+            f"{which} uses {memory['arena']:,} bytes for {memory['values']} values; without sharing they would take "
+            f"{memory['without_reuse']:,}."
+        )
 
     def add_values(self, example):
         """Runs the graph on inputs, and keeps what its nodes compute."""
