@@ -9,7 +9,7 @@ something else reads a value inside of the pattern, it stays as it is.
 from collections import Counter
 
 from .._gradients import Walk
-from .._graph import Graph, Node
+from .._graph import Graph
 from .._needed import needed
 from ._rewrite import substituted, with_nodes
 from ._view import Expected, View
@@ -192,7 +192,7 @@ class Edit:
         nodes = []
         for node in self.made.nodes:
             results = tuple([result if v == value else v for v in node.results])
-            nodes.append(Node(node.op, node.inputs, node.attrs, results, node.scope, node.line))
+            nodes.append(node.rewritten(results=results, gradient_of=like.gradient_of))
         return nodes
 
     def _emit_gradients(self, forward, gradient, sums, back):

@@ -1,7 +1,7 @@
 """Rows of one result each that stand for a row of several: computed by that one again, where several of them are there."""
 
 from ...ops import TABLE
-from .._graph import Node, infer
+from .._graph import infer
 from ._rewrite import with_nodes
 from ._view import key
 
@@ -33,9 +33,7 @@ def whole_rows(graph):
                 shapes.append(shape)
                 dtypes.append(dtype)
         instead.update((id(node), None) for node in parts)
-        instead[id(first)] = Node(
-            row.name, first.inputs, first.attrs, tuple(results), first.scope, first.line, first.payload
-        )
+        instead[id(first)] = first.rewritten(op=row.name, results=tuple(results))
     nodes = [instead.get(id(node), node) for node in graph.nodes]
     new = with_nodes(graph, [node for node in nodes if node is not None])
     new.shapes, new.dtypes = shapes, dtypes
