@@ -44,9 +44,7 @@ class Categorical(Distribution):
                 new.__dict__[name] = self.__dict__[name].expand((*batch_shape, self._num_events))
         new._param = new.__dict__["probs" if "probs" in self.__dict__ else "logits"]
         new._num_events = self._num_events
-        Distribution.__init__(new, batch_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch_shape)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self):

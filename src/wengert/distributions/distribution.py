@@ -98,9 +98,7 @@ class Distribution:
     def expand(self, batch_shape, _instance=None):
         """The same distribution with its batch expanded to another shape."""
         new = self._expanded_parameters(batch_shape, _instance)
-        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch_shape)
 
     # Classes whose parameters only have to be expanded name them in `_expanded`.
 
@@ -113,6 +111,12 @@ class Distribution:
                 value = self.__dict__[name]
                 event = tuple(value.shape[value.dim() - self._parameter_dims(name) :])
                 new.__dict__[name] = value.expand(tuple(batch_shape) + event)
+        return new
+
+    def _with_batch(self, new, batch_shape):
+        """Finishes a new instance of another batch: its shapes, without a validation of what was validated already."""
+        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
+        new._validate_args = self._validate_args
         return new
 
     def _parameter_dims(self, name):

@@ -43,9 +43,7 @@ class LKJCholesky(Distribution):
         new = self._get_checked_instance(LKJCholesky, _instance)
         new.dim = self.dim
         new.concentration = self.concentration.expand(tuple(batch_shape))
-        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch_shape)
 
     def sample(self, sample_shape=()):
         """The onion method: a row is a direction that is uniform on a sphere, of a beta-distributed squared length."""

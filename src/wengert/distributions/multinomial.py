@@ -3,13 +3,12 @@
 import wengert
 
 from . import constraints
+from ._categories import OverCategories
 from .binomial import Binomial
-from .categorical import Categorical
-from .distribution import Distribution
 from .utils import broadcast_all
 
 
-class Multinomial(Distribution):
+class Multinomial(OverCategories):
     """How often each category was drawn in `total_count` draws; the last dimension of the parameter is the event.
 
     Args:
@@ -24,6 +23,8 @@ class Multinomial(Distribution):
     """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _expanded = ()
+    _kept = ("total_count",)
 
     def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
         if not isinstance(total_count, int):
@@ -31,36 +32,11 @@ class Multinomial(Distribution):
                 f"Multinomial: expected total_count to be one int, got {type(total_count).__name__}."
             )
         self.total_count = total_count
-        self._categorical = Categorical(probs, logits, validate_args)
-        event = (self._categorical._num_events,)
-        super().__init__(self._categorical.batch_shape, event, validate_args=validate_args)
-
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(Multinomial, _instance)
-        new.total_count = self.total_count
-        new._categorical = self._categorical.expand(batch_shape)
-        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        super().__init__(probs, logits, validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self):
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self):
-        """Probabilities of the categories."""
-        return self._categorical.probs
-
-    @property
-    def logits(self):
-        """Logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self):
-        """The shape of the parameter that was given."""
-        return self._categorical.param_shape
 
     @property
     def mean(self):

@@ -6,7 +6,6 @@ import wengert
 
 from . import constraints
 from ._covariance import ByCovariance, count_given, mahalanobis
-from .distribution import Distribution
 
 
 class MultivariateNormal(ByCovariance):
@@ -49,9 +48,7 @@ class MultivariateNormal(ByCovariance):
         batch, event = tuple(batch_shape), tuple(self._event_shape)
         new.loc = self.loc.expand(batch + event)
         self._expand_matrix(new, batch)
-        Distribution.__init__(new, batch, event, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch)
 
     @property
     def mean(self):

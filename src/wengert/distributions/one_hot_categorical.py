@@ -3,43 +3,16 @@
 import wengert
 
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
+from ._categories import OverCategories
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OverCategories):
     """A one-hot vector whose 1 is drawn with given probabilities; arguments as for Categorical."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
-
-    def __init__(self, probs=None, logits=None, validate_args=None):
-        self._categorical = Categorical(probs, logits, validate_args)
-        count = self._categorical._num_events
-        super().__init__(self._categorical.batch_shape, (count,), validate_args=validate_args)
-
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(OneHotCategorical, _instance)
-        new._categorical = self._categorical.expand(batch_shape)
-        Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
-
-    @property
-    def probs(self):
-        """Probabilities of the categories."""
-        return self._categorical.probs
-
-    @property
-    def logits(self):
-        """Logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self):
-        """The shape of the parameter that was given."""
-        return self._categorical.param_shape
+    _expanded = ()
 
     def _one_hot(self, index):
         return wengert.nn.functional.one_hot(index, self._event_shape[0]).to(self.probs.dtype)

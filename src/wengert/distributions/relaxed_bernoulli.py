@@ -8,7 +8,7 @@ import wengert
 
 from . import constraints
 from ._probs import ProbsOrLogits
-from .transformed_distribution import TransformedDistribution
+from ._relaxed import Relaxed
 from .transforms import SigmoidTransform
 from .utils import broadcast_all, clamp_probs
 
@@ -44,7 +44,7 @@ class LogitRelaxedBernoulli(ProbsOrLogits):
         return temperature.log() + away + 2 * wengert.nn.functional.logsigmoid(-away)
 
 
-class RelaxedBernoulli(TransformedDistribution):
+class RelaxedBernoulli(Relaxed):
     """A number in (0, 1), nearer to 0 and 1 the lower the temperature; rounded, it is a Bernoulli sample.
 
     Args:
@@ -60,24 +60,8 @@ class RelaxedBernoulli(TransformedDistribution):
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
-    has_rsample = True
     _expanded = ()
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         base = LogitRelaxedBernoulli(temperature, probs, logits)
         super().__init__(base, SigmoidTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self):
-        """The temperature."""
-        return self.base_dist.temperature
-
-    @property
-    def logits(self):
-        """Log-odds."""
-        return self.base_dist.logits
-
-    @property
-    def probs(self):
-        """Probabilities of 1."""
-        return self.base_dist.probs

@@ -56,9 +56,7 @@ class TransformedDistribution(Distribution):
         whole = ComposeTransform(self.transforms)
         shape = tuple(whole.inverse_shape(tuple(batch_shape) + tuple(self.event_shape)))
         new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
-        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch_shape)
 
     @constraints.dependent_property(is_discrete=False)
     def support(self):

@@ -9,7 +9,6 @@ from . import constraints
 from ._covariance import ByCovariance, count_given, solved, squares
 from ._multigamma import multidigamma, multigammaln
 from .chi2 import Chi2
-from .distribution import Distribution
 from .exp_family import ExponentialFamily
 
 
@@ -70,9 +69,7 @@ class Wishart(ByCovariance, ExponentialFamily):
         batch = tuple(batch_shape)
         new.df = self.df.expand(batch)
         self._expand_matrix(new, batch)
-        Distribution.__init__(new, batch, self._event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+        return self._with_batch(new, batch)
 
     @property
     def _size(self):
