@@ -39,7 +39,7 @@ def _above(x, a):
     c, d = wengert.full_like(x, 1e300), 1 / b
     h = d
     n, change = 0, wengert.zeros_like(x)
-    while bool(((change - 1).abs() > 1e-16).any()) and n < 20000:
+    while bool(((change - 1).abs() > 1e-15).any()) and n < 20000:
         n += 1
         numerator = -n * (n - a)
         b = b + 2

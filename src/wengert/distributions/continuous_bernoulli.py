@@ -80,7 +80,8 @@ class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
             self._validate_sample(value)
         safe, p, _ = self._split()
         formula = (p**value * (1.0 - p) ** (1.0 - value) + p - 1.0) / (2.0 * p - 1.0)
-        return wengert.where(safe, formula, value).clamp(min=0.0, max=1.0)
+        inside = wengert.where(safe, formula, value)
+        return wengert.where(value <= 0, 0.0, wengert.where(value >= 1, 1.0, inside))
 
     def icdf(self, value):
         safe, p, _ = self._split()
