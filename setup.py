@@ -2,7 +2,8 @@
 
 Switches (environment): WENGERT_DEBUG=1 (bounds and invariant checks, no optimisation), WENGERT_SANITIZE=address,undefined,
 WENGERT_ANNOTATE=1 (annotated Cython as HTML in build/), WENGERT_JOBS=n (compilers at once; default: the CPUs).
-Objects of csrc/ do not depend on Python: they are kept in build/csrc-* and rebuilt when a file or a header changes.
+Objects are kept in build/, by the flags they were compiled with, and compiled again when their source or a header that
+they include has changed. Those of csrc/ do not depend on Python.
 """
 
 import hashlib
@@ -60,11 +61,13 @@ class Build(build_ext):
         compiler = self.compiler.compiler_so_cxx if hasattr(self.compiler, "compiler_so_cxx") else None
         cxx = shlex.split(os.environ.get("CXX", "")) or (compiler or ["c++"])[:1]
         self.check_tools(cxx)
-        objects = self.compile_csrc(cxx)
-        ext.extra_objects = [str(o) for o in objects]
-        # An object that changed must lead to a new link.
-        ext.depends = list(ext.depends) + [str(o) for o in objects]
-        print(f"wengert: compiling the Cython core ({time.time() - start:.0f} s so far)", flush=True)
+        version = subprocess.run([*cxx, "--version"], capture_output=True, text=True).stdout
+        key = hashlib.sha256(repr((cxx, version, COMMON, ISAS)).encode()).hexdigest()[:12]
+        ext.extra_objects = [str(o) for o in self.compile_csrc(cxx, ROOT / "build" / f"csrc-{key}")]
+        self.keep_core(ext, ROOT / "build" / f"core-{sys.implementation.cache_tag}-{key}")
+        todo = "compiling" if ext.sources else "linking"
+        print(f"wengert: {todo} the Cython core ({time.time() - start:.0f} s so far)", flush=True)
+        self.force = True  # times do not tell which objects a library was linked from, and a link takes a second
         super().build_extension(ext)
         print(f"wengert: built in {time.time() - start:.0f} s", flush=True)
 
@@ -83,11 +86,22 @@ class Build(build_ext):
                 "ships them."
             )
 
-    def compile_csrc(self, cxx):
+    def keep_core(self, ext, folder):
+        """Takes the core's object of an earlier build, if nothing that it was made from has changed."""
+        self.build_temp = str(folder)
+        source, target = self.core_files(ext)
+        ext.extra_compile_args = [*ext.extra_compile_args, "-MMD", "-MF", str(target.with_suffix(".d"))]
+        if not stale(source, target):
+            ext.sources = []
+            ext.extra_objects = [str(target), *ext.extra_objects]
+
+    def core_files(self, ext):
+        (source,) = ext.sources
+        (target,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
+        return Path(source), Path(target)
+
+    def compile_csrc(self, cxx, folder):
         """Compiles what changed; returns all object files."""
-        version = subprocess.run([*cxx, "--version"], capture_output=True, text=True).stdout
-        key = hashlib.sha256(repr((cxx, version, COMMON, ISAS)).encode()).hexdigest()[:12]
-        folder = ROOT / "build" / f"csrc-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         jobs = []
         for source in sorted((ROOT / "csrc").rglob("*.cpp")):
@@ -148,13 +162,12 @@ def core():
     except ImportError:
         stop("no Cython: pip install 'Cython>=3.1' 'setuptools>=77', or build with pip, which installs both.")
     parts = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "src/wengert/core").iterdir())]
-    headers = [str(p.relative_to(ROOT)) for p in sorted((ROOT / "csrc/include").rglob("*.h"))]
     extension = Extension(
         "wengert._core",
         ["src/wengert/_core.pyx"],
         language="c++",
         include_dirs=["csrc/include", "src/wengert/core"],
-        depends=parts + headers,
+        depends=parts,
         extra_compile_args=[
             *(f for f in COMMON if f != "-O3"),
             *([] if DEBUG else ["-O2"]),
@@ -172,7 +185,8 @@ def core():
         "nonecheck": DEBUG,
         "freethreading_compatible": False,
     }
-    return cythonize([extension], compiler_directives=directives, annotate=ANNOTATE, build_dir="build/cython")
+    folder = "build/cython-debug" if DEBUG else "build/cython"  # the directives are part of what Cython writes
+    return cythonize([extension], compiler_directives=directives, annotate=ANNOTATE, build_dir=folder)
 
 
 setup(ext_modules=core(), cmdclass={"build_ext": Build})
