@@ -14,55 +14,85 @@ namespace wg {
 namespace WG_NS {
 namespace {
 
-#if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
-
+// Written without branches but one for each block, so that it runs in vectors.
 index_t check_index(const std::int64_t* index, std::int64_t* out, index_t m, index_t n) {
-  for (index_t i = 0; i < m; ++i) {
-    const std::int64_t v = index[i], wrapped = v < 0 ? v + n : v;
-    if (WG_UNLIKELY(wrapped < 0 || wrapped >= n)) return i;
-    out[i] = wrapped;
+  constexpr index_t kStep = 1024;
+  for (index_t i0 = 0; i0 < m; i0 += kStep) {
+    const index_t end = m - i0 < kStep ? m : i0 + kStep;
+    std::uint64_t bad = 0;  // the sign bit: some value below 0 or above n - 1
+    for (index_t i = i0; i < end; ++i) {
+      const std::int64_t v = index[i], wrapped = v + (v < 0 ? n : 0);
+      out[i] = wrapped;
+      bad |= static_cast<std::uint64_t>(wrapped) |
+             (static_cast<std::uint64_t>(n) - 1 - static_cast<std::uint64_t>(wrapped));
+    }
+    if (WG_UNLIKELY(bad >> 63)) {
+      while (out[i0] >= 0 && out[i0] < n) ++i0;
+      return i0;
+    }
   }
   return -1;
 }
 
-WG_INLINE void copy_bytes(char* to, const char* from, index_t bytes) {
-  switch (bytes) {
-    case 1:
-      *to = *from;
-      break;
-    case 2:
-      __builtin_memcpy(to, from, 2);
-      break;
-    case 4:
-      __builtin_memcpy(to, from, 4);
-      break;
-    case 8:
-      __builtin_memcpy(to, from, 8);
-      break;
-    default:
-      __builtin_memcpy(to, from, static_cast<std::size_t>(bytes));
-  }
-}
-
-void gather_rows(const RowIndex& a) {
-  const char* src = static_cast<const char*>(a.src);
-  char* out = static_cast<char*>(a.out);
-  const index_t bytes = a.inner * a.item;
-  for_rows(a.outer * a.m, a.inner, [&](index_t r) {
-    copy_bytes(out + r * bytes, src + (r / a.m * a.n + a.index[r % a.m]) * bytes, bytes);
+// The m places of `outer` parts in stretches of about a part of parallel work: body(part, first, end).
+template <class Body>
+WG_INLINE void for_stretches(index_t outer, index_t m, index_t inner, Body body) {
+  if (outer <= 0 || m <= 0 || inner <= 0) return;
+  const index_t most = kPartElements / inner, step = most < 1 ? 1 : most < m ? most : m;
+  const index_t each = (m + step - 1) / step;
+  for_rows(outer * each, step * inner, [&](index_t r) {
+    const index_t o = each == 1 ? r : r / each, j = (r - o * each) * step;
+    body(o, j, m - j < step ? m : j + step);
   });
 }
 
-void scatter_rows(const RowIndex& a) {
+#if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
+
+// Rows of kBytes bytes; 0: of any size.
+template <index_t kBytes>
+void gather_rows_of(const RowIndex& a) {
   const char* src = static_cast<const char*>(a.src);
   char* out = static_cast<char*>(a.out);
-  const index_t bytes = a.inner * a.item;
+  const index_t bytes = kBytes ? kBytes : a.inner * a.item;
+  for_stretches(a.outer, a.m, a.inner, [&](index_t o, index_t first, index_t end) {
+    const char* from = src + o * a.n * bytes;
+    char* to = out + o * a.m * bytes;
+    for (index_t j = first; j < end; ++j)
+      __builtin_memcpy(to + j * bytes, from + a.index[j] * bytes, static_cast<std::size_t>(bytes));
+  });
+}
+
+template <index_t kBytes>
+void scatter_rows_of(const RowIndex& a) {
+  const char* src = static_cast<const char*>(a.src);
+  char* out = static_cast<char*>(a.out);
+  const index_t bytes = kBytes ? kBytes : a.inner * a.item;
   for_rows(a.outer, a.m * a.inner, [&](index_t o) {
-    for (index_t j = 0; j < a.m; ++j) {
-      copy_bytes(out + (o * a.n + a.index[j]) * bytes, src + (o * a.m + j) * bytes, bytes);
-    }
+    const char* from = src + o * a.m * bytes;
+    char* to = out + o * a.n * bytes;
+    for (index_t j = 0; j < a.m; ++j)
+      __builtin_memcpy(to + a.index[j] * bytes, from + j * bytes, static_cast<std::size_t>(bytes));
   });
 }
+
+#define WG_BY_SIZE(bytes, fn) \
+  switch (bytes) {            \
+    case 1:                   \
+      return fn<1>(a);        \
+    case 2:                   \
+      return fn<2>(a);        \
+    case 4:                   \
+      return fn<4>(a);        \
+    case 8:                   \
+      return fn<8>(a);        \
+    case 16:                  \
+      return fn<16>(a);       \
+    default:                  \
+      return fn<0>(a);        \
+  }
+void gather_rows(const RowIndex& a) { WG_BY_SIZE(a.inner * a.item, gather_rows_of) }
+void scatter_rows(const RowIndex& a) { WG_BY_SIZE(a.inner * a.item, scatter_rows_of) }
+#undef WG_BY_SIZE
 
 struct Words {  // an element of 16 bytes
   std::uint64_t word[2];
@@ -71,25 +101,32 @@ struct Words {  // an element of 16 bytes
 // Elements as plain words of their size.
 template <class U>
 void gather_words(const ElementIndex& a) {
-  const U* src = static_cast<const U*>(a.src);
-  U* out = static_cast<U*>(a.out);
-  for_rows(a.outer * a.m, a.inner, [&](index_t r) {
-    const U* from = src + r / a.m * a.n * a.inner;
-    const std::int64_t* index = a.index + r * a.inner;
-    for (index_t i = 0; i < a.inner; ++i) out[r * a.inner + i] = from[index[i] * a.inner + i];
+  for_stretches(a.outer, a.m, a.inner, [&](index_t o, index_t first, index_t end) {
+    const U* from = static_cast<const U*>(a.src) + o * a.n * a.inner;
+    U* to = static_cast<U*>(a.out) + o * a.m * a.inner;
+    const std::int64_t* index = a.index + o * a.m * a.inner;
+    if (a.inner == 1) {
+      for (index_t j = first; j < end; ++j) to[j] = from[index[j]];
+      return;
+    }
+    for (index_t j = first; j < end; ++j)
+      for (index_t i = 0; i < a.inner; ++i) to[j * a.inner + i] = from[index[j * a.inner + i] * a.inner + i];
   });
 }
 
 template <class U>
 void scatter_words(const ElementIndex& a) {
-  const U* src = static_cast<const U*>(a.src);
-  U* out = static_cast<U*>(a.out);
+  const index_t move = a.one_value ? 0 : 1;
   for_rows(a.outer, a.m * a.inner, [&](index_t o) {
-    U* to = out + o * a.n * a.inner;
-    for (index_t j = o * a.m; j < (o + 1) * a.m; ++j) {
-      const std::int64_t* index = a.index + j * a.inner;
-      for (index_t i = 0; i < a.inner; ++i) to[index[i] * a.inner + i] = src[a.one_value ? 0 : j * a.inner + i];
+    U* to = static_cast<U*>(a.out) + o * a.n * a.inner;
+    const U* from = static_cast<const U*>(a.src) + move * o * a.m * a.inner;
+    const std::int64_t* index = a.index + o * a.m * a.inner;
+    if (a.inner == 1) {
+      for (index_t j = 0; j < a.m; ++j) to[index[j]] = from[move * j];
+      return;
     }
+    for (index_t j = 0; j < a.m * a.inner; j += a.inner)
+      for (index_t i = 0; i < a.inner; ++i) to[index[j + i] * a.inner + i] = from[move * (j + i)];
   });
 }
 
@@ -129,26 +166,36 @@ index_t count_true(const void* mask, index_t n) {
   for (index_t i = 0; i < n; i += 255) {  // as many as a byte can count
     std::uint8_t part = 0;
     const index_t end = n - i < 255 ? n : i + 255;
-    for (index_t j = i; j < end; ++j) part = static_cast<std::uint8_t>(part + p[j]);
+    for (index_t j = i; j < end; ++j) part = static_cast<std::uint8_t>(part + (p[j] != 0));
     count += part;
   }
   return count;
 }
 
-void mask_to_index(const void* mask, std::int64_t* positions, index_t n) {
+// Every position is written, and kept by moving on only where the mask holds: nothing to mispredict.
+void mask_to_index(const void* mask, index_t n, std::int64_t* positions, index_t count) {
   const std::uint8_t* p = static_cast<const std::uint8_t*>(mask);
-  for (index_t i = 0; i < n; ++i) {
-    if (p[i]) *positions++ = i;
+  std::int64_t* const end = positions + count;
+  for (index_t i = 0; i < n && positions < end; ++i) {
+    *positions = i;
+    positions += p[i] != 0;
   }
+  while (positions < end) *positions++ = 0;  // the mask changed since it was counted
 }
 
+// The positions ascend, so the coordinates before the last move on by carrying, without a division for each.
 void unravel(const std::int64_t* positions, index_t count, const index_t* shape, int dims, std::int64_t* out) {
+  if (dims == 0) return;
+  const index_t last = shape[dims - 1];
+  std::int64_t at[kMaxDims] = {}, start = 0;  // the coordinates and the position of the current last line
   for (index_t i = 0; i < count; ++i) {
-    std::int64_t rest = positions[i];
-    for (int d = dims - 1; d >= 0; --d) {
-      out[i * dims + d] = rest % shape[d];
-      rest /= shape[d];
+    while (positions[i] - start >= last) {
+      start += last;
+      for (int d = dims - 2; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
     }
+    for (int d = 0; d < dims - 1; ++d) out[d] = at[d];
+    out[dims - 1] = positions[i] - start;
+    out += dims;
   }
 }
 
@@ -195,6 +242,14 @@ template <class T>
 void scatter_add_rows(const RowIndex& a) {
   const T* src = static_cast<const T*>(a.src);
   T* out = static_cast<T*>(a.out);
+  if (a.inner == 1) {
+    for_rows(a.outer, a.m, [&](index_t o) {
+      T* to = out + o * a.n;
+      const T* from = src + o * a.m;
+      for (index_t j = 0; j < a.m; ++j) to[a.index[j]] = Add::combine(to[a.index[j]], from[j]);
+    });
+    return;
+  }
   for_tiles(a.outer, a.m, a.inner, [&](index_t o, index_t c0, int w) {
     for (index_t j = 0; j < a.m; ++j) {
       T* to = out + (o * a.n + a.index[j]) * a.inner + c0;
@@ -208,13 +263,24 @@ template <class Op, class T>
 void scatter_combine(const ElementIndex& a) {
   const T* src = static_cast<const T*>(a.src);
   T* out = static_cast<T*>(a.out);
+  const index_t move = a.one_value ? 0 : 1;
+  if (a.inner == 1) {
+    for_rows(a.outer, a.m, [&](index_t o) {
+      T* to = out + o * a.n;
+      for (index_t j = o * a.m; j < (o + 1) * a.m; ++j) {
+        T* place = to + a.index[j];
+        *place = Op::combine(*place, src[move * j]);
+      }
+    });
+    return;
+  }
   for_tiles(a.outer, a.m, a.inner, [&](index_t o, index_t c0, int w) {
     T* to = out + o * a.n * a.inner + c0;
     for (index_t j = o * a.m; j < (o + 1) * a.m; ++j) {
       const index_t at = j * a.inner + c0;
       for (int l = 0; l < w; ++l) {
         T* place = to + a.index[at + l] * a.inner + l;
-        *place = Op::combine(*place, src[a.one_value ? 0 : at + l]);
+        *place = Op::combine(*place, src[move * (at + l)]);
       }
     }
   });
@@ -233,14 +299,15 @@ void* entry(Fn* f) {
 #define WG_SUMS(dt, T)                                                                                       \
   WG_ROW("scatter_add_rows", dt, scatter_add_rows<T>), WG_ROW("scatter_add", dt, (scatter_combine<Add, T>)), \
       WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>))
+#define WG_CHECK_INDEX WG_ROW("check_index", kInt64, check_index)
 #define WG_TYPED(dt, T)                                                  \
   WG_SUMS(dt, T), WG_ROW("scatter_amax", dt, (scatter_combine<Max, T>)), \
       WG_ROW("scatter_amin", dt, (scatter_combine<Min, T>))
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
-WG_UNIT(index, WG_TYPED(kFloat32, float), WG_TYPED(kFloat64, double))
+WG_UNIT(index, WG_CHECK_INDEX, WG_TYPED(kFloat32, float), WG_TYPED(kFloat64, double))
 #else
-WG_UNIT(index, WG_ROW("check_index", kInt64, check_index), WG_ROW("gather_rows", kInt64, gather_rows),
+WG_UNIT(index, WG_CHECK_INDEX, WG_ROW("gather_rows", kInt64, gather_rows),
         WG_ROW("scatter_rows", kInt64, scatter_rows), WG_ROW("gather", kInt64, gather),
         WG_ROW("scatter", kInt64, scatter), WG_ROW("count_true", kBool, count_true),
         WG_ROW("mask_to_index", kBool, mask_to_index), WG_ROW("unravel", kInt64, unravel),

@@ -185,8 +185,12 @@ static WG_NOINLINE void narrow_tile(index_t k, const T* a, index_t a_row, const 
     for (; p + kPiece <= k; p += kPiece) {
       alignas(64) T piece[R * L * kPiece];
       for (int i = 0; i < R * L; ++i) {
+        const T* from = a + i * a_row + p;
 #pragma GCC unroll 4
-        for (int t = 0; t < kPiece; t += L) S::store(piece + i * kPiece + t, S::load(a + i * a_row + p + t));
+        for (int t = 0; t < kPiece; t += L) {
+          __builtin_prefetch(from + kPiece + t);
+          S::store(piece + i * kPiece + t, S::load(from + t));
+        }
       }
       for (int t = 0; t < kPiece; t += Q) step(piece + t, kPiece, p + t);
     }

@@ -162,6 +162,35 @@ KeyOf<T> select_key(const T* row, index_t n, index_t k, KeyOf<T> flip, index_t* 
   return prefix;
 }
 
+// The k smallest of a row, in order: each element that beats the last one kept is put in its place. Blocks without
+// such an element, which soon are most, cost one pass in vectors.
+constexpr index_t kFewKept = 16;
+template <class T, class I>
+void keep_few(const T* row, index_t n, index_t k, KeyOf<T> flip, I* kept) {
+  using K = KeyOf<T>;
+  constexpr index_t kStep = 64;
+  index_t held = 0;
+  const auto offer = [&](index_t i) {
+    const K key = key_of(row[i]) ^ flip;
+    if (held == k && key >= kept[k - 1].key) return;
+    index_t j = held < k ? held++ : k - 1;
+    for (; j > 0 && kept[j - 1].key > key; --j) kept[j] = kept[j - 1];
+    kept[j] = {key, i};
+  };
+  index_t i = 0;
+  for (; i < n && (held < k || i % kStep); ++i) offer(i);
+  for (; i + kStep <= n; i += kStep) {
+    K least = ~K(0);
+    for (index_t l = 0; l < kStep; ++l) {
+      const K key = key_of(row[i + l]) ^ flip;
+      least = key < least ? key : least;
+    }
+    if (least < kept[k - 1].key)
+      for (index_t l = 0; l < kStep; ++l) offer(i + l);
+  }
+  for (; i < n; ++i) offer(i);
+}
+
 template <class T>
 bool topk(const void* x_, void* values_, std::int64_t* indices, index_t rows, index_t n, index_t k, bool largest) {
   using K = KeyOf<T>;
@@ -178,14 +207,19 @@ bool topk(const void* x_, void* values_, std::int64_t* indices, index_t rows, in
       return;
     }
     const T* row = x + r * n;
-    index_t below, found = 0;
-    const K last = select_key(row, n, k - 1, flip, &below);
-    index_t ties = k - below;
-    for (index_t i = 0; found < k; ++i) {
-      const K key = key_of(row[i]) ^ flip;
-      if (key < last || (key == last && ties-- > 0)) a[found++] = {key, i};
+    const I* s = a;
+    if (k <= kFewKept) {
+      keep_few(row, n, k, flip, a);
+    } else {
+      index_t below, found = 0;
+      const K last = select_key(row, n, k - 1, flip, &below);
+      index_t ties = k - below;
+      for (index_t i = 0; found < k; ++i) {
+        const K key = key_of(row[i]) ^ flip;
+        if (key < last || (key == last && ties-- > 0)) a[found++] = {key, i};
+      }
+      s = sort_items(a, a + k, k);
     }
-    const I* s = sort_items(a, a + k, k);
     for (index_t i = 0; i < k; ++i) {
       values[r * k + i] = row[s[i].pos];
       indices[r * k + i] = s[i].pos;

@@ -56,18 +56,27 @@ void ternary_loop(const void* a, const void* b, const void* c, void* out, index_
     run_tail<Op>(Array<M>{x}, v, w, y, n, scalars);
 }
 
+// c ? a : b by masks: a branch would keep the loop out of vectors, and be mispredicted at every other element.
+template <class T>
+WG_INLINE T choose(bool c, T a, T b) {
+  if constexpr (is_floating<T>)
+    return vm::select(c, a, b);
+  else
+    return static_cast<T>((a & -static_cast<T>(c)) | (b & ~-static_cast<T>(c)));
+}
+
 struct where_op {
   template <class T>
-  static WG_INLINE T at(bool mask, T b, T c) {
-    return mask ? b : c;
+  static WG_INLINE T at(std::uint8_t mask, T b, T c) {
+    return choose(mask != 0, b, c);
   }
 };
 // min(max(x, lo), hi): hi wins over lo, NaN of any of the three propagates.
 struct clamp_op {
   template <class T>
   static WG_INLINE T at(T x, T lo, T hi) {
-    T y = x > lo || x != x ? x : lo;
-    return y < hi || y != y ? y : hi;
+    const T y = choose((x > lo) | (x != x), x, lo);
+    return choose((y < hi) | (y != y), y, hi);
   }
 };
 // From the nearer end, so that w = 0 and w = 1 give a and b themselves.
@@ -106,7 +115,10 @@ struct sub_mul_op {
 #define WG_TERNARY_ENTRY(name, M, T)                            \
   {#name, kTernaryKernel, DTypeOf<T>::value, DTypeOf<T>::value, \
    reinterpret_cast<void*>(static_cast<TernaryFn>(ternary_loop<name##_op, M, T>))}
-#define WG_WHERE(T) WG_TERNARY_ENTRY(where, bool, T)
+#define WG_WHERE(T) WG_TERNARY_ENTRY(where, std::uint8_t, T)
+#define WG_WHERE_BOOL                     \
+  {"where", kTernaryKernel, kBool, kBool, \
+   reinterpret_cast<void*>(static_cast<TernaryFn>(ternary_loop<where_op, std::uint8_t, std::uint8_t>))}
 #define WG_SAME(name, T) WG_TERNARY_ENTRY(name, T, T)
 #define WG_FLOATS                                                                                         \
   WG_WHERE(float), WG_WHERE(double), WG_SAME(clamp, float), WG_SAME(clamp, double), WG_SAME(lerp, float), \
@@ -116,7 +128,7 @@ struct sub_mul_op {
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(ternary, WG_FLOATS)
 #else
-WG_UNIT(ternary, WG_FLOATS, WG_WHERE(bool), WG_WHERE(std::uint8_t), WG_WHERE(std::int8_t), WG_WHERE(std::int16_t),
+WG_UNIT(ternary, WG_FLOATS, WG_WHERE_BOOL, WG_WHERE(std::uint8_t), WG_WHERE(std::int8_t), WG_WHERE(std::int16_t),
         WG_WHERE(std::int32_t), WG_WHERE(std::int64_t), WG_SAME(clamp, std::uint8_t), WG_SAME(clamp, std::int8_t),
         WG_SAME(clamp, std::int16_t), WG_SAME(clamp, std::int32_t), WG_SAME(clamp, std::int64_t))
 #endif

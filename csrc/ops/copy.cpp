@@ -15,7 +15,7 @@ struct Words {  // an element of 16 bytes
 };
 
 template <class T>
-void copy_row(const char* src, index_t src_step, char* dst, index_t dst_step, index_t n) {
+WG_INLINE void copy_row(const char* src, index_t src_step, char* dst, index_t dst_step, index_t n) {
   for (index_t i = 0; i < n; ++i) {
     T v;
     std::memcpy(&v, src + i * src_step, sizeof(T));
@@ -27,6 +27,19 @@ void copy_row_any(int item, const char* src, index_t src_step, char* dst, index_
   if (src_step == item && dst_step == item) {
     std::memcpy(dst, src, static_cast<std::size_t>(n * item));
     return;
+  }
+  if (dst_step == -item) {  // from the other end
+    src += (n - 1) * src_step;
+    dst += (n - 1) * dst_step;
+    src_step = -src_step;
+    dst_step = item;
+  }
+  if (dst_step == item && (src_step == -item || src_step == 0)) {  // steps that the compiler knows make vectors
+    const bool back = src_step != 0;
+    if (item == 4)
+      return back ? copy_row<std::uint32_t>(src, -4, dst, 4, n) : copy_row<std::uint32_t>(src, 0, dst, 4, n);
+    if (item == 8)
+      return back ? copy_row<std::uint64_t>(src, -8, dst, 8, n) : copy_row<std::uint64_t>(src, 0, dst, 8, n);
   }
   switch (item) {
     case 1:
@@ -65,8 +78,74 @@ void copy_tiles(const char* src, index_t s_out, index_t s_in, char* dst, index_t
     }
 }
 
+#if defined(__clang__) || __GNUC__ >= 12
+constexpr bool kTurns = true;
+template <class T>
+struct Quarter;  // 16 bytes of T, and the turning of a square of them
+template <>
+struct Quarter<std::uint32_t> {
+  typedef std::uint32_t V __attribute__((vector_size(16)));
+  static WG_INLINE void turn(V* x) {
+    const V a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
+            b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    const V c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
+            d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+  }
+};
+template <>
+struct Quarter<std::uint64_t> {
+  typedef std::uint64_t V __attribute__((vector_size(16)));
+  static WG_INLINE void turn(V* x) {
+    const V a = __builtin_shufflevector(x[0], x[1], 0, 2);
+    x[1] = __builtin_shufflevector(x[0], x[1], 1, 3);
+    x[0] = a;
+  }
+};
+
+// A square of one cache line each way, turned: every line of the source is read once, whatever its step (lines a
+// power of two apart would push each other out), and every line of the result written once.
+template <class T>
+WG_INLINE void turn_square(const char* src, index_t s_in, char* dst, index_t d_out) {
+  using V = typename Quarter<T>::V;
+  constexpr int kSide = 64 / sizeof(T), kPart = 16 / sizeof(T);
+  alignas(64) T square[kSide * kSide];
+  for (int c = 0; c < kSide; c += kPart)
+    for (int r = 0; r < kSide; r += kPart) {
+      V x[kPart];
+      for (int i = 0; i < kPart; ++i) std::memcpy(&x[i], src + (c + i) * s_in + r * sizeof(T), 16);
+      Quarter<T>::turn(x);
+      for (int i = 0; i < kPart; ++i) std::memcpy(square + (r + i) * kSide + c, &x[i], 16);
+    }
+  for (int r = 0; r < kSide; ++r) std::memcpy(dst + r * d_out, square + r * kSide, 64);
+}
+#else
+constexpr bool kTurns = false;
+template <class T>
+void turn_square(const char*, index_t, char*, index_t) {}
+#endif
+
+// copy_tiles where the result is contiguous along the columns, for elements of 4 or 8 bytes.
+template <class T>
+void copy_turned(const char* src, index_t s_in, char* dst, index_t d_out, index_t rows, index_t cols) {
+  constexpr index_t kItem = sizeof(T), kSide = 64 / kItem;
+  const index_t r_whole = kTurns ? rows / kSide * kSide : 0, c_whole = kTurns ? cols / kSide * kSide : 0;
+  for (index_t r = 0; r < r_whole; r += kSide)
+    for (index_t c = 0; c < c_whole; c += kSide)
+      turn_square<T>(src + r * kItem + c * s_in, s_in, dst + r * d_out + c * kItem, d_out);
+  copy_tiles<T>(src + c_whole * s_in, kItem, s_in, dst + c_whole * kItem, d_out, kItem, r_whole, cols - c_whole);
+  copy_tiles<T>(src + r_whole * kItem, kItem, s_in, dst + r_whole * d_out, d_out, kItem, rows - r_whole, cols);
+}
+
 void copy_plane(int item, const char* src, index_t s_out, index_t s_in, char* dst, index_t d_out, index_t d_in,
                 index_t rows, index_t cols) {
+  if (s_out == item && d_in == item) {
+    if (item == 4) return copy_turned<std::uint32_t>(src, s_in, dst, d_out, rows, cols);
+    if (item == 8) return copy_turned<std::uint64_t>(src, s_in, dst, d_out, rows, cols);
+  }
   switch (item) {
     case 1:
       copy_tiles<std::uint8_t>(src, s_out, s_in, dst, d_out, d_in, rows, cols);

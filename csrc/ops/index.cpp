@@ -27,20 +27,24 @@ int checked_index(const OpCall& c, const Array& index, index_t n, bool wraps, Ar
   static const auto check = kernel_fn<CheckIndexFn>("check_index", kInt64);
   if (!array_new(out, kInt64, layout_contiguous(index.ndim(), index.shape())))
     return fail_memory(c.op->name, index.numel() * 8);
-  int status = copy_into(index, *out);
   auto* p = reinterpret_cast<std::int64_t*>(out->data());
   const index_t m = out->numel();
+  const bool direct = index.dtype == kInt64 && index.layout->contiguous;
+  int status = direct ? 0 : copy_into(index, *out);
+  const std::int64_t* from = direct ? reinterpret_cast<const std::int64_t*>(index.data()) : p;
   if (status == 0 && !wraps) {
-    for (index_t i = 0; i < m; ++i)
-      if (p[i] < 0) {
-        status = fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.",
-                      c.op->name, static_cast<long long>(n), static_cast<long long>(p[i]));
-        break;
-      }
+    std::int64_t signs = 0;
+    for (index_t i = 0; i < m; ++i) signs |= from[i];
+    if (signs < 0) {
+      index_t i = 0;
+      while (from[i] >= 0) ++i;
+      status = fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.",
+                    c.op->name, static_cast<long long>(n), static_cast<long long>(from[i]));
+    }
   }
   if (status == 0 && m > 0) {
-    index_t bad = check(p, p, m, n);
-    if (bad >= 0) status = index_error(c, wraps ? kIndexError : kRuntimeError, p[bad], n);
+    index_t bad = check(from, p, m, n);
+    if (bad >= 0) status = index_error(c, wraps ? kIndexError : kRuntimeError, p[bad] < 0 ? p[bad] - n : p[bad], n);
   }
   if (status < 0) array_unref(*out);
   return status;
@@ -504,7 +508,7 @@ int positions(OpCall& c, bool coordinates) {
   Array flat;
   if (!array_new(&flat, kInt64, layout_contiguous(1, &count))) return fail_memory(c.op->name, 8 * count);
   auto* at = reinterpret_cast<std::int64_t*>(flat.data());
-  mask_to_index(mask.data(), at, mask.numel());
+  mask_to_index(mask.data(), mask.numel(), at, count);
   array_unref(mask);
   if (!coordinates) {
     c.out[0] = flat;

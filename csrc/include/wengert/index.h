@@ -7,7 +7,7 @@
 namespace wg {
 
 // "check_index": out[i] = index[i], plus n where negative; out may be index. Returns -1, or the first position
-// whose value is outside [-n, n); what is written from there on is undefined.
+// whose value is outside [-n, n); what is written behind it is undefined.
 using CheckIndexFn = index_t (*)(const std::int64_t* index, std::int64_t* out, index_t m, index_t n);
 
 // "gather_rows": out [outer][m][inner] = rows index[m] of x [outer][n][inner].
@@ -37,10 +37,10 @@ struct ElementIndex {
 };
 using ElementIndexFn = void (*)(const ElementIndex&);
 
-// "count_true": how many of n bytes of a mask (0 or 1) are true. "mask_to_index": their positions, ascending.
+// "count_true": how many of n bytes of a mask are true. "mask_to_index": the positions of that many, ascending.
 using CountTrueFn = index_t (*)(const void* mask, index_t n);
-using MaskToIndexFn = void (*)(const void* mask, std::int64_t* positions, index_t n);
-// "unravel": coordinates [count][dims] of flat positions in an array of the given shape.
+using MaskToIndexFn = void (*)(const void* mask, index_t n, std::int64_t* positions, index_t count);
+// "unravel": coordinates [count][dims] of ascending flat positions in an array of the given shape.
 using UnravelFn = void (*)(const std::int64_t* positions, index_t count, const index_t* shape, int dims,
                            std::int64_t* coordinates);
 

@@ -55,12 +55,12 @@ struct QuickMin {
 template <class A>
 struct MaxOp {
   using Quick = QuickMax<A>;
-  WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
+  WG_INLINE A operator()(A a, A b) const { return (a > b) | (a != a) ? a : b; }
 };
 template <class A>
 struct MinOp {
   using Quick = QuickMin<A>;
-  WG_INLINE A operator()(A a, A b) const { return a != a ? a : Quick()(a, b); }
+  WG_INLINE A operator()(A a, A b) const { return (a < b) | (a != a) ? a : b; }
 };
 template <class Op, class = void>
 constexpr bool kHasQuick = false;
@@ -131,7 +131,19 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
       for (int l = 0; l < kLanes; ++l) acc[l] = op(acc[l], load(i + l));
     }
   }
-  for (int l = 0; i < end; ++i, ++l) acc[l] = op(acc[l], load(i));
+  int rest = 0;
+  for (; i + 16 <= end; i += 16, rest += 16) {
+    for (int l = 0; l < 16; ++l) acc[rest + l] = op(acc[rest + l], load(i + l));
+  }
+#if defined(WG_ISA_V3) || defined(WG_ISA_V4)
+  // A vector with masked loads: the wide loads that follow would wait for stores of single elements.
+  if (const index_t left = end - i; left > 0) {
+    A* to = acc + rest;
+    for (int l = 0; l < 16; ++l) to[l] = l < left ? op(to[l], load(i + l)) : to[l];
+  }
+#else
+  for (; i < end; ++i, ++rest) acc[rest] = op(acc[rest], load(i));
+#endif
   if (w == kLanes) {
     for (int l = 0; l < 32; ++l) acc[l] = op(acc[l], acc[l + 32]);
     for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], acc[l + 16]);
@@ -222,7 +234,8 @@ WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_
     for (int l = 0; l < w; ++l) v[l] = load(pos + l, l);
     pos += stride;
     --left;
-    if constexpr (kUnrolls<A>) {
+    // Not for extremes, where the compiler follows a NaN through all four with branches.
+    if constexpr (kUnrolls<A> && !kHasQuick<Op>) {
       for (; left >= 4; left -= 4, pos += 4 * stride) {
         for (int l = 0; l < w; ++l) {
           A a = op(v[l], load(pos + l, l));
