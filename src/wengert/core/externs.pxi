@@ -273,6 +273,7 @@ cdef extern from "tensor_type.h":
         PyObject* hooks
     void (*wg_node_release)(int32_t) noexcept
     void (*wg_tensor_gone)(TensorBody*) noexcept
+    PyObject* (*wg_context_held)(int32_t) noexcept
     void wg_track(object)
     void wg_open_tensor_type(PyTypeObject*, Py_ssize_t)
     vectorcallfunc wg_op_call

@@ -3,7 +3,8 @@
 #
 # Note [Custom functions]. A call of a custom function is one N_FUNCTION node, which owns the context object, and one
 # N_PICK node for each differentiable output. The context keeps arrays and nodes (Saved), never tensors of its own
-# graph: node slots are invisible to the collector, so a tensor there would be a cycle that is never freed.
+# graph: node slots are invisible to the collector, so a tensor there would be a cycle that is never freed. What the
+# user keeps in the context is seen by the collector through the function's result, where that alone holds the node.
 
 cdef class Saved:
     """A tensor that a custom function saved."""
@@ -105,6 +106,18 @@ cdef class FunctionContext:
         return tuple(out)
 
 
+cdef PyObject* context_held(int32_t pick) noexcept:
+    """The context of the function that `pick` is an output of, when nothing else refers to either node; or NULL."""
+    cdef int32_t function
+    if not n_flags[pick] & N_PICK or n_refs[pick] != 1:
+        return NULL
+    function = n_in0[pick]
+    return <PyObject*> n_owner[function] if n_refs[function] == 1 else NULL
+
+
+wg_context_held = context_held
+
+
 def record_function(FunctionContext context not None, list inputs, list outputs):
     """Records a custom function: `context.run_backward(grads)` will be called with a dict from the number of an output
     to its gradient, and must return one (or None) for each of `inputs`. Outputs that are None or not floating have no
@@ -147,6 +160,7 @@ def record_function(FunctionContext context not None, list inputs, list outputs)
             node_release(t.c.node)
         t.c.node = pick
         t.c.epoch += 1
+        wg_track(t)
         retain_again(t)
         if wg_watching:
             pick_recorded(pick, t)

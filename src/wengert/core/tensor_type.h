@@ -10,6 +10,7 @@
 struct TensorBody;
 static void (*wg_node_release)(int32_t);                       // set by nodes.pxi
 static void (*wg_tensor_gone)(struct TensorBody*);             // set by hooks.pxi: the node outlives its tensor
+static PyObject* (*wg_context_held)(int32_t);                  // set by functions.pxi: what the node alone keeps alive
 
 struct TensorBody {
   wg::Array array;
@@ -38,8 +39,9 @@ struct TensorBody {
 };
 
 // Note [Tensor and the collector]. A plain tensor cannot be part of a reference cycle: it is allocated with a
-// collector header but untracked. It becomes tracked when it gets a hook, an instance attribute, a gradient or a base;
-// instances of Python subclasses are tracked by their own allocation. Tracking every tensor would cost 4-5 ns each
+// collector header but untracked. It becomes tracked when it gets a hook, an instance attribute, a gradient or a base,
+// or is made by a custom function, whose context may hold it; instances of Python subclasses are tracked by their own
+// allocation. Tracking every tensor would cost 4-5 ns each
 // and make the collector walk all of them.
 static Py_ssize_t wg_body_offset;  // of the TensorBody inside the Python object
 static inline TensorBody* wg_body(PyObject* self) {
@@ -63,6 +65,7 @@ static int wg_tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(b->dict);
   Py_VISIT(b->base);
   Py_VISIT(b->hooks);
+  if (b->node >= 0) Py_VISIT(wg_context_held(b->node));
   return 0;
 }
 
