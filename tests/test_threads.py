@@ -83,6 +83,49 @@ print(codes, after == before)
     assert done.stdout.strip() == "[0, 0, 0] True", done.stderr[-2000:]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_fork_while_threads_compute():
+    """A child made while other threads are inside kernels and the allocator finds both in order."""
+    code = """
+import os, signal, threading
+import wengert
+from wengert import _core, nn
+_core.set_threads(2)
+x = wengert.ones(400, 400)
+want = x.tanh().sum().item()
+stop = False
+
+def busy(k):
+    model = nn.Linear(64, 64)
+    while not stop:
+        if k % 2:
+            (x @ x).sum()
+        else:
+            model(x[:, :64]).tanh().sum().backward()
+
+threads = [threading.Thread(target=busy, args=(k,)) for k in range(4)]
+for t in threads:
+    t.start()
+codes = []
+for _ in range(10):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)  # a child that hangs is killed
+        ok = all(wengert.ones(n * 1000).sum().item() == n * 1000 for n in range(1, 60))
+        leaf = wengert.ones(300, 300).requires_grad_()
+        (leaf @ leaf).sum().backward()
+        ok = ok and leaf.grad.sum().item() == 2 * 300.0**3 and x.tanh().sum().item() == want
+        os._exit(0 if ok else 1)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+stop = True
+for t in threads:
+    t.join()
+print(codes)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == str([0] * 10), (done.stdout, done.stderr[-2000:])
+
+
 def in_threads(n, function):
     failures = []
 
