@@ -10,9 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import budgets, compare, harness  # noqa: E402
+from benchmarks import budgets, compare, harness, sweep  # noqa: E402
 from benchmarks.harness import Mismatch, Options, Row, SelfTimed  # noqa: E402
 from benchmarks.rows import all_rows  # noqa: E402
+from benchmarks.sweep_cases import CASES  # noqa: E402
 from benchmarks.table import duration  # noqa: E402
 
 # Too long or too large for a test; ``python -m benchmarks`` checks them before it times them.
@@ -30,6 +31,14 @@ def _light(row):
 def test_row_agrees_with_its_reference(row):
     steps, reasons = harness._prepare(row, _QUICK)
     assert "wengert" in steps, reasons
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_op_of_the_sweep_agrees_with_torch(name):
+    pytest.importorskip("torch")
+    for row in sweep.rows([name], [400]):
+        steps, reasons = harness._prepare(row, Options(peers=frozenset(("wengert", "torch"))))
+        assert len(steps) == 2, reasons
 
 
 def test_names_of_rows_are_unique_and_known_to_the_budgets():
