@@ -518,8 +518,8 @@ def _triangle(x, diagonal, lower):
     if x.dim() < 2:
         raise RuntimeError(f"{'tril' if lower else 'triu'}: expected at least 2 dimensions, got {x.dim()}.")
     rows, columns = x.shape[-2], x.shape[-1]
-    row = _reshape(_core.from_data(list(range(diagonal, rows + diagonal)), _int64), (rows, 1))
-    column = _core.from_data(list(range(columns)), _int64)
+    row = _reshape(_core.make_arange(diagonal, rows + diagonal), (rows, 1))
+    column = _core.make_arange(columns)
     return OPS["where"](column <= row if lower else column >= row, x, False if x.dtype == DTYPES["bool"] else 0)
 
 
