@@ -1,7 +1,10 @@
 """Distributions at their edges beside torch's: values outside the support, plain numbers, errors, mixtures, file names."""
 
+import copy
 import importlib
+import inspect
 import math
+import pickle
 import pkgutil
 
 import numpy as np
@@ -268,3 +271,59 @@ def test_every_class_is_in_the_cases():
     kinds = {n for n in theirs.__all__ if isinstance(getattr(theirs, n), type)}
     kinds = {n for n in kinds if issubclass(getattr(theirs, n), theirs.Distribution)}
     assert kinds - tested == {"Distribution", "ExponentialFamily"}
+
+
+def signature(function):
+    return [(p.name, p.kind) for p in inspect.signature(function).parameters.values()]
+
+
+@pytest.mark.parametrize("name", theirs.__all__)
+def test_signatures_are_torchs(name):
+    """Every public method takes torch's arguments, in torch's order."""
+    mine, other = getattr(ours, name), getattr(theirs, name)
+    if not isinstance(other, type):
+        return
+    for method in ("__init__", *(m for m in dir(other) if not m.startswith("_"))):
+        there = getattr(other, method)
+        assert hasattr(mine, method), method
+        if inspect.isfunction(there) and (name, method) != ("CorrCholeskyTransform", "log_abs_det_jacobian"):
+            assert signature(getattr(mine, method)) == signature(there), method
+
+
+@every_case
+def test_copies_and_pickles(name, parameters, values):
+    d = of(0, name)(**{k: values_of(0, v) if isinstance(v, np.ndarray) else v for k, v in parameters.items()})
+    x = values_of(0, values)
+    shown, copies = repr(d), (copy.deepcopy(d), pickle.loads(pickle.dumps(d)))
+    for same in copies:
+        assert repr(same) == shown and repr(same.support) == repr(d.support)
+        assert wengert.equal(same.log_prob(x), d.log_prob(x))
+
+
+@every_case
+def test_second_derivatives(name, parameters, values):
+    """Gradients of gradients of log_prob, for the parameters, by differences of gradients."""
+    if np.asarray(values).dtype == np.float32 or name in ("Wishart", "MultivariateNormal", "LKJCholesky"):
+        pytest.skip("not in float32; matrices have constraints that a step would leave")
+    d, leaves = made(0, name, parameters)
+    value = d.log_prob(values_of(0, values)).sum()
+    first = wengert.autograd.grad(value, leaves, create_graph=True, allow_unused=True)
+    total = sum((g * g).sum() for g in first if g is not None)
+    if not getattr(total, "requires_grad", False):
+        return
+    second = wengert.autograd.grad(total, leaves, allow_unused=True)
+    names = [k for k, v in parameters.items() if isinstance(v, np.ndarray)]
+    step, rng = 1e-6, np.random.default_rng(0)
+    directions = {k: np.asarray(0.1 * rng.standard_normal(parameters[k].shape)) for k in names}
+    if name == "Binomial" and "total_count" in names:
+        directions["total_count"] *= 0  # whole numbers
+
+    def squared(sign):
+        moved = {k: np.asarray(v + sign * step * directions[k]) if k in names else v for k, v in parameters.items()}
+        e, inner = made(0, name, moved)
+        grads = wengert.autograd.grad(e.log_prob(values_of(0, values)).sum(), inner, allow_unused=True)
+        return sum((g * g).sum().item() for g in grads if g is not None)
+
+    wanted = (squared(1) - squared(-1)) / (2 * step)
+    found = sum((g.numpy() * directions[k]).sum() for k, g in zip(names, second, strict=True) if g is not None)
+    assert found == pytest.approx(wanted, rel=1e-4, abs=1e-4)
