@@ -46,6 +46,10 @@ class _Contributions(Walk):
         self.depends -= cut
         self.ends = {v: [] for v in ends}
 
+    def append(self, op, inputs, attrs, node):
+        # What is found are nodes of the graph, which stay as they are.
+        return self.graph.apply(op, inputs, attrs).results
+
     def add(self, value, gradient, node):
         super().add(value, gradient, node)
         if value in self.ends:

@@ -133,7 +133,7 @@ class Expected:
 
 
 class _Imagined:
-    __slots__ = ("attrs", "gradient_of", "inputs", "op", "results")
+    __slots__ = ("attrs", "inputs", "op", "results")
 
     def __init__(self, op, inputs, attrs, results):
         self.op, self.inputs, self.attrs, self.results = op, inputs, attrs, results
