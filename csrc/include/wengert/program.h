@@ -34,6 +34,7 @@ struct Save {
 struct Program {
   std::int32_t refs = 1;
   const OpInfo* op = nullptr;  // the op whose rule this is; null for a plan
+  std::uint64_t absent = 0;    // operands that the op was called without, among the first 64
   int nregs = 0;
   int given = 0;                 // registers 0 … given-1 belong to the caller
   std::vector<Array> constants;  // registers given, given+1, …

@@ -247,6 +247,7 @@ cdef extern from "wengert/program.h" namespace "wg" nogil:
     cppclass Program:
         int32_t refs
         const OpInfo* op
+        uint64_t absent
         int nregs
         int given
         vector[Array] constants

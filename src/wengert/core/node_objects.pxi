@@ -141,6 +141,34 @@ cdef class Node:
                 out[p.saves[k].operand] = item_of(a, 0)
         return out
 
+    @property
+    def saved_operands(self):
+        """The operands that the gradient rule keeps: a dict from place to tensor (without history) or Python number.
+
+        Raises:
+            RuntimeError: one was changed in place since.
+        """
+        cdef dict out = {}
+        cdef Program* p = n_prog[self.i]
+        cdef Array* a
+        cdef int k
+        if p == NULL or n_flags[self.i] & (N_LEAF | N_FUNCTION | N_PICK | N_FREED | N_PACKED):
+            return out
+        for k in range(<int> p.saves.size()):
+            a = node_saved(self.i, k)
+            if p.saves[k].operand < n_nin[self.i] and a.layout != NULL and not p.saves[k].shape_only:
+                check_saved(self.i, a)
+                out[p.saves[k].operand] = borrowed_tensor(a)
+        return out
+
+    @property
+    def absent_operands(self):
+        """The places of operands that the op was called without."""
+        cdef int k
+        if n_prog[self.i] == NULL or n_flags[self.i] & (N_LEAF | N_FUNCTION | N_PICK):
+            return ()
+        return tuple([k for k in range(n_nin[self.i]) if k < 64 and n_prog[self.i].absent >> k & 1])
+
     def make_notes(self):
         """The node's notes, made where there are none."""
         return notes_of(self.i)

@@ -306,6 +306,8 @@ cdef Program* find_program(Entry e, int64_t mask, const Attr* attr, Array* ins, 
         traced = trace_rule(e.row, mask, attrs, shapes, nin, absent)
         holder = ProgramHolder()
         holder.p = build_program(traced, e.info)
+        for j in absent:
+            holder.p.absent |= <uint64_t> 1 << j
         if traced.fixed:
             key = (mask, None, shapes, nin, absent)
             if shapes is None and nin <= SMALL and not e.variadic:

@@ -112,6 +112,8 @@ def differences(a, b):
                 m.say(f"{what} {k}", _shown(a, v), _shown(b, w))
     if repr(a.structure) != repr(b.structure) or not _same(sorted(a.fixed.items()), sorted(b.fixed.items())):
         m.say("results", f"{a.structure!r}", f"{b.structure!r}")
+    if a.repeats != b.repeats:
+        m.say("random numbers", *["repeated" if g.repeats else "drawn" for g in (a, b)])
     while m.todo:
         m.value(*m.todo.pop())
     dead = [

@@ -32,7 +32,7 @@ class Editing:
         for name in ("shapes", "dtypes", "names", "inputs", "states", "outputs", "writes", "grads", "fixed"):
             setattr(made, name, type(getattr(self, name))(getattr(self, name)))
         made.symbols, made.guards = list(self.symbols), list(self.guards)
-        made.structure = self.structure
+        made.structure, made.repeats = self.structure, self.repeats
         return made
 
     # ---- looking --------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ class Editing:
                     f"depends on {self.label(v)}. Add it to the inputs."
                 )
         made = type(self)(name or f"part of {self.name}")
-        made.symbols, made.guards = list(self.symbols), list(self.guards)
+        made.symbols, made.guards, made.repeats = list(self.symbols), list(self.guards), self.repeats
         numbers = {}
         for v in starts:
             numbers[v] = made.add_input(self.shapes[v], self.dtypes[v], self.names.get(v, ""))

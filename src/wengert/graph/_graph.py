@@ -5,6 +5,7 @@ from ..ops import TABLE
 from ._by_hand import ByHand
 from ._editing import Editing
 from ._files import InText
+from ._from_tape import FromTape
 from ._symbols import agree, evaluate, readable, second, symbolic
 
 
@@ -96,7 +97,7 @@ class State:
         return self.tensor.grad if self.kind == "grad" else self.tensor
 
 
-class Graph(ByHand, Editing, InText):
+class Graph(ByHand, Editing, InText, FromTape):
     """Operations over numbered values, defined before they run.
 
     Attributes:
@@ -114,6 +115,7 @@ class Graph(ByHand, Editing, InText):
             (place -> value); None: a list, or the one output.
         symbols: the names of sizes that are known when the graph runs.
         guards: comparisons of such sizes that building the graph has relied on.
+        repeats: whether random operations repeat the numbers that their attributes tell, instead of drawing new ones.
     """
 
     def __init__(self, name="graph"):
@@ -131,6 +133,7 @@ class Graph(ByHand, Editing, InText):
         self.fixed = {}
         self.symbols = []
         self.guards = []
+        self.repeats = False
         self._plan = None
         self._frame = None
         self._recordings = []

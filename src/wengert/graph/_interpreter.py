@@ -60,7 +60,7 @@ class Interpreter:
                     out = run(operands)
                 else:
                     attrs = node.attrs
-                    if node.random:
+                    if node.random and not graph.repeats:
                         drawn = ranges.get(attrs[-2:])
                         if drawn is None:
                             drawn = ranges[attrs[-2:]] = _core.reserve_range(entry, operands, attrs)[-2:]

@@ -122,6 +122,8 @@ class Plan:
         for target, v in graph.writes.items():
             core.write(place[target], place[v])
         core.finish(len(graph.inputs), fuse)
+        if graph.repeats:
+            core.preset({node.attrs[-2:]: node.attrs[-2:] for node in wanted if node.random})
         del self._stale, self._fresh, self._lookers
         return core.arena_bytes
 

@@ -83,6 +83,8 @@ def to_text(graph, indent=""):
         lines.append(
             f"guard {left} {_COMPARISONS[guard.op]} {right} {literal(guard.outcome)} {literal(guard.line)}"
         )
+    if graph.repeats:
+        lines.append("repeats")
     for v in graph.inputs:
         lines.append(f"%{v} = input {json.dumps(graph.names.get(v, ''))}: {spec(graph, v)}")
     keys = state_keys(graph)
@@ -278,6 +280,8 @@ class _Reader:
             if op is None:
                 raise ParseError(f"parse: expected a comparison among {', '.join(words)}.")
             graph.guards.append(Guard(left, op, self.literal(), bool(self.literal()), self.literal()))
+        elif word == "repeats":
+            graph.repeats = True
         elif word == "output":
             name = self.string()
             self.take("=")
