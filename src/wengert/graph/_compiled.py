@@ -326,7 +326,7 @@ class _Pair:
         self.count = len(graph.outputs)
         halves = Halves(graph, joint, budget, exact)
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
-        self.states = halves.states
+        self.states, self.found = halves.states, halves.found
         self.whole, self.report = halves.whole, halves.report
         self.random = any(node.random for node in self.forward.graph.nodes)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
@@ -372,7 +372,7 @@ class _Planned(Function):
             return (None, None, None, *_Planned.differentiable(ctx, seeds))
         pair.backward.preset(ctx.ranges)
         found = iter(pair.backward.outputs([*held, *seeds, *ctx.again]))
-        return (None, None, None, *[None if v is None else next(found) for v in pair.joint.found])
+        return (None, None, None, *[None if v is None else next(found) for v in pair.found])
 
     @staticmethod
     def differentiable(ctx, seeds):

@@ -6,7 +6,7 @@ from ._budget import Fitting, heavy
 from ._graph import Graph
 from ._needed import needed
 from ._plan import Plan
-from .passes import EXACT, PASSES, optimise
+from .passes import EXACT, PASSES, optimise, rounding
 
 
 class Halves:
@@ -16,7 +16,7 @@ class Halves:
         forward: its outputs are those of the graph, then the values that the backward plan reads (`held`).
         backward: takes the values held, the gradients of the results, and the inputs of the graph in `again`; it gives the
             gradients that there are.
-        held: how many values the forward plan hands on.
+        found: for each of `joint.wrt` the value of what flows to it; None where an earlier one of the same tensor has it all.
         states: the tensors from outside that the backward plan reads.
         whole, report: both passes as one graph, as recorded, and what optimisation made of it (see `Plan.report`).
     """
@@ -32,7 +32,7 @@ class Halves:
         whole.inputs = [*graph.inputs, *joint.cotangents]
         whole.outputs = [*graph.outputs, *[("", v) for v in joint.found if v is not None]]
         self.whole = whole
-        whole, self.report = optimise(whole, EXACT if exact else PASSES)
+        whole, self.report = self._optimised(whole, exact)
         if budget is None:
             self._build(whole)
         else:
@@ -42,6 +42,21 @@ class Halves:
             self.forward.fitting = fitting
         self.forward.source = self.recorded
         self.forward.report = [(name, n, [v for v in gone if v in self.first]) for name, n, gone in self.report]
+
+    def _optimised(self, whole, exact):
+        """The graph after the passes, and what each did.
+
+        A tensor takes what flows to it from several operations one by one, in an order that is part of the bits. Patterns
+        see one sum for each tensor. Where they have replaced something, sums that they left alone are taken apart again.
+        """
+        self.found = self.joint.found
+        if not exact:
+            sums = _Sums(whole, self.joint, self.count)
+            made, report = optimise(sums.graph, PASSES)
+            if rounding(report):
+                self.found = sums.apart(made)
+                return made, report
+        return optimise(whole, EXACT)
 
     def _share(self, half, graph):
         half.inputs, half.writes, half.grads = graph.inputs, graph.writes, graph.grads
@@ -79,6 +94,47 @@ class Halves:
             self.backward.build(backward, fences)
         between = sum(math.prod(whole.shapes[v]) * whole.dtypes[v].itemsize for v in held)
         return self.forward.memory()["arena"] + self.backward.memory()["arena"] + between
+
+
+class _Sums:
+    """A graph in which the gradients of each tensor are one sum."""
+
+    def __init__(self, whole, joint, count):
+        self.joint, self.count = joint, count
+        self.graph = graph = part(whole, list(whole.nodes))
+        graph.inputs, graph.writes, graph.grads = whole.inputs, whole.writes, whole.grads
+        graph.structure, graph.fixed = whole.structure, whole.fixed
+        graph.shapes, graph.dtypes = list(whole.shapes), list(whole.dtypes)
+        self.parts = {}  # tensor -> what flows to it
+        for t, v in zip(joint.wrt, joint.found, strict=True):
+            self.parts.setdefault(t, []).append(v)
+        self.added = set()
+        totals = [self._total(values) for values in self.parts.values()]
+        graph.outputs = [*whole.outputs[:count], *[("", v) for v in totals]]
+
+    def _total(self, values):
+        total = values[0]
+        for v in values[1:]:
+            total = self.graph.apply("add", [total, v], scope=("backward",)).results[0]
+            self.added.add(total)
+        return total
+
+    def apart(self, made):
+        """Gives the graph after the passes outputs of its own for what is still a sum of ours; returns `Halves.found`."""
+        maker = made.producers()
+        found, rest = [], {}
+        for (t, values), (_, total) in zip(self.parts.items(), made.outputs[self.count :], strict=True):
+            now, top = [], total
+            while top in self.added:
+                top, last = maker[top].inputs
+                now.append(last)
+            now = [top, *now[::-1]]
+            rest[t] = iter(now if len(now) == len(values) else [total] + [None] * (len(values) - 1))
+        for t in self.joint.wrt:
+            found.append(next(rest[t]))
+        made.outputs = [*made.outputs[: self.count], *[("", v) for v in found if v is not None]]
+        made.nodes = needed(made)
+        return found
 
 
 def part(graph, nodes):
