@@ -130,6 +130,10 @@ def test_anomaly_names_the_line():
             y.sum().backward()
     with autograd.set_detect_anomaly(True):
         x.exp().sum().backward()
+        y = x.sqrt()
+        y.grad_fn.register_hook(lambda after, before: None)
+        with pytest.raises(RuntimeError, match=r"SqrtBackward0.*test_passes\.py"):
+            y.sum().backward()
     assert not w.is_anomaly_enabled()
 
 

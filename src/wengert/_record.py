@@ -22,6 +22,7 @@ CO_OPTIMIZED = 1  # inspect.CO_OPTIMIZED: code with fast locals, which functions
 ONLY_THE_FRAMES = (
     3  # references to a frame's dict of variables: the frame's, ours, and that of the call that counts
 )
+ANOMALY = "wengert.autograd.anomaly_mode"  # which opens recordings for its user
 LOOKED_THROUGH = 1000  # entries of a list or dict that are looked through for the name of a leaf
 
 _local = threading.local()
@@ -56,7 +57,7 @@ def _watch(notes, node, operands, value):
 def _opening_frame():
     """The frame of the user's `with`."""
     frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == "contextlib":
+    while frame.f_back is not None and frame.f_globals.get("__name__") in ("contextlib", ANOMALY):
         frame = frame.f_back
     return frame
 

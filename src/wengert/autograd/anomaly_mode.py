@@ -16,10 +16,11 @@ class _Anomaly:
 class detect_anomaly(_Anomaly):
     """Backward passes inside raise at the first NaN gradient and name the line that recorded the operation.
 
-    Run the forward pass inside as well: that is where lines are remembered. Both become slower.
+    Run the forward pass inside as well: that is where lines are remembered, and all else that `wengert.record` notes, so
+    that `wengert.viz` shows values and gradients of a graph made here. Both become slower.
 
     Args:
-        check_nan: False only remembers lines (they appear in the errors of the backward pass).
+        check_nan: False only records (lines appear in the errors of the backward pass).
 
     Raises:
         RuntimeError: in a backward pass inside, where a gradient becomes NaN.
@@ -38,11 +39,23 @@ class detect_anomaly(_Anomaly):
     def __init__(self, check_nan=True):
         self._level = 2 if check_nan else 1
         self._before = []
+        self._recordings = []
+
+    def __enter__(self):
+        from .._record import record
+
+        super().__enter__()
+        self._recordings.append(record())
+        self._recordings[-1].__enter__()
+
+    def __exit__(self, kind, value, trace):
+        self._recordings.pop().__exit__(kind, value, trace)
+        super().__exit__(kind, value, trace)
 
 
 class set_detect_anomaly(_Anomaly):
     """Switches the search for NaN on or off at once; as a context manager it is switched back at the end of the
-    block.
+    block. Of what `detect_anomaly` records, only lines are.
 
     Args:
         mode: on or off.

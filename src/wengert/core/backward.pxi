@@ -437,6 +437,8 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
         return 0
     if n_flags[i] & N_HOOKS and has_node_hooks(i):
         backward_replayed(s, o, i, t, keep)
+        if anomaly_mode > 1:
+            check_anomaly_results(i, s, o)
         return 0
     array_ref(g)   # hooks may have kept the tensor: the rule must not take over its memory
     try:

@@ -41,7 +41,7 @@ function cellDetails(page, i) {
   if (graph.partials.has(i)) children.push(make("h3", {}, "Adds up"), facts(graph.partials.get(i).map(([step, text]) => [`step ${step}, from ${graph.title_(graph.running(step).cell)}`, text])));
   if (graph.beside[i] >= 0) children.push(...links(page, "Part of the gradient of", [[graph.beside[i], ""]]));
   children.push(...links(page, "Its gradient rule runs as", [...graph.behind.from(i)].map((k) => [k, ""])));
-  if (graph.rules[graph.op[i]]) children.push(make("h3", {}, "Gradient rule"), make("pre", {}, graph.rules[graph.op[i]]));
+  if (graph.rules[graph.op[i]] && graph.kind[i] !== GRADIENT) children.push(make("h3", {}, "Gradient rule"), make("pre", {}, graph.rules[graph.op[i]]));
   children.push(...links(page, "Reads", [...graph.in.from(i)].map((e) => [graph.source[e], graph.flows[e] || !graph.mirrored ? "" : "no gradient"])));
   children.push(...links(page, "Read by", [...graph.out.from(i)].map((e) => [graph.target[e], `operand ${graph.place[e]}`])));
   return children;
@@ -102,7 +102,7 @@ function groupDetails(page, k) {
   const act = make("button", { id: "open-group", onclick: () => page.enter(k) }, open ? "Close" : "Open");
   const inside = [...graph.inGroup.from(k)].map((i) => [i, ""]);
   const groups = make("ol");
-  for (const inner of graph.groupsIn.from(k)) {
+  for (const inner of graph.groupsIn.from(k).sort((a, b) => g.low[a] - g.low[b])) {
     groups.append(make("li", {}, make("button", { onclick: () => page.choose({ group: inner }, true) }, make("span", {}, graph.groupTitle(inner)),
       make("span", { class: "soft" }, `${g.size[inner]} nodes`))));
   }

@@ -468,7 +468,7 @@ class View extends Painter {
     }
     const x = b.x * z + this.dx, y = b.y * z + this.dy;
     c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    this.plate(c, x - 3, y - 3, b.w * z + 6, b.h * z + 6, 7 * b.s * z + 3, null, colour, width);
+    this.plate(c, x - 3, y - 3, b.w * z + 6, b.h * z + 6, Math.min(7 * b.s * z, 10) + 3, null, colour, width);
   }
 
   paintMarks(c) {
