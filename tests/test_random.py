@@ -170,6 +170,23 @@ def test_permutations():
     assert firsts.min() > 400
 
 
+@pytest.mark.parametrize(("rows", "draws"), [(500, 1), (40000, 1), (500, 7), (3, 2000), (1, 1)])
+def test_multinomial_picks_by_the_running_sum(rows, draws):
+    """Comparing with all bounds at once picks what a search in each row would pick; never a weight of 0."""
+    from wengert._random import _passing
+
+    rng = np.random.default_rng(0)
+    weights = rng.random((rows, 9)) * (rng.random((rows, 9)) < 0.6)
+    weights[:, 4] += 0.1
+    unit = rng.random((rows, draws))
+    unit[0, 0] = 1 - 2.0**-53
+    found = _passing(weights, unit)
+    for row, shares, picked in list(zip(weights, unit, found, strict=True))[:: max(1, rows // 500)]:
+        bounds = row.cumsum()
+        wanted = np.minimum(np.searchsorted(bounds, shares * bounds[-1], side="right"), np.flatnonzero(row)[-1])
+        assert (picked == wanted).all() and (row[picked] > 0).all()
+
+
 def test_multinomial():
     wengert.manual_seed(SEED)
     weights = wengert.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, 0.0]])

@@ -326,12 +326,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     unit = _core.make_empty(len(rows), draws, dtype=_core._dtype_from_name("float64")).uniform_(generator=generator)
     unit = unit.numpy()
     if replacement:
-        bounds = numpy.cumsum(rows, -1)
-        picked = numpy.empty((len(rows), num_samples), numpy.int64)
-        for k, (bound, row) in enumerate(zip(bounds, unit, strict=True)):
-            # The last bound can round below u * total; the last positive weight takes what is left.
-            last = numpy.flatnonzero(rows[k])[-1]
-            picked[k] = numpy.minimum(numpy.searchsorted(bound, row * bound[-1], side="right"), last)
+        picked = _passing(rows, unit)
     else:
         # The times of n exponential clocks with the weights as rates: the first to ring are the sample
         # (Efraimidis and Spirakis, 2006).
@@ -341,6 +336,27 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     shape = (*input.shape[:-1], num_samples)
     made = _core.from_numpy(numpy.ascontiguousarray(picked.astype(numpy.int64, copy=False)).reshape(shape))
     return _finish(made, out, False, "multinomial")
+
+
+def _passing(rows, unit):
+    """For each share of a row of `unit`, in [0, 1), the index at which the row's running sum of weights passes it."""
+    import numpy
+
+    n, count = rows.shape[-1], unit.shape[-1]
+    bounds = numpy.cumsum(rows, -1)
+    heights = unit * bounds[:, -1:]
+    picked = numpy.empty(unit.shape, numpy.int64)
+    if count * n <= 4096:  # comparing with every bound, many rows at a time, is faster than a search for each row
+        step = max(1, 2**18 // (count * n))
+        for k in range(0, len(rows), step):
+            some = slice(k, k + step)
+            numpy.sum(bounds[some, None, :] <= heights[some, :, None], -1, out=picked[some])
+    else:
+        for bound, row, out in zip(bounds, heights, picked, strict=True):
+            out[:] = numpy.searchsorted(bound, row, side="right")
+    # The last bound can round below u * total; the last positive weight takes what is left.
+    last = n - 1 - (rows[:, ::-1] > 0).argmax(-1)
+    return numpy.minimum(picked, last[:, None])
 
 
 # ---- in place ----------------------------------------------------------------------------------------------------

@@ -5,24 +5,28 @@ import wengert
 
 def poisson(rate):
     """A count for each rate: by Knuth's products of uniform numbers below 30, by Hörmann's PTRS (1993) from there on."""
-    small = rate < 30
-    return wengert.where(
-        small, _by_products(wengert.where(small, rate, 1.0)), _by_ptrs(wengert.where(small, 30.0, rate))
-    )
+    return _by_case(rate < 30, _by_products, _by_ptrs, [(rate, 1.0, 30.0)])
 
 
 def binomial(count, probs):
     """Successes in `count` trials for each probability: by waiting times where few are expected, or by BTRS."""
     flipped = probs > 0.5
     p = wengert.where(flipped, 1 - probs, probs)
-    few = count * p < 10
-    one = wengert.ones_like(p)
-    found = wengert.where(
-        few,
-        _by_waiting(wengert.where(few, count, 0 * one), wengert.where(few, p, 0.5 * one)),
-        _by_btrs(wengert.where(few, 100 * one, count), wengert.where(few, 0.5 * one, p)),
-    )
+    found = _by_case(count * p < 10, _by_waiting, _by_btrs, [(count, 0.0, 100.0), (p, 0.5, 0.5)])
     return wengert.where(flipped, count - found, found)
+
+
+def _by_case(first, one, other, parameters):
+    """`one` where `first` is True, `other` elsewhere; each gets a harmless value of a parameter in the other's places."""
+    if bool(first.all()):
+        return one(*(value for value, _, _ in parameters))
+    if not bool(first.any()):
+        return other(*(value for value, _, _ in parameters))
+    return wengert.where(
+        first,
+        one(*(wengert.where(first, value, idle) for value, idle, _ in parameters)),
+        other(*(wengert.where(first, idle, value) for value, _, idle in parameters)),
+    )
 
 
 def accepted(shape, propose):
