@@ -151,3 +151,16 @@ def test_a_deep_tree_of_scopes_is_quick():
     layout = Layout(model)
     assert time.perf_counter() - started < 1.0
     assert layout.groups.times.max() == 3000
+
+
+def test_what_does_not_repeat_is_open_at_first():
+    """Fifty different operations are seen at once, though they are in parts."""
+
+    def f(x):
+        for k in range(50):
+            x = (x.sin, x.cos, x.tanh, x.exp, x.sigmoid, x.square, x.abs)[(k * k + k // 7) % 7]()
+        return x
+
+    layout = Layout(build(wengert.graph.record(f, wengert.ones(2))))
+    parts = [g for g in range(layout.groups.size) if layout.groups.kind[g] == PART]
+    assert len(parts) >= 2 and layout.open[parts].all()

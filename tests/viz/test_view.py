@@ -31,13 +31,17 @@ def test_writes_pictures(saved, tmp_path, capsys, ending):
 
 def test_failures_are_sentences(saved, tmp_path, capsys):
     (tmp_path / "foreign").write_bytes(b"no graph")
+    graph = w.graph.record(lambda x: (x * 2).tanh(), w.zeros(3))
+    text = graph.to_text().replace("mul(%0", "mul(%2")
+    w.save({"kind": "wengert.graph", "version": 1, "text": text, "states": {}}, tmp_path / "circular")
     for arguments, said in (
         (["view", str(tmp_path / "missing")], "missing"),
         (["view", str(tmp_path / "foreign")], "expected a file of wengert"),
+        (["view", str(tmp_path / "circular"), "--out", str(tmp_path / "graph.html")], "a cycle: mul %1 <- tanh %2"),
         (["view", saved, "--out", str(tmp_path / "graph.png")], "ends in .html"),
         (["view", saved, "--out", str(tmp_path / "no" / "graph.svg")], "path that can be written"),
     ):
         assert main(arguments) == 1
         caught = capsys.readouterr()
         assert said in caught.err and caught.err.startswith("view: ") and caught.out == ""
-    assert {p.name for p in tmp_path.iterdir()} == {"foreign", "some.graph"}
+    assert {p.name for p in tmp_path.iterdir()} == {"circular", "foreign", "some.graph"}

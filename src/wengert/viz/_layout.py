@@ -12,7 +12,7 @@ chosen so that at most BOXES boxes are to be seen.
 
 import numpy as np
 
-from ._groups import REPEAT, SCOPE, Groups
+from ._groups import PART, REPEAT, SCOPE, Groups
 
 BOXES = 110  # boxes at first, at most: as many as can be read on one screen
 WIDTH, HALF, GAP = (
@@ -166,7 +166,8 @@ class Layout:
             parts = [g for g in inner if groups.kind[g] not in (SCOPE, REPEAT)]
             for some in [[g] for g in whole] + ([parts] if parts else []):
                 more = int(groups.items[some].sum()) - len(some)
-                yield (groups.kind[some[0]] != SCOPE, groups.depth[some[0]], more, some)
+                loose = groups.kind[some[0]] == PART and not groups.first[some[0]]  # of what does not repeat
+                yield (groups.kind[some[0]] != SCOPE and not loose, groups.depth[some[0]], more, some)
 
         waiting = sorted(bundles(0))
         while waiting:
