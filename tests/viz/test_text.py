@@ -117,3 +117,22 @@ def test_bad_input():
         text([])
     with pytest.raises(ValueError, match="limit of at least 1"):
         text(x * 2, limit=0)
+
+
+def test_static_graphs_list_their_backward_pass_as_such():
+    from test_static import loops, training_step
+
+    lines = text(training_step()[0]).splitlines()
+    assert [line for line in lines if line.strip() == "backward"] == ["  backward"]
+    update = next(line for line in lines if " update " in line)
+    assert "… 14 more" in update and len(update) < 250
+    lines = text(loops()).splitlines()
+    assert sum(line.strip() == "while_loop" for line in lines) == 1, "what comes from outside does not cut a group"
+    assert sum(line.strip() == "one turn" for line in lines) == 1
+
+
+def test_each_scope_is_one_cluster():
+    from test_static import training_step
+
+    source = w.viz.dot(training_step()[0])
+    assert source.count('label="Sequential"') == source.count('label="optimizer"') == 1

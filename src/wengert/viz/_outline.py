@@ -1,6 +1,6 @@
 """The outline of a model: nodes in the order of computation, grouped by scope, with repeats folded and counts.
 
-Text, DOT and Mermaid are drawn from it.
+Text is drawn from it; DOT and Mermaid from the same scopes, each once (`walk`).
 """
 
 from collections import Counter
@@ -53,7 +53,8 @@ def counted(model, nodes):
 
 def in_order(model, backward=False):
     """The nodes as they are computed; what is given stands before its first reader, what belongs to the same scope
-    closest to it. Without `backward` the mirrors of forward nodes are left out."""
+    closest to it, what comes from around a scope before that begins. Without `backward` the mirrors of forward nodes are
+    left out."""
     count = len(model)
     shown = [bool(backward or model.kind[k] != GRADIENT or model.link[k] < 0) for k in range(count)]
     given = [[] for _ in range(count)]
@@ -63,12 +64,24 @@ def in_order(model, backward=False):
     ):
         if shown[source] and shown[target] and model.step[source] == 0:
             given[target].append(source)
-    out = []
+    out, before = [], {}  # nodes, and what goes before the one at a place
+    path, starts = (), []  # the scope of the last node, and where each scope around it has begun
 
-    def place(k):
-        if shown[k] and not placed[k]:
-            placed[k] = True
-            out.append(k)
+    def place(k, reader=None):
+        nonlocal path
+        if not shown[k] or placed[k]:
+            return
+        placed[k] = True
+        scope = model.scopes[model.scope[k]]
+        if reader is not None:
+            around = model.scopes[model.scope[reader]]
+            if around[: len(scope)] == scope and _shared(path, around) > len(scope):
+                before.setdefault(starts[len(scope)], []).append(k)
+                return
+        same = _shared(path, scope)
+        starts[same:] = [len(out)] * (len(scope) - same)
+        path = scope
+        out.append(k)
 
     steps = sorted(range(count), key=lambda k: (int(model.step[k]), k))
     for k in steps:
@@ -76,11 +89,11 @@ def in_order(model, backward=False):
             for j in sorted(
                 given[k], key=lambda j: _shared(model.scopes[model.scope[j]], model.scopes[model.scope[k]])
             ):
-                place(j)
+                place(j, k)
             place(k)
     for k in steps:  # what nothing reads
         place(k)
-    return out
+    return [j for at, k in enumerate(out) for j in (*before.get(at, ()), k)]
 
 
 def _shared(a, b):
@@ -91,17 +104,14 @@ def _shared(a, b):
     return same
 
 
-def outline(model, nodes, fold=True):
-    """The root group of a model.
-
-    Args:
-        nodes: what is in it, in order (see `in_order`).
-        fold: repeated groups are folded.
-    """
+def outline(model, nodes):
+    """The root group of a model, with repeated groups folded. nodes: what is in it, in order (see `in_order`)."""
     root = Group()
     path, stack = (), [root]
     for k in nodes:
         scope = model.scopes[model.scope[k]]
+        if model.beside[k] >= 0 and model.step[model.beside[k]]:  # of a gradient rule: it runs in the backward pass
+            scope = ("backward", *scope)
         same = _shared(path, scope)
         del stack[same + 1 :]
         for name in scope[same:]:
@@ -110,8 +120,7 @@ def outline(model, nodes, fold=True):
             stack.append(group)
         path = scope
         stack[-1].members.append(k)
-    if fold:
-        _fold(model, root)
+    _fold(model, root)
     return root
 
 
@@ -159,9 +168,17 @@ OPEN, CLOSE, NODE = range(3)
 
 
 def walk(model, nodes):
-    """The outline, unfolded, as it is written down: triples (depth, OPEN, name of a group), (depth, CLOSE, None) and
-    (depth, NODE, number of a node)."""
-    todo = [(1, m) for m in reversed(outline(model, nodes, fold=False).members)]
+    """Scopes and what is in them, as it is written down: triples (depth, OPEN, name of a group), (depth, CLOSE, None) and
+    (depth, NODE, number of a node). Unlike in the outline each scope is there once."""
+    groups = {(): Group()}
+    for k in nodes:
+        scope = model.scopes[model.scope[k]]
+        for depth in range(len(scope)):
+            if scope[: depth + 1] not in groups:
+                group = groups[scope[: depth + 1]] = Group(scope[depth])
+                groups[scope[:depth]].members.append(group)
+        groups[scope].members.append(k)
+    todo = [(1, m) for m in reversed(groups[()].members)]
     while todo:
         depth, item = todo.pop()
         if item is None:

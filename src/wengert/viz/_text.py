@@ -7,6 +7,7 @@ from ._build import build, caller_names
 from ._model import GRADIENT, KINDS, OPERATION
 from ._outline import Group, attrs_text, counted, in_order, memory_text, outline, printable, shape_text, time_text
 
+OPERANDS = 8  # that are listed at most
 LIMIT = 100  # lines of nodes and groups, unless the caller says otherwise
 
 
@@ -170,7 +171,7 @@ class _Page:
             op,
             shape_text(model, k),
             model.dtypes[model.dtype[k]],
-            ", ".join(operands),
+            _listed(operands),
             printable(attrs_text(model, k)),
             "" if value is None else f"value {value.short()}",
             "" if gradient is None else f"gradient {gradient.short()}",
@@ -178,6 +179,13 @@ class _Page:
             memory,
             printable(model.lines[model.line[k]]),
         )
+
+
+def _listed(operands):
+    """Operands as text: of many, such as those of an optimizer's step, the first ones and how many more there are."""
+    if len(operands) <= OPERANDS:
+        return ", ".join(operands)
+    return f"{', '.join(operands[: OPERANDS - 2])}, … {len(operands) - OPERANDS + 2} more"
 
 
 COLUMNS = (
