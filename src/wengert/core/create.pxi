@@ -107,6 +107,8 @@ cdef int data_kind(object v) except -2:
         return 1
     if isinstance(v, (list, tuple)):
         return 4
+    if not isinstance(v, Tensor) and (stands_for(v, float) or stands_for(v, int)):
+        return 2 if stands_for(v, float) else 1
     # __array_interface__ makes a dict: it is asked for last.
     if (isinstance(v, Tensor) or hasattr(v, "__array_finalize__") or hasattr(v, "__array_interface__")
             or hasattr(v, "__array__")):
@@ -116,6 +118,11 @@ cdef int data_kind(object v) except -2:
     if hasattr(v, "__len__") and hasattr(v, "__getitem__") and not isinstance(v, (str, bytes, dict)):
         return 4
     return -1
+
+
+cdef cbool stands_for(object v, type kind) except *:
+    """Whether v calls itself a number of this kind without being one: a number that a recording follows."""
+    return v.__class__ is kind
 
 
 cdef int number_code(object v) except -1:
@@ -128,6 +135,8 @@ cdef int number_code(object v) except -1:
         return kInt64
     if isinstance(v, Tensor):
         return (<Tensor> v).c.array.dtype
+    if stands_for(v, float) or stands_for(v, int):
+        return default_dtype if stands_for(v, float) else kInt64
     if hasattr(v, "dtype"):
         return (<DTypeObject> numpy_dtype_object(v.dtype)).code
     if isinstance(v, complex):

@@ -119,7 +119,7 @@ cdef int dtype_code(object d, str op) except -1:
     raise TypeError(f"{op}: expected a dtype such as wengert.float32, got {d!r}.")
 
 
-cdef inline int weak_array(object v, Array* out) except -1:
+cdef int weak_array(object v, Array* out) except -1:
     """A Python number as a weak 0-d array: bool, int64 or float64. Borrowed layout reference counted."""
     out.storage = NULL
     out.layout = layout_scalar()
@@ -143,6 +143,9 @@ cdef inline int weak_array(object v, Array* out) except -1:
     elif hasattr(v, "__index__"):
         out.dtype = kInt64
         out.u.i64 = PyLong_AsLongLong(v.__index__())
+    elif hasattr(v, "item") and getattr(v, "shape", None) == ():
+        layout_decref(out.layout)
+        return weak_array(v.item(), out)
     else:
         layout_decref(out.layout)
         raise TypeError(f"number: expected a bool, int or float, got {type(v).__name__}.")

@@ -11,6 +11,9 @@ API_VERSION = "2.13.0"
 
 # Modules that have another place, or no module of their own, here: names below "torch." and the module that answers.
 _PLACES = {
+    "_dynamo.config": "_compile_settings",
+    "_dynamo.eval_frame": "_dynamo",
+    "_inductor.config": "_compile_settings",
     "amp.autocast_mode": "amp",
     "amp.grad_scaler": "amp",
     "autograd.gradcheck": "autograd",

@@ -8,9 +8,10 @@ import numpy as np
 from .. import _core
 from ..autograd.grad_mode import enable_grad
 from ..func._levels import is_tensor, paused, recording
-from ..func._trees import flatten
+from ..func._trees import flatten, unflatten
 from ._graph import Graph
 from ._lines import user_line
+from ._numbers import Book, feed, is_followed
 from ._recorder import Recorder
 from ._survey import Forms, Survey
 from ._ties import Ties, same_ties
@@ -26,6 +27,7 @@ class _Capture(Recorder):
         self.began = _core.moment()
         self.ties = Ties()
         self.arguments = []
+        self.book = None
         self._gradients_before = []
 
     def refuse(self, message):
@@ -74,12 +76,24 @@ class _Capture(Recorder):
                 )
 
     def run(self, op, operands, attrs):
+        operands, attrs = self._fed(op, operands, attrs)
         if self.problem is not None:
             with paused():
                 return _core.apply(op, operands, attrs)
         return super().run(op, operands, attrs)
 
+    def _fed(self, op, operands, attrs):
+        """Operands and attributes without followed numbers: inputs of the plan stand for them, or bare numbers."""
+        if self.book is None:
+            return operands, attrs
+        if any(map(is_followed, attrs)):
+            attrs = tuple([self.book.fix(v) if is_followed(v) else v for v in attrs])
+        if any(map(is_followed, operands)):
+            operands = feed(self, self.book, op, operands, attrs)
+        return operands, attrs
+
     def run_inplace(self, op, x, operands, attrs):
+        operands, attrs = self._fed(op, operands, attrs)
         if self.problem is not None:
             with paused():
                 return _core.inplace(op, x, operands[1:], attrs)
@@ -103,11 +117,25 @@ class Recording:
         survey: the Python state that the call could reach, as it was before.
         same: for each argument that is a tensor which the function also reaches otherwise, its place and that tensor; None
             where an argument shares memory with such a tensor in another way.
+        book: the numbers that were followed, or None.
+        slots: None, or places of numbers that the call changes, where it changes nothing else.
         ties: None, or the results that are other objects (see `Ties`).
         places: the numbers of the leaves of the result that the graph's outputs are.
     """
 
-    __slots__ = ("graph", "joint", "lasting", "places", "problem", "result", "same", "survey", "ties")
+    __slots__ = (
+        "book",
+        "graph",
+        "joint",
+        "lasting",
+        "places",
+        "problem",
+        "result",
+        "same",
+        "slots",
+        "survey",
+        "ties",
+    )
 
 
 class Joint:
@@ -118,15 +146,21 @@ class Joint:
     __slots__ = ("cotangents", "forward", "found", "outputs", "wrt")
 
 
-def record_call(fn, args, kwargs, name, roots):
-    """Runs fn(*args, **kwargs) once and records it; `roots` are pairs of a name and what calls may depend on."""
+def record_call(fn, args, kwargs, name, roots, slots=()):
+    """Runs fn(*args, **kwargs) once and records it; `roots` are pairs of a name and what calls may depend on, `slots`
+    places of numbers that are followed."""
     recording_ = Recording()
-    leaves, _ = flatten((args, kwargs))
+    leaves, structure = flatten((args, kwargs))
     inputs = [v for v in leaves if is_tensor(v)]
     graph = Graph(name)
     recorder = _Capture(graph)
     others = [(f"argument {k}", v) for k, v in enumerate(leaves) if not is_tensor(v)]
     recording_.survey = survey = Survey([*roots, *others])
+    recording_.slots = None
+    recording_.book = book = recorder.book = Book(slots, leaves) if slots else None
+    if book is not None:
+        survey.loosen(slots)
+        args, kwargs = unflatten(_placed(book, leaves), structure)
     recording_.same = _relate(inputs, survey.tensors)
     forms = Forms(inputs)
     for t in inputs:
@@ -135,10 +169,19 @@ def record_call(fn, args, kwargs, name, roots):
         recorder.announce(t)
     recording_.joint = None
     with recording(recorder), recorder.mirrors.following(), _core.keeping_storages(), _watched_print(recorder):
-        recording_.result = result = fn(*args, **kwargs)
+        try:
+            result = fn(*args, **kwargs)
+        finally:
+            if book is not None:
+                book.settle()
+        if book is not None:
+            result = book.settle_result(result)
+        recording_.result = result
         if recorder.problem is None:
             try:
                 recorder.finish(result)
+                if book is not None:
+                    graph.fixed.update(dict.fromkeys(book.results))
                 recorder.check_histories()
                 recording_.joint = _gradients(recorder, graph, inputs, result)
             except RuntimeError as error:
@@ -150,6 +193,8 @@ def record_call(fn, args, kwargs, name, roots):
             "it"
         )
     changed = survey.changes() + forms.changes()
+    if changed and recorder.problem is None:
+        recording_.slots = survey.changed_numbers()
     if changed:
         recorder.refuse(
             f"the call changes {', '.join(changed[:3])}, which a plan would not do again. Return the value, keep it in "
@@ -159,6 +204,17 @@ def record_call(fn, args, kwargs, name, roots):
     recording_.lasting = recorder.lasting
     recording_.graph = None if recorder.problem else graph
     return recording_
+
+
+def _placed(book, leaves):
+    """Puts the followed numbers of a book where they lie; the leaves of the arguments with those among them."""
+    leaves = list(leaves)
+    for slot, number in zip(book.slots, book.numbers, strict=True):
+        if slot.container is None:
+            leaves[slot.key] = number
+        else:
+            slot.write(number)
+    return leaves
 
 
 def _relate(inputs, tensors):
@@ -201,7 +257,7 @@ def _gradients(recorder, graph, inputs, result):
     if not wanted:
         return None
     targets, wrt = [], []
-    for t, v in zip(inputs, graph.inputs, strict=True):
+    for t, v in zip(inputs, graph.inputs, strict=False):  # followed numbers stand behind the arguments
         if t.requires_grad:
             targets.append(t)
             wrt.append(v)
@@ -259,6 +315,8 @@ def difference(a, b):
                 )
         elif state.tensor is not other.tensor:
             return "the calls use different tensors from outside. Pass them as arguments"
+    if (a.book is None) != (b.book is None) or a.book is not None and not a.book.same(b.book):
+        return "the calls compute with their numbers in different ways"
     ties = [r.ties.found if r.ties else {} for r in (a, b)]
     if (
         (g.outputs, g.writes, g.grads) != (h.outputs, h.writes, h.grads)

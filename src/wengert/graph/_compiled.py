@@ -1,7 +1,11 @@
 """Functions that run by plans: signatures, what they depend on, and when a call runs plainly instead."""
 
+import contextlib
+import functools
+import sys
 import types
 import warnings
+import weakref
 
 from .. import _core
 from ..autograd import grad
@@ -11,6 +15,7 @@ from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten, unflatten
 from ._budget import MemoryBudgetError, checked
 from ._capture import difference, record_call
+from ._numbers import Varying
 from ._plan import Plan, assemble
 from ._split import Halves
 
@@ -28,6 +33,7 @@ class _Case:
     """One signature of a function, in one state of what it depends on."""
 
     __slots__ = (
+        "book",
         "ids",
         "joint",
         "last",
@@ -53,6 +59,7 @@ class _Case:
         self.joint = None
         self.survey = None
         self.last = None  # the latest recording, until a plan is made
+        self.book = None  # followed numbers
         self.tries = 0
 
     def takes(self, args):
@@ -77,16 +84,39 @@ class _Case:
                 return False
         return True
 
-    def run(self, inputs, args, kwargs):
-        """Runs the plan."""
-        outputs = self.plan.outputs(inputs) if self.joint is None else self.joint(inputs, args, kwargs)
+    def changed_numbers(self):
+        """The slots of numbers that are not as they were, where nothing else has changed."""
+        survey = self.survey or self.last and self.last.survey
+        return survey.changed_numbers() if survey else None
+
+    def may_repeat(self, leaves):
+        """Whether a call may agree with the latest recording: it decides by numbers as that did."""
+        return self.last is None or self.last.book is None or self.last.book.evaluate(leaves) is not None
+
+    def run(self, inputs, args, kwargs, values):
+        """Runs the plan; `values` are the followed numbers of the call."""
         graph = self.plan.graph
-        if self.ties is None:
+        if values is not None:
+            inputs = [*inputs, *self.book.inputs(values)]
+        outputs = self.plan.outputs(inputs) if self.joint is None else self.joint(inputs, args, kwargs, values)
+        if self.ties is None and values is None:
             return assemble(graph, outputs)
         leaves = dict(graph.fixed)
         leaves.update(zip(self.places, outputs, strict=True))
-        self.ties.fill(leaves, inputs)
+        if self.ties is not None:
+            self.ties.fill(leaves, inputs)
+        if values is not None:
+            self.book.apply(values, leaves)
         return unflatten(leaves, graph.structure)
+
+
+_compiled = weakref.WeakSet()
+
+
+def forget_plans():
+    """Compiled functions are recorded anew."""
+    for function in list(_compiled):
+        function.reset()
 
 
 class Compiled:
@@ -101,15 +131,30 @@ class Compiled:
     """
 
     def __init__(self, fn, fullgraph=False, name=None, roots=(), memory_budget=None, exact=False):
+        _compiled.add(self)
         self.memory_budget = checked(memory_budget)
         self.exact = exact
         self._fn = fn
         self._roots = [(self_name(fn), fn), *roots]  # what calls may depend on
         self.fullgraph = fullgraph
         self._name = name or self_name(fn)
+        self.reset()
+
+    def reset(self):
+        """Forgets all plans, and the reason why there are none."""
         self._cases = {}  # signature -> list of cases, the latest first
         self.reason = None
         self._latest = None  # the case that ran last
+        self._varying = Varying()
+
+    def __reduce__(self):
+        found = sys.modules.get(getattr(self._fn, "__module__", None))
+        for part in getattr(self._fn, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        if found is self:  # a decorated function goes by its name
+            return self._fn.__qualname__
+        # A copy has no plans yet.
+        return _again, (self._fn, self.fullgraph, self._name, self._roots[1:], self.memory_budget, self.exact)
 
     def __get__(self, instance, owner=None):
         """As a method of a class, it is called with the instance."""
@@ -145,7 +190,9 @@ class Compiled:
             and not _core.saved_hooks_open()
             and case.survey.holds()
         ):
-            return self._run(case, args, args, kwargs)
+            values = () if case.book is None else case.book.evaluate(args)
+            if values is not None:
+                return self._run(case, args, args, kwargs, values or None)
         if self.reason is not None or current_recorder() is not None:
             return self._fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
@@ -160,20 +207,26 @@ class Compiled:
             for case in cases:
                 inputs = [v for v in leaves if is_tensor(v)]
                 if case.plan is not None and case.relates(inputs) and case.survey.holds():
+                    values = () if case.book is None else case.book.evaluate(leaves)
+                    if values is None:
+                        continue
                     self._latest = case
-                    return self._run(case, inputs, args, kwargs)
+                    return self._run(case, inputs, args, kwargs, values or None)
         return self._record(signature, args, kwargs)
 
-    def _run(self, case, inputs, args, kwargs):
+    def _run(self, case, inputs, args, kwargs, values):
         try:
-            return case.run(inputs, args, kwargs)
+            return case.run(inputs, args, kwargs, values)
         except _core.PlanBusy:  # another thread runs this plan
             return self._fn(*args, **kwargs)
 
     def _signature(self, leaves, structure, shared):
         parts = [repr(structure), _mode(), shared]
-        for v in leaves:
-            if is_tensor(v):
+        varying = self._varying.places(parts[0], leaves)
+        for k, v in enumerate(leaves):
+            if k in varying:
+                parts.append((type(v), "varies"))
+            elif is_tensor(v):
                 parts.append((v.shape, v.dtype, v.requires_grad, None if v.is_contiguous() else v.stride()))
             elif isinstance(v, (float, complex)):
                 parts.append((type(v), repr(v)))  # tells -0.0 from 0.0, and NaN equals itself
@@ -189,7 +242,10 @@ class Compiled:
 
     def _record(self, signature, args, kwargs):
         cases = self._cases.setdefault(signature, [])
-        case = next((c for c in cases if c.plan is None), None)
+        call = flatten((args, kwargs))
+        for other in cases:
+            self._varying.add(other.changed_numbers())
+        case = next((c for c in cases if c.plan is None and c.may_repeat(call[0])), None)
         if case is None:
             if sum(len(c) for c in self._cases.values()) >= _CASES:
                 self._give_up(
@@ -198,8 +254,15 @@ class Compiled:
                 return self._fn(*args, **kwargs)
             case = _Case()
             cases.insert(0, case)
-        recording = record_call(self._fn, args, kwargs, self._name, self._roots)
+        try:
+            recording = record_call(self._fn, args, kwargs, self._name, self._roots, self._varying.slots(call))
+        except TypeError:
+            self._varying.stop()  # the call may have wanted a bare number
+            raise
         if recording.same is None:  # this call may not be replaced, others may
+            return recording.result
+        if self._varying.add(recording.slots):  # the next recording follows these numbers
+            case.last = None
             return recording.result
         case.tries += 1
         problem = recording.problem
@@ -230,6 +293,7 @@ class Compiled:
         except (RuntimeError, NotImplementedError) as error:
             case.plan = case.joint = None
             return str(error)
+        case.book = recording.book
         case.same, case.ties, case.places = recording.same, recording.ties, recording.places
         case.states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
         case.states += case.same.values()
@@ -269,6 +333,10 @@ class Compiled:
                     continue
                 lines.append(case.plan.explain())
         return "\n".join(lines) or f"{self._name} has not been called."
+
+
+def _again(fn, *settings):
+    return functools.update_wrapper(Compiled(fn, *settings), fn, updated=())
 
 
 class _Identity:
@@ -321,9 +389,10 @@ class _Pair:
 
     def __init__(self, fn, graph, recording, budget, exact):
         self.fn = fn
-        self.joint = joint = recording.joint
         self.places = recording.places
+        self.book = recording.book
         self.count = len(graph.outputs)
+        self.joint = joint = recording.joint
         halves = Halves(graph, joint, budget, exact)
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
         self.states, self.found = halves.states, halves.found
@@ -331,11 +400,11 @@ class _Pair:
         self.random = any(node.random for node in self.forward.graph.nodes)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 
-    def __call__(self, inputs, args, kwargs):
+    def __call__(self, inputs, args, kwargs, values):
         graph = self.forward.graph
         place = {v: k for k, v in enumerate(graph.inputs)}
         wrt = [inputs[place[v]] if v in place else graph.states[v].tensor for v in self.joint.wrt]
-        outputs = _Planned.apply(self, inputs, (args, kwargs), *wrt)
+        outputs = _Planned.apply(self, inputs, (args, kwargs, values), *wrt)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return outputs[: self.count]
 
@@ -384,8 +453,8 @@ class _Planned(Function):
         kept = [t.detach().clone() for t in pair.written]
         if ctx.generator is not None:
             generator.set_state(ctx.generator)
-        args, kwargs = ctx.call
-        with enable_grad():
+        args, kwargs, values = ctx.call
+        with enable_grad(), contextlib.nullcontext() if values is None else pair.book.rewound(values):
             leaves = flatten(pair.fn(*args, **kwargs))[0]
             results = [leaves[k] for k in pair.places]
         generator.set_state(before)

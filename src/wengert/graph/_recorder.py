@@ -160,7 +160,9 @@ class Recorder(Watcher):
     def _operand(self, v):
         if is_tensor(v):
             return self.known(v).value
-        return None if v is None else (v,)
+        if v is None:
+            return None
+        return (v.item() if hasattr(v, "item") else v,)  # a NumPy scalar counts as its number
 
     # ---- ops -------------------------------------------------------------------------------------------------
 

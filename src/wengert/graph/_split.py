@@ -16,7 +16,7 @@ class Halves:
         forward: its outputs are those of the graph, then the values that the backward plan reads (`held`).
         backward: takes the values held, the gradients of the results, and the inputs of the graph in `again`; it gives the
             gradients that there are.
-        found: for each of `joint.wrt` the value of what flows to it; None where an earlier one of the same tensor has it all.
+        found: for each of `joint.wrt` the value of what flows to it; None where an earlier one of that tensor has it all.
         states: the tensors from outside that the backward plan reads.
         whole, report: both passes as one graph, as recorded, and what optimisation made of it (see `Plan.report`).
     """

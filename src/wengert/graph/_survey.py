@@ -16,6 +16,7 @@ import numpy as np
 from .. import _core
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
+from ._numbers import Slot
 from ._reach import cells_of, classes_of, globals_of, is_library, is_own, members_of, slots_of
 
 _Tensor = _core.Tensor
@@ -51,6 +52,7 @@ class Survey:
         self._draws = [("random", random.getstate, random.getstate())]  # (name, state of a generator, value)
         self._draws.append(("numpy.random", _numpy_state, _numpy_state()))
         self._scopes = set()
+        self._apart = set()  # ids of containers whose numbers are not followed
         seen = self._seen = {}
         todo = collections.deque(roots)
         while todo and len(seen) < _LIMIT:
@@ -158,12 +160,14 @@ class Survey:
                 found.append((name, c))
                 continue
             self._keep(c.__name__, _core.class_dict(c))
+            self._apart.add(id(_core.class_dict(c)))
             found.extend((f"{c.__name__}.{k}", v) for k, v in members_of(c))
         return found
 
     def _optimizer(self, name, optimizer):
         # Another state or other groups, as load_state_dict sets them, are other dicts and lists.
         self._keep(name, optimizer.__dict__)
+        self._apart.add(id(optimizer.__dict__))
         self._keep(f"{name}.param_groups", optimizer.param_groups)
         found = []
         for k, group in enumerate(optimizer.param_groups):
@@ -193,6 +197,8 @@ class Survey:
         found = []
         fields = getattr(value, "__dict__", None)
         if isinstance(fields, dict):
+            if is_own(value):
+                self._apart.add(id(fields))
             found = self._dict(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
         slots = slots_of(type(value))
         if slots:
@@ -214,11 +220,48 @@ class Survey:
         """Of leaves other than these it does not matter whether they have gradients."""
         self._forms.keep_gradients({id(t) for t in tensors})
 
+    # ---- numbers that are followed ---------------------------------------------------------------------------
+
+    def changed_numbers(self):
+        """The slots of ints and floats that are not as they were; None where anything else is not."""
+        slots = []
+        for scope, key, value in self._named:
+            now = scope.get(key, _Missing)
+            if differs(now, value):
+                if not _both_numbers(now, value):
+                    return None
+                slots.append(Slot(scope, key))
+        for container, held in self._held:
+            if _core.first_changed([(container, held)], [], differs) is not None:
+                found = None if id(container) in self._apart else _changed_slots(container, held)
+                if found is None:
+                    return None
+                slots += found
+        if any(_core.first_changed([(group, held)], [], differs) is not None for _, group, held in self.groups):
+            return None
+        moved = self._forms.changes() or any(state() != value for _, state, value in self._draws)
+        return None if moved else slots
+
+    def loosen(self, slots):
+        """What lies in these slots may change."""
+        for slot in slots:
+            self._named = [
+                (scope, key, _core.anything if slot.container is scope and slot.key == key else value)
+                for scope, key, value in self._named
+            ]
+            for k, (container, held) in enumerate(self._held):
+                if container is slot.container:
+                    self._held[k] = container, _loosened(container, held, slot.key)
+
     # ---- comparing -------------------------------------------------------------------------------------------
 
     def changes(self):
         """Names of what the call has changed, beside values of tensors and gradients."""
-        found = [name for scope, name, value in self._named if differs(scope.get(name, _Missing), value)]
+        found = [
+            name
+            for scope, name, value in self._named
+            if value is not _core.anything and differs(scope.get(name, _Missing), value)
+        ]
         groups = [(name, group, held) for name, group, held in self.groups]
         for name, container, held in [
             *[(n, *pair) for n, pair in zip(self._labels, self._held, strict=True)],
@@ -276,6 +319,35 @@ def differs(a, b):
     if type(a) is not type(b) or not isinstance(a, _FIXED):
         return True
     return repr(a) != repr(b) if isinstance(a, (float, complex)) else a != b
+
+
+def _both_numbers(a, b):
+    return type(a) is type(b) and type(a) in (int, float)
+
+
+def _changed_slots(container, held):
+    """The slots of a dict, list or cell in which numbers have changed; None where anything else has."""
+    now = _core.held_by(container)
+    if len(now) != len(held) or not isinstance(container, (dict, list, types.CellType)):
+        return None
+    keyed = isinstance(container, dict)
+    slots = []
+    for k, (a, b) in enumerate(zip(now, held, strict=True)):
+        if b is _core.anything or not differs(a, b):
+            continue
+        if keyed and not k % 2 or not _both_numbers(a, b):
+            return None
+        slots.append(Slot(container, now[k - 1] if keyed else k))
+    return slots
+
+
+def _loosened(container, held, key):
+    """What a container held, with `anything` in the place of one of its values."""
+    held = list(held)
+    places = range(0, len(held), 2) if isinstance(container, dict) else ()
+    place = next((k + 1 for k in places if held[k] == key), key)
+    held[place] = _core.anything
+    return tuple(held)
 
 
 def _is_iterator(value):
