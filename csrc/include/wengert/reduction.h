@@ -76,74 +76,64 @@ constexpr bool kHasQuick<Op, std::void_t<typename Op::Quick>> = true;
 template <class A>
 constexpr bool kUnrolls = !std::is_integral<A>::value;
 
-// Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
-template <class A, class Load, class Op>
-WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
+// 16 <= n <= kChunk elements from start on, by lanes. With Watch, *nan tells whether there was a NaN.
+template <class A, bool Watch, class Load, class Op>
+WG_INLINE A reduce_lanes(Load load, index_t start, index_t n, Op op, bool* nan = nullptr) {
+  using Seen = typename std::conditional<sizeof(A) == 8, std::int64_t, std::int32_t>::type;
   const index_t end = start + n;
+  const int w = n < kLanes ? 16 : kLanes;
   index_t i = start;
-  if constexpr (std::is_integral<A>::value) {  // exact: any order gives the same bits
-    A a = load(i);
-    for (++i; i < end; ++i) a = op(a, load(i));
-    return a;
-  }
-  if (n < 16) {
-    A a = load(i);
-    for (++i; i < end; ++i) a = op(a, load(i));
-    return a;
-  }
-  if constexpr (kHasQuick<Op>) {  // looking for NaN first is cheaper than keeping them
-    bool found = false;
-    if constexpr (sizeof(A) == 4) {
-      std::uint32_t greatest = 0;  // the largest magnitude as an integer: NaN are above infinity
-      for (index_t j = start; j < end; ++j) {
-        A v = load(j);
-        std::uint32_t u;
-        __builtin_memcpy(&u, &v, 4);
-        u &= 0x7fffffff;
-        greatest = u > greatest ? u : greatest;
-      }
-      found = greatest > 0x7f800000;
-    } else {
-      for (index_t j = start; j < end; ++j) found |= load(j) != load(j);
-    }
-    if (WG_LIKELY(!found)) return reduce_chunk<A>(load, start, n, typename Op::Quick());
-  }
   A acc[kLanes];
-  int w = n < kLanes ? 16 : kLanes;
+  Seen seen[kLanes] = {};
+  const auto first = [&](int l) __attribute__((always_inline)) {
+    acc[l] = load(i + l);
+    if constexpr (Watch) seen[l] = acc[l] != acc[l];
+  };
+  const auto next = [&](int l, A a, A v) __attribute__((always_inline)) {
+    if constexpr (Watch) seen[l] |= v != v;
+    return op(a, v);
+  };
   if (n < kLanes) {
-    for (int l = 0; l < 16; ++l) acc[l] = load(i + l);
+    for (int l = 0; l < 16; ++l) first(l);
     for (i += 16; i + 16 <= end; i += 16) {
-      for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], load(i + l));
+      for (int l = 0; l < 16; ++l) acc[l] = next(l, acc[l], load(i + l));
     }
   } else {
-    for (int l = 0; l < kLanes; ++l) acc[l] = load(i + l);
+    for (int l = 0; l < kLanes; ++l) first(l);
     i += kLanes;
     if constexpr (kUnrolls<A>) {
       for (; i + 8 * kLanes <= end; i += 8 * kLanes) {
         for (int l = 0; l < kLanes; ++l) {
           A a = acc[l];
-          for (int k = 0; k < 8; ++k) a = op(a, load(i + k * kLanes + l));
+          for (int k = 0; k < 8; ++k) a = next(l, a, load(i + k * kLanes + l));
           acc[l] = a;
         }
       }
     }
     for (; i + kLanes <= end; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) acc[l] = op(acc[l], load(i + l));
+      for (int l = 0; l < kLanes; ++l) acc[l] = next(l, acc[l], load(i + l));
     }
   }
   int rest = 0;
   for (; i + 16 <= end; i += 16, rest += 16) {
-    for (int l = 0; l < 16; ++l) acc[rest + l] = op(acc[rest + l], load(i + l));
+    for (int l = 0; l < 16; ++l) acc[rest + l] = next(rest + l, acc[rest + l], load(i + l));
   }
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
   // A vector with masked loads: the wide loads that follow would wait for stores of single elements.
   if (const index_t left = end - i; left > 0) {
-    A* to = acc + rest;
-    for (int l = 0; l < 16; ++l) to[l] = l < left ? op(to[l], load(i + l)) : to[l];
+    for (int l = 0; l < 16; ++l) {
+      const A a = acc[rest + l], v = l < left ? load(i + l) : a, both = next(rest + l, a, v);
+      acc[rest + l] = l < left ? both : a;
+    }
   }
 #else
-  for (; i < end; ++i, ++rest) acc[rest] = op(acc[rest], load(i));
+  for (; i < end; ++i, ++rest) acc[rest] = next(rest, acc[rest], load(i));
 #endif
+  if constexpr (Watch) {
+    Seen any = 0;
+    for (int l = 0; l < w; ++l) any |= seen[l];
+    *nan = any != 0;
+  }
   if (w == kLanes) {
     for (int l = 0; l < 32; ++l) acc[l] = op(acc[l], acc[l + 32]);
     for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], acc[l + 16]);
@@ -151,6 +141,24 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
   for (int l = 0; l < 8; ++l) acc[l] = op(acc[l], acc[l + 8]);
   for (int l = 0; l < 4; ++l) acc[l] = op(acc[l], acc[l + 4]);
   return op(op(acc[0], acc[2]), op(acc[1], acc[3]));
+}
+
+// Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
+template <class A, class Load, class Op>
+WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
+  if (std::is_integral<A>::value || n < 16) {  // integers are exact: any order gives the same bits
+    const index_t end = start + n;
+    A a = load(start);
+    for (index_t i = start + 1; i < end; ++i) a = op(a, load(i));
+    return a;
+  }
+  if constexpr (kHasQuick<Op> &&
+                !std::is_integral<A>::value) {  // to look for NaN beside is cheaper than to keep them
+    bool nan;
+    const A v = reduce_lanes<A, true>(load, start, n, typename Op::Quick(), &nan);
+    if (WG_LIKELY(!nan)) return v;
+  }
+  return reduce_lanes<A, false>(load, start, n, op);
 }
 
 // Combines values that arrive in order as a balanced tree.

@@ -40,6 +40,13 @@ WG_INLINE float exp(float x) {
   return (e.p + 1.0f) * pow2i(half) * pow2i(e.k - half);
 }
 
+// What ln(1 + f) has beyond f - f*f/2, for f in [sqrt(1/2) - 1, sqrt(2) - 1).
+WG_INLINE float log_tail(float f) {
+  constexpr float c[] = {0.33333313f, -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,
+                         -0.1240551f, 0.118882105f, -0.116760515f, 0.067469776f};
+  return poly(f, c) * f * (f * f);
+}
+
 // ln x. m in [sqrt(1/2), sqrt(2)), f = m - 1, ln m = f - f*f/2 + f*f*f P(f), own minimax P (2**-30).
 // Subnormal x are scaled first. 0.8 ulp. log(+-0) = -inf, log(inf) = inf, x < 0 and NaN give NaN.
 WG_INLINE float log(float x) {
@@ -50,11 +57,8 @@ WG_INLINE float log(float x) {
   auto e = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits(scaled)) - 0x3f3504f3u) >> 23;
   float f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
   float n = static_cast<float>(e) + shift;
-  constexpr float c[] = {0.33333313f, -0.2500001f,  0.20002119f,   -0.16668001f, 0.14219534f,
-                         -0.1240551f, 0.118882105f, -0.116760515f, 0.067469776f};
-  float s = f * f;
-  float low = fma(n, kLn2LoF, poly(f, c) * f * s);
-  float y = fma(n, kLn2HiF, f + fma(s, -0.5f, low));
+  float low = fma(n, kLn2LoF, log_tail(f));
+  float y = fma(n, kLn2HiF, f + fma(f * f, -0.5f, low));
   float special = x == 0.0f ? -kInfF : x < 0.0f ? kNanF : x;
   return x > 0.0f && x < kInfF ? y : special;
 }
