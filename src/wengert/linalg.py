@@ -76,7 +76,7 @@ def _symmetric(x):
 
 def _with_diagonal(x):
     """Diagonal matrices of the last dimension's values."""
-    from ._shaping import diag_embed
+    from ._diagonals import diag_embed
 
     return diag_embed(x)
 
@@ -163,7 +163,7 @@ def solve(A, B, *, left=True, out=None):
 def solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):
     """X with A X = B for triangular A, of which only the named triangle is read."""
     _check("solve_triangular", A, square=True)
-    from ._shaping import tril, triu
+    from ._diagonals import tril, triu
 
     part = -1 if not upper else 1
     if unitriangular:
@@ -249,7 +249,7 @@ class _Cholesky(Function):
     @staticmethod
     def backward(ctx, g):
         (factor,) = ctx.saved_tensors
-        from ._shaping import tril
+        from ._diagonals import tril
 
         inner = tril(factor.mH @ tril(g))
         inner = inner - _with_diagonal(inner.diagonal(0, -2, -1)) * 0.5
@@ -287,7 +287,7 @@ class _QR(Function):
 
 
 def _qr_gradient(q, r, gq, gr):
-    from ._shaping import tril
+    from ._diagonals import tril
 
     inner = r @ gr.mH - gq.mH @ q
     low = tril(inner, -1)

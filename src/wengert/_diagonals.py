@@ -1,0 +1,100 @@
+"""Triangles and diagonals of matrices, with PyTorch's overloads."""
+
+from . import _core
+from ._bind import OPS
+from ._dtypes import DTYPES
+from ._overload import Publisher, wrap_dim
+
+publish = Publisher()
+FUNCTIONS, METHODS = publish.functions, publish.methods
+
+_reshape = OPS["reshape"]
+_int64 = DTYPES["int64"]
+
+
+@publish()
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonal of two dimensions as the last dimension; a view."""
+    return OPS["diagonal"](input, offset, dim1, dim2)
+
+
+@publish()
+def trace(input):
+    """The sum of a matrix's diagonal."""
+    if input.dim() != 2:
+        raise RuntimeError(f"trace: expected a matrix, got shape {tuple(input.shape)}.")
+    return OPS["sum"](OPS["diagonal"](input))
+
+
+def _triangle(x, diagonal, lower):
+    if x.dim() < 2:
+        raise RuntimeError(f"{'tril' if lower else 'triu'}: expected at least 2 dimensions, got {x.dim()}.")
+    rows, columns = x.shape[-2], x.shape[-1]
+    row = _reshape(_core.make_arange(diagonal, rows + diagonal), (rows, 1))
+    column = _core.make_arange(columns)
+    return OPS["where"](column <= row if lower else column >= row, x, False if x.dtype == DTYPES["bool"] else 0)
+
+
+@publish(inplace=True, out=True)
+def tril(input, diagonal=0):
+    """The lower triangle of matrices, zeros above the given diagonal."""
+    return _triangle(input, diagonal, True)
+
+
+@publish(inplace=True, out=True)
+def triu(input, diagonal=0):
+    """The upper triangle of matrices, zeros below the given diagonal."""
+    return _triangle(input, diagonal, False)
+
+
+def _triangle_indices(row, col, offset, keep, dtype):
+    pairs = [(r, c) for r in range(row) for c in range(col) if keep(r, c, offset)]
+    data = [[r for r, _ in pairs], [c for _, c in pairs]]
+    return _core.from_data(data, dtype) if pairs else _core.empty((2, 0), dtype)
+
+
+@publish(method=False)
+def tril_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
+    """Row and column of the elements of the lower triangle of a (row, col) matrix, (2, n)."""
+    return _triangle_indices(row, col, offset, lambda r, c, k: c <= r + k, dtype)
+
+
+@publish(method=False)
+def triu_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
+    """Row and column of the elements of the upper triangle of a (row, col) matrix, (2, n)."""
+    return _triangle_indices(row, col, offset, lambda r, c, k: c >= r + k, dtype)
+
+
+@publish()
+def diag_embed(input, offset=0, dim1=-2, dim2=-1):
+    """Matrices in dimensions dim1 and dim2 whose diagonals are the last dimension."""
+    n = input.dim() + 1
+    first, second = wrap_dim("diag_embed", dim1, n), wrap_dim("diag_embed", dim2, n)
+    if first == second:
+        raise RuntimeError(f"diag_embed: expected two different dimensions, got {dim1} and {dim2}.")
+    if input.dim() == 0:
+        raise RuntimeError("diag_embed: expected a tensor with dimensions, got shape ().")
+    size = input.shape[-1] + abs(offset)
+    shape = list(input.shape[:-1])
+    for d in sorted((first, second)):
+        shape.insert(d, size)
+    if first > second:
+        # The row counts along dim1: swapping the two swaps the sign of the offset.
+        first, second, offset = second, first, -offset
+    return OPS["diagonal_embed"](input, _core.empty(tuple(shape), input.dtype), offset, first, second)
+
+
+@publish(out=True)
+def diag(input, diagonal=0):
+    """A matrix's diagonal, or the matrix with a vector on its diagonal."""
+    if input.dim() == 1:
+        return diag_embed(input, diagonal)
+    if input.dim() == 2:
+        return OPS["clone"](OPS["diagonal"](input, diagonal, 0, 1))
+    raise RuntimeError(f"diag: expected 1 or 2 dimensions, got {input.dim()}.")
+
+
+@publish()
+def diagflat(input, offset=0):
+    """The matrix with all elements of a tensor on its diagonal."""
+    return diag_embed(_reshape(input, (-1,)), offset)
