@@ -300,7 +300,7 @@ def test_sub_graphs_run_inside_of_a_plan():
 def test_profile_measures_steps():
     plan = Plan(record(lambda x: (x @ x).tanh().exp().sum(), w.ones(200, 200)))
     rows = plan.profile(w.ones(200, 200), repeat=3)
-    assert [names for _, names, _, _ in rows] == [["matmul"], ["tanh", "exp"], ["sum"]]
+    assert [names for _, names, _, _ in rows] == [["matmul"], ["tanh", "exp", "sum"]]
     assert all(0 < seconds < 1 for _, _, _, seconds in rows) and max(rows, key=lambda r: r[3])[1] == ["matmul"]
     with pytest.raises(ValueError, match="at least one"):
         plan.profile(w.ones(200, 200), repeat=0)

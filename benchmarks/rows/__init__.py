@@ -14,6 +14,7 @@ _FILES = (
     "scalar_chain",
     "scalar_mlp",
     "long_chain",
+    "cheap_operations",
     "elementwise_big",
     "matmul",
     "mlp_small",

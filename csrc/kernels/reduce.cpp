@@ -122,6 +122,54 @@ void outer(const void* x, void* out, index_t outer, index_t n, index_t inner) {
       });
 }
 
+// ---- sums piece by piece -------------------------------------------------------------------------------
+
+template <class T>
+void sum_lanes(const void* x, void* to, index_t m, bool first) {
+  using A = SumOf<T>;
+  const T* p = static_cast<const T*>(x);
+  A* lanes = static_cast<A*>(to);
+  A acc[kLanes];
+  index_t i = first ? kLanes : 0;
+  for (int l = 0; l < kLanes; ++l) acc[l] = first ? static_cast<A>(p[l]) : lanes[l];
+  for (; i + kLanes <= m; i += kLanes)
+    for (int l = 0; l < kLanes; ++l) acc[l] += static_cast<A>(p[i + l]);
+  for (int l = 0; i < m; ++i, ++l) acc[l] += static_cast<A>(p[i]);
+  for (int l = 0; l < kLanes; ++l) lanes[l] = acc[l];
+}
+
+template <class T>
+void sum_fold(const void* lanes, void* out) {
+  using A = SumOf<T>;
+  A acc[kLanes];
+  for (int l = 0; l < kLanes; ++l) acc[l] = static_cast<const A*>(lanes)[l];
+  *static_cast<A*>(out) = fold_lanes(acc, kLanes, AddOp<A>());
+}
+
+template <class T>
+void sum_rows(const void* x, void* to, index_t rows, index_t w, bool first) {
+  using A = SumOf<T>;
+  const T* p = static_cast<const T*>(x);
+  A* acc = static_cast<A*>(to);
+  if (first) {
+    for (index_t l = 0; l < w; ++l) acc[l] = static_cast<A>(p[l]);
+  }
+  for (index_t r = first; r < rows; ++r) {
+    const T* row = p + r * w;
+#pragma GCC ivdep
+    for (index_t l = 0; l < w; ++l) acc[l] += static_cast<A>(row[l]);
+  }
+}
+
+template <class T>
+void sum_tree(const void* parts, void* out, index_t outer, index_t count, index_t w) {
+  using A = SumOf<T>;
+  const A* p = static_cast<const A*>(parts);
+  A* o = static_cast<A*>(out);
+  for (index_t k = 0; k < outer; ++k)
+    for (index_t l = 0; l < w; ++l) o[k * w + l] = combine_blocks(p + k * count * w + l, count, w, AddOp<A>());
+}
+
 // ---- variance ------------------------------------------------------------------------------------------
 
 // Elements less a center: one value for a row, load.aux for columns.
@@ -285,6 +333,9 @@ void scan_outer(const void* x, void* out, index_t outer, index_t n, index_t inne
 
 void* entry(ReduceInnerFn f) { return reinterpret_cast<void*>(f); }
 void* entry(ReduceOuterFn f) { return reinterpret_cast<void*>(f); }
+void* entry(SumLanesFn f) { return reinterpret_cast<void*>(f); }
+void* entry(SumFoldFn f) { return reinterpret_cast<void*>(f); }
+void* entry(SumRowsFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarInnerFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 
@@ -302,8 +353,15 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
       WG_SPEC("all", dt, kBool, AllSpec<T>), WG_SPEC("count_nonzero", dt, kInt64, CountSpec<T>),                  \
       WG_PAIR("cumsum", dt, sum, (scan_inner<AddOp, T>), (scan_outer<AddOp, T>)),                                 \
       WG_PAIR("cumprod", dt, sum, (scan_inner<MulOp, T>), (scan_outer<MulOp, T>))
-#define WG_FLOAT(dt, T)                                                                                          \
-  WG_ALL(dt, T, dt), WG_SPEC("sumsq", dt, dt, SumSqSpec<T>), WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>), \
+#define WG_PIECES(dt, T, sum)                                    \
+  {"sum_lanes", kOtherKernel, dt, sum, entry(sum_lanes<T>)},     \
+      {"sum_fold", kOtherKernel, dt, sum, entry(sum_fold<T>)},   \
+      {"sum_rows", kOtherKernel, dt, sum, entry(sum_rows<T>)}, { \
+    "sum_tree", kOtherKernel, dt, sum, entry(sum_tree<T>)        \
+  }
+#define WG_FLOAT(dt, T)                                                            \
+  WG_ALL(dt, T, dt), WG_PIECES(dt, T, dt), WG_SPEC("sumsq", dt, dt, SumSqSpec<T>), \
+      WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>),                          \
       WG_PAIR("logsumexp", dt, dt, logsumexp_inner<T>, logsumexp_outer<T>)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
@@ -312,5 +370,6 @@ WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double))
 WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_ALL(kBool, std::uint8_t, kInt64),
         WG_ALL(kUInt8, std::uint8_t, kInt64), WG_ALL(kInt8, std::int8_t, kInt64),
         WG_ALL(kInt16, std::int16_t, kInt64), WG_ALL(kInt32, std::int32_t, kInt64),
-        WG_ALL(kInt64, std::int64_t, kInt64))
+        WG_ALL(kInt64, std::int64_t, kInt64), WG_PIECES(kBool, std::uint8_t, kInt64),
+        WG_PIECES(kInt64, std::int64_t, kInt64))
 #endif

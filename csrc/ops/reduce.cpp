@@ -170,24 +170,25 @@ int divide_by(const Array& a, double by) {
 struct PreparedReduce final : Prepared {
   void* fn;
   BinaryFn divide = nullptr;
-  char count[8];
-  index_t outer, n, inner, results;
-  bool large;
+  SumShape shape;
+  bool large, adds;
 
   void run(char* const* in, char* out) const override {
     Unlocked unlocked(large);
-    if (inner == 1) {
-      reinterpret_cast<ReduceInnerFn>(fn)(in[0], out, outer, n);
+    if (shape.inner == 1) {
+      reinterpret_cast<ReduceInnerFn>(fn)(in[0], out, shape.outer, shape.n);
     } else {
-      reinterpret_cast<ReduceOuterFn>(fn)(in[0], out, outer, n, inner);
+      reinterpret_cast<ReduceOuterFn>(fn)(in[0], out, shape.outer, shape.n, shape.inner);
     }
-    if (divide) divide(out, count, out, results, 2);
+    if (divide) divide(out, shape.count, out, shape.outer * shape.inner, 2);
   }
+  const SumShape* sum() const override { return adds ? &shape : nullptr; }
 };
 
 // reduce(x; dims, keepdim): kernel names the operation ("sum": sum_inner and sum_outer).
 int forward_reduce(OpCall& c);
 int forward_mean(OpCall& c);
+int forward_norm2(OpCall& c);
 int run_reduce(OpCall& c, bool mean) {
   const Array& x = c.in[0];
   if (is_complex(x.dtype)) {
@@ -218,19 +219,17 @@ int run_reduce(OpCall& c, bool mean) {
     if (in_place && !indirect && x.numel() > 0 && c.out[0].numel() > 0) {
       auto made = std::make_unique<PreparedReduce>();
       made->fn = p.inner == 1 ? k.inner->fn : k.outer->fn;
-      made->outer = p.outer;
-      made->n = p.n;
-      made->inner = p.inner;
-      made->results = c.out[0].numel();
+      made->shape = {p.outer, p.n, p.inner, mean, {}};
       made->large = dense.nbytes() >= kUnlockBytes;
+      made->adds = !std::strcmp(c.op->kernel, "sum") && c.op->forward != forward_norm2;
       if (mean) {
         made->divide = kernel_fn<BinaryFn>("div", compute_dt);
         const double by = static_cast<double>(p.n);
         const float single = static_cast<float>(by);
         if (compute_dt == kFloat32) {
-          std::memcpy(made->count, &single, 4);
+          std::memcpy(made->shape.count, &single, 4);
         } else {
-          std::memcpy(made->count, &by, 8);
+          std::memcpy(made->shape.count, &by, 8);
         }
       }
       *c.prepare = std::move(made);

@@ -224,48 +224,50 @@ int Plan::constant(const Array& weak, int dtype) {
   return place.first->second;
 }
 
-// Lets the forward functions that can do their checks once do them now.
-int Plan::prepare_calls() {
-  for (const PlanStep& s : steps) {
-    if (s.kind != StepKind::kCall) continue;
-    PlanCall& c = calls[static_cast<std::size_t>(s.index)];
-    const PlanValue& result = values[static_cast<std::size_t>(c.out)];
-    if (!c.op->prepares || c.op->nout != 1 || c.nin > 3 || !result.layout) continue;
-    // Operands and the result side by side in memory that nobody reads.
-    index_t at[4], end = 0;
-    bool plain = true;
-    for (int i = 0; i <= c.nin; ++i) {
-      std::int32_t v = i < c.nin ? operands[static_cast<std::size_t>(c.first_in + i)] : c.out;
-      at[i] = end;
-      if (v < 0) continue;
-      const PlanValue& value = values[static_cast<std::size_t>(v)];
-      plain &= value.place != Place::kNumber && value.place != Place::kMeasured;
-      end += (span_bytes(value.layout, value.dtype) + 63) / 64 * 64;
-    }
-    if (!plain) continue;
-    Storage* memory = phantom(static_cast<std::size_t>(end));
-    if (!memory) return fail_memory(c.op->name, end);
-    Array in[3], dest{}, out{};
-    for (int i = 0; i <= c.nin; ++i) {
-      std::int32_t v = i < c.nin ? operands[static_cast<std::size_t>(c.first_in + i)] : c.out;
-      Array& a = i < c.nin ? in[i] : dest;
-      a = Array{};
-      if (v < 0) continue;
-      a.layout = values[static_cast<std::size_t>(v)].layout;
-      a.dtype = values[static_cast<std::size_t>(v)].dtype;
-      a.storage = memory;
-      a.u.offset = at[i];
-    }
-    std::unique_ptr<Prepared> made;
-    OpCall call{c.op, in, c.nin, c.attr, &out, 1};
-    call.dest = &dest;
-    call.all_dests = true;
-    call.prepare = &made;
-    int status = c.op->forward(call);
-    array_unref(out);
-    if (status < 0) return -1;
-    c.ready = std::move(made);
+// Lets a forward function that can do its checks once do them now.
+int Plan::prepare_call(PlanCall& c) {
+  const PlanValue& result = values[static_cast<std::size_t>(c.out)];
+  if (c.ready || !c.op->prepares || c.op->nout != 1 || c.nin > 3 || !result.layout) return 0;
+  // Operands and the result side by side in memory that nobody reads.
+  index_t at[4], end = 0;
+  bool plain = true;
+  for (int i = 0; i <= c.nin; ++i) {
+    std::int32_t v = i < c.nin ? operands[static_cast<std::size_t>(c.first_in + i)] : c.out;
+    at[i] = end;
+    if (v < 0) continue;
+    const PlanValue& value = values[static_cast<std::size_t>(v)];
+    plain &= value.place != Place::kNumber && value.place != Place::kMeasured;
+    end += (span_bytes(value.layout, value.dtype) + 63) / 64 * 64;
   }
+  if (!plain) return 0;
+  Storage* memory = phantom(static_cast<std::size_t>(end));
+  if (!memory) return fail_memory(c.op->name, end);
+  Array in[3], dest{}, out{};
+  for (int i = 0; i <= c.nin; ++i) {
+    std::int32_t v = i < c.nin ? operands[static_cast<std::size_t>(c.first_in + i)] : c.out;
+    Array& a = i < c.nin ? in[i] : dest;
+    a = Array{};
+    if (v < 0) continue;
+    a.layout = values[static_cast<std::size_t>(v)].layout;
+    a.dtype = values[static_cast<std::size_t>(v)].dtype;
+    a.storage = memory;
+    a.u.offset = at[i];
+  }
+  std::unique_ptr<Prepared> made;
+  OpCall call{c.op, in, c.nin, c.attr, &out, 1};
+  call.dest = &dest;
+  call.all_dests = true;
+  call.prepare = &made;
+  int status = c.op->forward(call);
+  array_unref(out);
+  if (status < 0) return -1;
+  c.ready = std::move(made);
+  return 0;
+}
+
+int Plan::prepare_calls() {
+  for (const PlanStep& s : steps)
+    if (s.kind == StepKind::kCall && prepare_call(calls[static_cast<std::size_t>(s.index)]) < 0) return -1;
   return 0;
 }
 

@@ -60,12 +60,44 @@ struct PlanBuilder {
     return true;
   }
 
-  // Elementwise calls of one shape form groups; of one element, runs of scalars.
-  void group() {
+  // Whether a call is a sum that the group which makes its operand can add up: that group's step, -1 otherwise, -2
+  // with the error set.
+  std::int32_t adding_group(PlanCall& c) {
+    if (!fuse || c.nin != 1 || !c.op->prepares) return -1;
+    const std::int32_t v = operand(c, 0), step = ready(v);
+    if (step < 0 || value(v).owner != v || value(c.out).layout->numel == 0) return -1;
+    const PlanStep& s = out[static_cast<std::size_t>(step)];
+    if (s.kind != StepKind::kGroup || s.calls.size() >= kMaxGroupCalls) return -1;
+    if (p.prepare_call(c) < 0) return -2;
+    const SumShape* sum = c.ready ? c.ready->sum() : nullptr;
+    if (!sum || !adds_in_blocks(*sum) || !SumKernels::find(value(v).dtype)) return -1;
+    int sums = 0;
+    for (std::int32_t k : s.calls) {
+      if (!call(k).summed) continue;
+      const SumShape* other = call(k).ready->sum();
+      if (++sums == kMaxSums || other->outer != sum->outer || other->n != sum->n || other->inner != sum->inner)
+        return -1;
+    }
+    return step;
+  }
+
+  // Elementwise calls of one shape form groups, together with sums of what they make; of one element, runs of
+  // scalars.
+  int group() {
     std::map<std::vector<index_t>, std::int32_t> latest;  // by shape: the step of the newest group
     std::int32_t scalar_step = -1;
     call_step.assign(p.calls.size(), -1);
     for (PlanStep& s : p.steps) {
+      if (s.kind == StepKind::kCall && call(s.index).dtype < 0) {
+        const std::int32_t step = adding_group(call(s.index));
+        if (step == -2) return -1;
+        if (step >= 0) {
+          call(s.index).summed = true;
+          out[static_cast<std::size_t>(step)].calls.push_back(s.index);
+          call_step[static_cast<std::size_t>(s.index)] = step;
+          continue;
+        }
+      }
       if (s.kind != StepKind::kCall || call(s.index).dtype < 0 || value(call(s.index).out).layout->numel == 0) {
         if (s.kind == StepKind::kCall)
           call_step[static_cast<std::size_t>(s.index)] = static_cast<std::int32_t>(out.size());
@@ -101,6 +133,7 @@ struct PlanBuilder {
       call_step[static_cast<std::size_t>(s.index)] = *place;
     }
     p.steps = std::move(out);
+    return 0;
   }
 
   // Values that a run must leave somewhere: made there directly where possible, otherwise copied, before the host
@@ -268,7 +301,7 @@ struct PlanBuilder {
           PlanValue& v = value(c.out + r);
           v.first = at;
           v.last = std::max(v.last, at);
-          if (s.kind != StepKind::kGroup || v.place == Place::kOutside)
+          if (s.kind != StepKind::kGroup || v.place == Place::kOutside || c.summed)
             in_memory[static_cast<std::size_t>(c.out + r)] = 1;
         }
       };
@@ -285,6 +318,25 @@ struct PlanBuilder {
       if (p.values[v].owner == static_cast<std::int32_t>(v) && p.values[v].place == Place::kArena &&
           !in_memory[v] && p.values[v].call >= 0)
         p.values[v].place = Place::kRegister;
+  }
+
+  // Memory for the sums of pieces, while their group runs.
+  void add_parts() {
+    for (const PlanStep& s : p.steps) {
+      if (s.kind != StepKind::kGroup) continue;
+      for (std::int32_t k : s.calls) {
+        if (!call(k).summed) continue;
+        const index_t size = sum_parts(*call(k).ready->sum());
+        if (size == 0) continue;
+        PlanValue v;
+        v.layout = layout_contiguous(1, &size);
+        v.dtype = value(call(k).out).dtype;
+        v.place = Place::kArena;
+        v.owner = call(k).parts = static_cast<std::int32_t>(p.values.size());
+        v.first = v.last = s.moment;
+        p.values.push_back(v);
+      }
+    }
   }
 
   static index_t bytes(const PlanValue& v) { return v.layout->numel * itemsize(v.dtype); }
@@ -338,7 +390,7 @@ struct PlanBuilder {
   // A value of the same size that dies in the group that makes v, read there element by element alone; -1: none.
   std::int32_t reusable(std::int32_t number, const std::vector<char>& taken) {
     const PlanValue& v = value(number);
-    if (v.call < 0 || is_small(v)) return -1;
+    if (v.call < 0 || is_small(v) || call(v.call).summed) return -1;
     const PlanStep& s = p.steps[static_cast<std::size_t>(call_step[static_cast<std::size_t>(v.call)])];
     if (s.kind != StepKind::kGroup) return -1;
     std::int32_t found = -1;
@@ -373,9 +425,10 @@ struct PlanBuilder {
 
 int Plan::finish(bool fuse) {
   PlanBuilder b(*this, fuse);
-  b.group();
+  if (b.group() < 0) return -1;
   b.place_writes();
   b.live();
+  b.add_parts();
   b.allocate();
   prepare_steps(*this, b.call_step);
   bound_.assign(slots.size(), nullptr);
@@ -384,7 +437,9 @@ int Plan::finish(bool fuse) {
     if (!arena_) return fail_memory("plan", static_cast<index_t>(arena_bytes));
   }
   place_pointers();
-  return prepare_calls();
+  if (prepare_calls() < 0) return -1;
+  plan_lock();
+  return 0;
 }
 
 // Pointers that no run changes, and the list of those that each run sets.

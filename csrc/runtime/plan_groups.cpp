@@ -1,4 +1,5 @@
 // Groups in the form that runs: operands, instructions on registers, results.
+#include <algorithm>
 #include <unordered_map>
 
 #include "plan_parts.h"
@@ -7,6 +8,9 @@
 namespace wg {
 
 namespace {
+
+constexpr index_t kPoolBytes = 1 << 14;  // of temporaries, about, for blocks longer than kBlock
+constexpr index_t kLongBlock = 2048;
 
 bool all_strides_zero(const Layout* l) {
   for (int d = 0; d < l->ndim; ++d)
@@ -40,6 +44,7 @@ void join_pairs(BlockGroup* g) {
     maker[static_cast<std::size_t>(op.out)] = static_cast<int>(k);
   }
   for (const BlockStore& s : g->stores) uses[static_cast<std::size_t>(s.reg)] = 2;
+  for (const BlockSum& s : g->sums) uses[static_cast<std::size_t>(s.reg)] = 2;
   std::vector<char> gone(g->code.size(), 0);
   for (BlockOp& op : g->code) {
     for (int k = 0; k < 2 && op.nin == 2; ++k) {
@@ -102,10 +107,12 @@ struct GroupBuilder {
   void prepare_group(const PlanStep& s, std::int32_t step, BlockGroup* g) {
     g->shape = value(call(s.calls[0]).out).layout;
     g->numel = g->shape->numel;
+    g->calls = s.calls;
     std::unordered_map<std::int32_t, std::int16_t> reg;  // of each value
     std::vector<char> unary_reads;
     for (std::int32_t n : s.calls) {
       const PlanCall& c = call(n);
+      if (c.summed) continue;
       for (int i = 0; i < c.nin; ++i) {
         std::int32_t v = operand(c, i);
         if (value(v).call >= 0 && value(v).owner == v && call_step[static_cast<std::size_t>(value(v).call)] == step)
@@ -126,6 +133,13 @@ struct GroupBuilder {
     std::int16_t next = static_cast<std::int16_t>(g->loads.size());
     for (std::int32_t n : s.calls) {
       const PlanCall& c = call(n);
+      if (c.summed) {
+        const std::int32_t from = operand(c, 0);
+        const SumKernels* kernels = SumKernels::find(value(from).dtype);
+        g->sums.push_back({c.out, c.parts, reg[from], static_cast<std::uint8_t>(itemsize(value(c.out).dtype)),
+                           c.ready->sum(), kernels});
+        continue;
+      }
       BlockOp op{};
       op.fn = c.op->fn[c.dtype];
       op.nin = static_cast<std::int16_t>(c.nin);
@@ -145,7 +159,12 @@ struct GroupBuilder {
     }
     g->registers = next;
     join_pairs(g);
-    assign_temporaries(g);
+    std::vector<char> kept(static_cast<std::size_t>(g->registers), 0);
+    for (const BlockLoad& l : g->loads) kept[static_cast<std::size_t>(l.reg)] = !l.dense && !l.uniform;
+    for (const BlockOp& op : g->code) kept[static_cast<std::size_t>(op.out)] = 1;
+    form_strips(g, &kept);
+    assign_temporaries(g, kept);
+    choose_block(g);
   }
 
   // Whether the memory of a result is also read by the group.
@@ -182,18 +201,17 @@ struct GroupBuilder {
   }
 
   // Gathered operands and results that go nowhere directly need a temporary; it is free again after the last
-  // reader.
-  void assign_temporaries(BlockGroup* g) {
+  // reader. Strips are gone through step by step: all steps touch the same elements of their operands.
+  void assign_temporaries(BlockGroup* g, const std::vector<char>& kept) {
     std::vector<int> last(static_cast<std::size_t>(g->registers), -1);
-    std::vector<char> own(static_cast<std::size_t>(g->registers), 0);
-    for (const BlockLoad& l : g->loads) own[static_cast<std::size_t>(l.reg)] = !l.dense && !l.uniform;
-    int n = static_cast<int>(g->code.size());
-    for (int k = 0; k < n; ++k) {
-      const BlockOp& op = g->code[static_cast<std::size_t>(k)];
-      own[static_cast<std::size_t>(op.out)] = 1;
-      last[static_cast<std::size_t>(op.out)] = k;
-      for (int i = 0; i < op.nin; ++i) last[static_cast<std::size_t>(op.in[i])] = k;
-    }
+    std::vector<char> own = kept;
+    int n = 0;
+    each_step(*g, [&](const std::int16_t* in, int nin, std::int16_t out) {
+      for (int i = 0; i < nin; ++i) last[static_cast<std::size_t>(in[i])] = n;
+      if (out >= 0) last[static_cast<std::size_t>(out)] = n;
+      ++n;
+    });
+    for (const BlockSum& s : g->sums) last[static_cast<std::size_t>(s.reg)] = n;
     for (const BlockStore& s : g->stores) {
       if (s.late) last[static_cast<std::size_t>(s.reg)] = n;
       own[static_cast<std::size_t>(s.reg)] = s.late;
@@ -210,20 +228,42 @@ struct GroupBuilder {
       }
     };
     for (const BlockLoad& l : g->loads) claim(l.reg);
-    for (int k = 0; k < n; ++k) {
-      const BlockOp& op = g->code[static_cast<std::size_t>(k)];
-      claim(op.out);
-      std::int16_t done[4];
-      int count = 0;
-      for (int i = 0; i < op.nin; ++i) done[count++] = op.in[i];
-      done[count++] = op.out;
-      for (int i = 0; i < count; ++i) {
-        auto r = static_cast<std::size_t>(done[i]);
+    int k = 0;
+    each_step(*g, [&](const std::int16_t* in, int nin, std::int16_t out) {
+      if (out >= 0) claim(out);
+      for (int i = 0; i <= nin; ++i) {
+        const std::int16_t reg = i < nin ? in[i] : out;
+        if (reg < 0) continue;
+        auto r = static_cast<std::size_t>(reg);
         if (last[r] != k || g->pool[r] < 0) continue;
         free.push_back(g->pool[r]);
         last[r] = -2;  // once
       }
+      ++k;
+    });
+  }
+
+  // body(operands, how many, result or -1) for every instruction and every step of a strip.
+  template <class Body>
+  static void each_step(const BlockGroup& g, Body body) {
+    for (const BlockOp& op : g.code) {
+      if (op.strip < 0) body(op.in, op.nin, op.out);
+      for (std::int32_t k = 0; k < op.count; ++k) {
+        const StripStep& s = g.strips[static_cast<std::size_t>(op.strip + k)];
+        const std::int16_t in[2] = {s.v, s.w};
+        body(in, s.v < 0 ? 0 : s.w < 0 ? 1 : 2, s.keep);
+      }
     }
+  }
+
+  // Blocks are longer where few temporaries compete for the first-level cache.
+  static void choose_block(BlockGroup* g) {
+    index_t item = 1;
+    for (const BlockOp& op : g->code) item = std::max<index_t>(item, op.out_item);
+    for (const BlockLoad& l : g->loads) item = std::max<index_t>(item, l.item);
+    const index_t room = kPoolBytes / (item * (g->temporaries + 1));
+    while (g->block < kLongBlock && 2 * g->block <= room) g->block *= 2;
+    g->cell = g->block * item + 64;  // cells do not all begin in one set of the cache
   }
 };
 

@@ -1,18 +1,22 @@
 // Running plans: the block interpreter for groups, scalars one by one, everything else by its forward function.
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
+#include "plan_parts.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
-#include "wengert/plan.h"
 
 namespace wg {
 
 namespace {
 
-constexpr index_t kChunk = 1 << 14;          // elements of one parallel part
-constexpr index_t kInterruptWork = 1 << 22;  // elements between two looks at pending signals
+constexpr index_t kChunk = 1 << 14;  // elements of one parallel part
 constexpr int kScratchSlot = 3;
+constexpr index_t kInterruptWork = 1 << 20;            // elements between two looks at the clock
+constexpr auto kLook = std::chrono::milliseconds(50);  // between two looks at pending signals
+constexpr double kUnlockWork = 1e4;                    // ns of work for which the interpreter lock is released
 
 // Two worlds of memory: arrays that are read and arrays that are written never lie in one storage, so forward
 // functions see no overlap. Offsets are addresses.
@@ -101,64 +105,61 @@ class Watch {
 
 // ---- groups -----------------------------------------------------------------------------------------------
 
-void Plan::run_blocks(const BlockGroup& g, index_t begin, index_t end) const {
-  constexpr index_t kCell = kBlock * 8;  // bytes of a temporary
-  char* pool = static_cast<char*>(scratch(kScratchSlot, static_cast<std::size_t>((g.temporaries + 1) * kCell)));
-  char* few[96];
-  std::vector<char*> many;
-  char** reg = few;
-  if (g.registers > 96) {
-    many.resize(static_cast<std::size_t>(g.registers));
-    reg = many.data();
+GroupRun::GroupRun(const Plan& plan, const BlockGroup& g) : p_(plan), g_(g) {
+  if (g.registers > static_cast<int>(sizeof few_ / sizeof few_[0])) {
+    many_.resize(static_cast<std::size_t>(g.registers));
+    reg_ = many_.data();
   }
-  for (index_t lo = begin; lo < end; lo += kBlock) {
-    const index_t m = end - lo < kBlock ? end - lo : kBlock;
-    for (const BlockLoad& l : g.loads) {
-      char* from = data_[static_cast<std::size_t>(l.value)];
-      if (l.uniform) {
-        reg[l.reg] = from;
-      } else if (l.dense) {
-        reg[l.reg] = from + lo * l.item;
-      } else {
-        reg[l.reg] = pool + g.pool[static_cast<std::size_t>(l.reg)] * kCell;
-        gather_block(l, from, lo, m, reg[l.reg]);
-      }
-    }
-    for (const BlockOp& op : g.code)
-      if (g.pool[static_cast<std::size_t>(op.out)] >= 0)
-        reg[op.out] = pool + g.pool[static_cast<std::size_t>(op.out)] * kCell;
-    for (const BlockStore& s : g.stores)
-      if (!s.late) reg[s.reg] = data_[static_cast<std::size_t>(s.value)] + lo * s.item;
-    for (const BlockOp& op : g.code) {
-      switch (op.nin) {
-        case 1:
-          reinterpret_cast<UnaryFn>(op.fn)(reg[op.in[0]], reg[op.out], m);
-          break;
-        case 2:
-          reinterpret_cast<BinaryFn>(op.fn)(reg[op.in[0]], reg[op.in[1]], reg[op.out], m, op.scalars);
-          break;
-        default:
-          reinterpret_cast<TernaryFn>(op.fn)(reg[op.in[0]], reg[op.in[1]], reg[op.in[2]], reg[op.out], m,
-                                             op.scalars);
-      }
-    }
-    for (const BlockStore& s : g.stores)
-      if (s.late)
-        std::memcpy(data_[static_cast<std::size_t>(s.value)] + lo * s.item, reg[s.reg],
-                    static_cast<std::size_t>(m * s.item));
-  }
+  pool_ = static_cast<char*>(scratch(
+      kScratchSlot, static_cast<std::size_t>(std::max(g.temporaries, 1)) * static_cast<std::size_t>(g.cell)));
+  for (int r = 0; r < g.registers; ++r)
+    if (g.pool[static_cast<std::size_t>(r)] >= 0) reg_[r] = pool_ + g.pool[static_cast<std::size_t>(r)] * g.cell;
+  for (const BlockLoad& l : g.loads)
+    if (l.uniform) reg_[l.reg] = plan.data_[static_cast<std::size_t>(l.value)];
 }
 
-void Plan::run_group(const BlockGroup& g) {
-  if (g.numel <= kChunk) {
-    run_blocks(g, 0, g.numel);
-    return;
+void GroupRun::block(index_t lo, index_t n) {
+  const std::vector<char*>& data = p_.data_;
+  char** reg = reg_;
+  for (const BlockLoad& l : g_.loads) {
+    if (l.dense) {
+      reg[l.reg] = data[static_cast<std::size_t>(l.value)] + lo * l.item;
+    } else if (!l.uniform) {
+      gather_block(l, data[static_cast<std::size_t>(l.value)], lo, n, reg[l.reg]);
+    }
   }
-  Unlocked unlocked(true);
-  parallel_for((g.numel + kChunk - 1) / kChunk, [&](index_t part) {
-    index_t end = (part + 1) * kChunk;
-    run_blocks(g, part * kChunk, end < g.numel ? end : g.numel);
-  });
+  for (const BlockStore& s : g_.stores)
+    if (!s.late) reg[s.reg] = data[static_cast<std::size_t>(s.value)] + lo * s.item;
+  for (const BlockOp& op : g_.code) {
+    switch (op.nin) {
+      case 0:
+        reinterpret_cast<StripFn>(op.fn)(&g_.strips[static_cast<std::size_t>(op.strip)], op.count, reg, n);
+        break;
+      case 1:
+        reinterpret_cast<UnaryFn>(op.fn)(reg[op.in[0]], reg[op.out], n);
+        break;
+      case 2:
+        reinterpret_cast<BinaryFn>(op.fn)(reg[op.in[0]], reg[op.in[1]], reg[op.out], n, op.scalars);
+        break;
+      default:
+        reinterpret_cast<TernaryFn>(op.fn)(reg[op.in[0]], reg[op.in[1]], reg[op.in[2]], reg[op.out], n, op.scalars);
+    }
+  }
+  for (const BlockStore& s : g_.stores)
+    if (s.late)
+      std::memcpy(data[static_cast<std::size_t>(s.value)] + lo * s.item, reg[s.reg],
+                  static_cast<std::size_t>(n * s.item));
+}
+
+int Plan::run_group(const BlockGroup& g) {
+  if (!g.sums.empty()) return run_summed(g);
+  auto part = [&](index_t k) {
+    GroupRun run(*this, g);
+    const index_t end = std::min(g.numel, (k + 1) * kChunk);
+    for (index_t lo = k * kChunk; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
+  };
+  Unlocked unlocked(g.numel > kChunk);
+  return for_parts(g, (g.numel + kChunk - 1) / kChunk, part);
 }
 
 // ---- forward functions ------------------------------------------------------------------------------------
@@ -212,71 +213,148 @@ int Plan::run_call(const PlanCall& c) {
 }
 
 int Plan::run_copy(std::int32_t from, std::int32_t to) {
+  if (is_plain_copy(from, to)) {
+    std::memmove(data_[static_cast<std::size_t>(to)], data_[static_cast<std::size_t>(from)],
+                 static_cast<std::size_t>(values[static_cast<std::size_t>(to)].layout->numel *
+                                          itemsize(values[static_cast<std::size_t>(to)].dtype)));
+    return 0;
+  }
   Array source = array(from, world(false)), target = array(to, world(true));
   return copy_into(source, target);
 }
 
 // ---- runs -------------------------------------------------------------------------------------------------
 
-int Plan::run(int (*host)(void* arg, int i), int (*interrupt)(), void* arg) {
-  for (std::int32_t v : outer_) {
-    const PlanValue& value = values[static_cast<std::size_t>(v)];
-    data_[static_cast<std::size_t>(v)] =
-        bound_[static_cast<std::size_t>(values[static_cast<std::size_t>(value.owner)].slot)] + value.delta;
+int Plan::run(const Callbacks& with, index_t n, const Feed* feeds, index_t count) {
+  with_ = with;
+  int status = 0;
+  // A stretch that is all of a run goes on through the runs.
+  if (whole_ && stretch_[0] * static_cast<double>(n) >= kUnlockWork) unlocked_.emplace(true);
+  for (done = 0; done < n && status == 0; ++done) {
+    for (index_t k = 0; k < count; ++k) bind(feeds[k].slot, feeds[k].data + done * feeds[k].bytes);
+    for (std::int32_t v : outer_) {
+      const PlanValue& value = values[static_cast<std::size_t>(v)];
+      data_[static_cast<std::size_t>(v)] =
+          bound_[static_cast<std::size_t>(values[static_cast<std::size_t>(value.owner)].slot)] + value.delta;
+    }
+    status = run_steps();
+    if (status < 0) break;
   }
-  index_t work = 0;
+  unlocked_.reset();
+  return status;
+}
+
+int Plan::run_steps() {
   Watch watch(timed ? &seconds : nullptr);
-  for (const PlanStep& s : steps) {
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    if (unlocked_ && stretch_[k] < 0) {
+      unlocked_.reset();
+    } else if (!unlocked_ && stretch_[k] >= kUnlockWork) {
+      unlocked_.emplace(true);
+    }
     watch.next();
-    switch (s.kind) {
-      case StepKind::kGroup: {
-        const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
-        run_group(g);
-        work += g.numel * static_cast<index_t>(g.code.size());
-        break;
-      }
-      case StepKind::kScalars: {
-        char* const* data = data_.data();
-        for (const ScalarOp& op : scalars[static_cast<std::size_t>(s.index)]) {
-          if (op.nin == 2) {
-            reinterpret_cast<BinaryFn>(op.fn)(data[op.in[0]], data[op.in[1]], data[op.out], 1, 0);
-          } else if (op.nin == 1) {
-            reinterpret_cast<UnaryFn>(op.fn)(data[op.in[0]], data[op.out], 1);
-          } else {
-            reinterpret_cast<TernaryFn>(op.fn)(data[op.in[0]], data[op.in[1]], data[op.in[2]], data[op.out], 1, 0);
-          }
-        }
-        work += static_cast<index_t>(scalars[static_cast<std::size_t>(s.index)].size());
-        break;
-      }
-      case StepKind::kCall: {
-        const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
-        if (c.ready) {
-          char* in[3];
-          for (int i = 0; i < c.nin; ++i) {
-            std::int32_t v = operands[static_cast<std::size_t>(c.first_in + i)];
-            in[i] = v < 0 ? nullptr : data_[static_cast<std::size_t>(v)];
-          }
-          c.ready->run(in, data_[static_cast<std::size_t>(c.out)]);
-        } else if (run_call(c) < 0) {
-          return -1;
-        }
-        work += values[static_cast<std::size_t>(c.out)].layout->numel * 16;
-        break;
-      }
-      case StepKind::kCopy:
-        if (run_copy(s.from, s.to) < 0) return -1;
-        break;
-      case StepKind::kHost:
-        if (host(arg, s.index) < 0) return -1;
-        break;
-    }
-    if (work > kInterruptWork) {
-      work = 0;
-      if (interrupt() < 0) return -1;
-    }
+    reached = static_cast<std::int32_t>(k);
+    if (run_step(steps[k]) < 0) return -1;
+    if (work_ > kInterruptWork && stopped()) return -1;
   }
   return 0;
+}
+
+int Plan::run_step(const PlanStep& s) {
+  switch (s.kind) {
+    case StepKind::kGroup: {
+      const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
+      work_ += g.numel * static_cast<index_t>(g.code.size());
+      return run_group(g);
+    }
+    case StepKind::kScalars:
+      run_scalars(s);
+      return 0;
+    case StepKind::kCall: {
+      const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
+      const PlanValue& result = values[static_cast<std::size_t>(c.out)];
+      work_ += result.layout ? result.layout->numel * 16 : 0;
+      if (!c.ready) return run_call(c);
+      char* in[3];
+      for (int i = 0; i < c.nin; ++i) {
+        std::int32_t v = operands[static_cast<std::size_t>(c.first_in + i)];
+        in[i] = v < 0 ? nullptr : data_[static_cast<std::size_t>(v)];
+      }
+      c.ready->run(in, data_[static_cast<std::size_t>(c.out)]);
+      return 0;
+    }
+    case StepKind::kCopy:
+      return run_copy(s.from, s.to);
+    case StepKind::kHost:
+      return with_.host(with_.arg, s.index);
+  }
+  return 0;
+}
+
+void Plan::run_scalars(const PlanStep& s) {
+  const std::vector<ScalarOp>& code = scalars[static_cast<std::size_t>(s.index)];
+  char* const* data = data_.data();
+  for (const ScalarOp& op : code) {
+    if (op.nin == 2) {
+      reinterpret_cast<BinaryFn>(op.fn)(data[op.in[0]], data[op.in[1]], data[op.out], 1, 0);
+    } else if (op.nin == 1) {
+      reinterpret_cast<UnaryFn>(op.fn)(data[op.in[0]], data[op.out], 1);
+    } else {
+      reinterpret_cast<TernaryFn>(op.fn)(data[op.in[0]], data[op.in[1]], data[op.in[2]], data[op.out], 1, 0);
+    }
+  }
+  work_ += static_cast<index_t>(code.size());
+}
+
+// ---- the interpreter lock ---------------------------------------------------------------------------------
+//
+// Note [The lock]. Groups, scalars, prepared calls and plain copies touch memory and kernels alone. Stretches of
+// such steps run without the interpreter lock where they take longer than kUnlockWork; other forward functions
+// allocate and count references, so they and host steps take it back (and release it inside large kernels, as in
+// eager mode). Somebody else may hold the lock for milliseconds when it is asked for again, which is why a stretch
+// is as long as it can be.
+
+void Plan::plan_lock() {
+  stretch_.assign(steps.size(), -1);
+  auto numel = [&](std::int32_t v) {
+    return v < 0 || !values[static_cast<std::size_t>(v)].layout
+               ? 0.0
+               : static_cast<double>(values[static_cast<std::size_t>(v)].layout->numel);
+  };
+  for (std::size_t k = steps.size(); k-- > 0;) {
+    const PlanStep& s = steps[k];
+    double ns = -1;
+    if (s.kind == StepKind::kGroup) {
+      const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
+      ns = 50 + 0.1 * static_cast<double>(g.numel) * static_cast<double>(s.calls.size());
+    } else if (s.kind == StepKind::kScalars) {
+      ns = 4 * static_cast<double>(s.calls.size());
+    } else if (s.kind == StepKind::kCopy && is_plain_copy(s.from, s.to)) {
+      ns = 20 + 0.05 * numel(s.to);
+    } else if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].ready) {
+      const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
+      const double a = numel(operands[static_cast<std::size_t>(c.first_in)]);
+      // The products of a matrix product are the root of the product of three sizes.
+      const double b = c.nin > 1 ? numel(operands[static_cast<std::size_t>(c.first_in + 1)]) : 0;
+      ns = 50 + (c.nin > 1 ? 0.03 * std::sqrt(a * b * numel(c.out)) : 0.1 * a);
+    }
+    if (ns >= 0) stretch_[k] = ns + (k + 1 < steps.size() && stretch_[k + 1] > 0 ? stretch_[k + 1] : 0);
+  }
+  whole_ = !stretch_.empty() && std::all_of(stretch_.begin(), stretch_.end(), [](double t) { return t >= 0; });
+}
+
+bool Plan::is_plain_copy(std::int32_t from, std::int32_t to) const {
+  const PlanValue &a = values[static_cast<std::size_t>(from)], &b = values[static_cast<std::size_t>(to)];
+  return a.dtype == b.dtype && a.place != Place::kNumber && a.layout->contiguous && b.layout->contiguous &&
+         same_shape(a.layout, b.layout);
+}
+
+bool Plan::stopped() {
+  work_ = 0;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_ < kLook) return false;
+  looked_ = now;
+  return with_.interrupt(with_.arg) < 0;
 }
 
 }  // namespace wg

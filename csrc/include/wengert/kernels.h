@@ -39,7 +39,7 @@ struct KernelUnit {
 
 // clang-format off
 #define WG_UNITS(X) \
-  X(unary) X(binary) X(ternary) X(cast) X(gradient) X(activation) X(reduce) X(extreme) X(matmul) X(conv) X(pool) \
+  X(unary) X(binary) X(ternary) X(strip) X(cast) X(gradient) X(activation) X(reduce) X(extreme) X(matmul) X(conv) X(pool) \
   X(fused) X(index) X(sort) X(random) X(optim) X(recurrent) \
   X(attention) X(bag) X(complex)
 // clang-format on

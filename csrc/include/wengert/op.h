@@ -94,10 +94,19 @@ enum OpFlag : std::uint32_t {
 // call again without it.
 constexpr int kCannotAccumulate = 1;
 
+// A sum over the middle of [outer][n][inner], contiguous; for a mean, what the results are divided by.
+struct SumShape {
+  index_t outer, n, inner;
+  bool mean;
+  char count[8];
+};
+
 // A call whose checks are done: what is left is a kernel and its operands. Plans keep one for each call that has
 // it.
 struct Prepared {
   virtual ~Prepared() = default;
+  // Of sums and means: what a group needs to add up its elements where they are made.
+  virtual const SumShape* sum() const { return nullptr; }
   // The data of the operands in order, and of the result.
   virtual void run(char* const* in, char* out) const = 0;
 };

@@ -9,11 +9,17 @@
 // it, in a register of the block interpreter. The arena is one storage; offsets are chosen so that values that are
 // alive at the same moment do not overlap.
 #pragma once
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "wengert/kernels.h"
 #include "wengert/op.h"
+#include "wengert/parallel.h"
+#include "wengert/reduce.h"
+#include "wengert/strip.h"
 
 namespace wg {
 
@@ -43,13 +49,17 @@ struct PlanCall {
   std::int32_t out = 0;                // first result
   std::shared_ptr<Prepared> ready;     // what runs instead of the forward function, where there is one
   std::int32_t dtype = -1;  // elementwise: the type it computes in; -1: goes through its forward function
+  bool summed = false;      // a sum that the group which makes its operand adds up
+  std::int32_t parts = -1;  // of such a sum: the value that holds sums of pieces; -1: pieces are results
 };
 
-// One instruction of a group, on registers.
+// One instruction of a group, on registers. With strip >= 0: `count` steps of BlockGroup::strips from there on, run
+// by fn as one.
 struct BlockOp {
   void* fn;
   std::int16_t nin, in[3], out;
   std::uint8_t out_item, scalars;
+  std::int32_t strip = -1, count = 0;
 };
 // An operand from memory. Dense ones are used where they lie; others are gathered into a register.
 struct BlockLoad {
@@ -66,13 +76,37 @@ struct BlockStore {
   std::uint8_t item;
   bool late;  // written after the block's last instruction: its memory is also read
 };
+constexpr int kMaxSums = 8;  // of a group
+
+// The kernels that sums of one dtype are made of.
+struct SumKernels {
+  ReduceInnerFn whole;
+  SumLanesFn lanes;
+  SumFoldFn fold;
+  SumRowsFn rows;
+  SumTreeFn tree;
+  BinaryFn divide;                           // of means
+  static const SumKernels* find(int dtype);  // nullptr: none
+};
+// A register that the group adds up.
+struct BlockSum {
+  std::int32_t value, parts;  // as PlanCall::out and parts
+  std::int16_t reg;
+  std::uint8_t item;      // bytes of a result
+  const SumShape* shape;  // the same of all sums of a group but for `mean`
+  const SumKernels* kernel;
+};
 struct BlockGroup {
   index_t numel = 0;
+  index_t block = kBlock;   // elements that go through the instructions at a time
+  index_t cell = 0;         // bytes of a temporary
   Layout* shape = nullptr;  // borrowed from a value
   std::vector<std::int32_t> calls;
   std::vector<BlockLoad> loads;
   std::vector<BlockOp> code;
+  std::vector<StripStep> strips;
   std::vector<BlockStore> stores;
+  std::vector<BlockSum> sums;
   std::vector<std::int16_t> pool;  // of each register: its place among the temporaries; -1: none
   int registers = 0, temporaries = 0;
 };
@@ -117,8 +151,20 @@ class Plan {
 
   // Binds the memory of an outside value.
   void bind(int slot, char* data) { bound_[static_cast<std::size_t>(slot)] = data; }
-  // Runs all steps. `host` performs host step i; both callbacks return -1 to stop with an error of their own.
-  int run(int (*host)(void* arg, int i), int (*interrupt)(), void* arg);
+  // Runs all steps, n times; before run k it binds slice k of what is fed. The interpreter lock is released for
+  // stretches of work that are worth it (Note [The lock]). `host` performs host step i with the lock held;
+  // `interrupt` takes the lock itself. Both return -1 to stop with an error of their own.
+  struct Callbacks {
+    int (*host)(void* arg, int i);
+    int (*interrupt)(void* arg);
+    void* arg;
+  };
+  struct Feed {
+    std::int32_t slot;
+    char* data;
+    index_t bytes;  // of a slice
+  };
+  int run(const Callbacks& with, index_t n, const Feed* feeds, index_t count);
 
   std::vector<PlanValue> values;
   std::vector<PlanCall> calls;
@@ -130,10 +176,14 @@ class Plan {
   std::size_t arena_bytes = 0;
   bool running = false;
   bool timed = false;
+  index_t done = 0;             // complete runs of the latest call of run()
+  std::int32_t reached = 0;     // the step that it was in at the end
   std::vector<double> seconds;  // of each step, added up over the runs while `timed` is set
 
  private:
   friend struct PlanBuilder;
+  friend class GroupRun;
+  friend struct SumRun;
   struct Write {
     std::int32_t target, value;
     std::int32_t host;  // the host step that waits for it
@@ -141,11 +191,21 @@ class Plan {
   };
   int constant(const Array& weak, int dtype);
   void place_pointers();
+  int prepare_call(PlanCall& c);
   int prepare_calls();
   Array array(std::int32_t v, Storage* world) const;
+  void plan_lock();
+  bool stopped();
+  // body(k) for parts of a group, in parallel and in slices, between which it may be stopped: -1 then.
+  template <class Body>
+  int for_parts(const BlockGroup& g, index_t parts, Body body);
+  int run_steps();
+  int run_step(const PlanStep& s);
+  void run_scalars(const PlanStep& s);
   int run_call(const PlanCall& c);
-  void run_group(const BlockGroup& g);
-  void run_blocks(const BlockGroup& g, index_t begin, index_t end) const;
+  int run_group(const BlockGroup& g);
+  int run_summed(const BlockGroup& g);
+  bool is_plain_copy(std::int32_t from, std::int32_t to) const;
   int run_copy(std::int32_t from, std::int32_t to);
 
   std::vector<Write> writes_;
@@ -155,6 +215,26 @@ class Plan {
   std::vector<std::int32_t> outer_;  // values that follow a binding
   Storage* arena_ = nullptr;
   int host_steps_ = 0;
+  Callbacks with_{};
+  std::optional<Unlocked> unlocked_;  // while a run goes on without the interpreter lock
+  std::vector<double>
+      stretch_;         // of each step: -1: needs the lock; else the work from here on that does not, in ns
+  bool whole_ = false;  // no step needs the lock
+  index_t work_ = 0;    // elements since the latest look at the clock
+  std::chrono::steady_clock::time_point looked_{};  // for signals
 };
+
+constexpr index_t kSliceWork = 1 << 8;  // parts times instructions between two looks at the clock
+
+template <class Body>
+int Plan::for_parts(const BlockGroup& g, index_t parts, Body body) {
+  const index_t slice = 4 + kSliceWork / static_cast<index_t>(g.calls.size());
+  for (index_t from = 0; from < parts; from += slice) {
+    if (from > 0 && stopped()) return -1;
+    const index_t n = parts - from < slice ? parts - from : slice;
+    parallel_for(n, [&](index_t k) { body(from + k); });
+  }
+  return 0;
+}
 
 }  // namespace wg

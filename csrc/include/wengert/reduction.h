@@ -17,16 +17,17 @@
 #include "wengert/alloc.h"
 #include "wengert/config.h"
 #include "wengert/parallel.h"
+#include "wengert/reduce.h"
 
 namespace wg {
 namespace WG_NS {
 
-constexpr index_t kChunk = 4096;
-constexpr int kLanes = 64;
+constexpr index_t kChunk = kSumChunk;
+constexpr int kLanes = kSumLanes;
 constexpr index_t kRowBlock = 16 * kChunk;  // elements of one part of a long row
 constexpr index_t kPartElements = 65536;    // elements of one part of parallel work, about
 constexpr int kTile = 128;                  // columns of one tile of an outer reduction
-constexpr index_t kRun = 64;                // rows of one run of an outer reduction
+constexpr index_t kRun = kSumRun;           // rows of one run of an outer reduction
 constexpr index_t kRunBlock = 16 * kRun;    // rows of one part of a tall column
 constexpr int kMaxLevels = 52;              // levels of the tree over chunks: 2**52 chunks
 
@@ -75,6 +76,18 @@ constexpr bool kHasQuick<Op, std::void_t<typename Op::Quick>> = true;
 // Whether loops are unrolled over many elements: not for integers, which the compiler adds in any order.
 template <class A>
 constexpr bool kUnrolls = !std::is_integral<A>::value;
+
+// w lanes, 16 or kLanes, combined as a tree.
+template <class A, class Op>
+WG_INLINE A fold_lanes(A* acc, int w, Op op) {
+  if (w == kLanes) {
+    for (int l = 0; l < 32; ++l) acc[l] = op(acc[l], acc[l + 32]);
+    for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], acc[l + 16]);
+  }
+  for (int l = 0; l < 8; ++l) acc[l] = op(acc[l], acc[l + 8]);
+  for (int l = 0; l < 4; ++l) acc[l] = op(acc[l], acc[l + 4]);
+  return op(op(acc[0], acc[2]), op(acc[1], acc[3]));
+}
 
 // 16 <= n <= kChunk elements from start on, by lanes. With Watch, *nan tells whether there was a NaN.
 template <class A, bool Watch, class Load, class Op>
@@ -134,13 +147,7 @@ WG_INLINE A reduce_lanes(Load load, index_t start, index_t n, Op op, bool* nan =
     for (int l = 0; l < w; ++l) any |= seen[l];
     *nan = any != 0;
   }
-  if (w == kLanes) {
-    for (int l = 0; l < 32; ++l) acc[l] = op(acc[l], acc[l + 32]);
-    for (int l = 0; l < 16; ++l) acc[l] = op(acc[l], acc[l + 16]);
-  }
-  for (int l = 0; l < 8; ++l) acc[l] = op(acc[l], acc[l + 8]);
-  for (int l = 0; l < 4; ++l) acc[l] = op(acc[l], acc[l + 4]);
-  return op(op(acc[0], acc[2]), op(acc[1], acc[3]));
+  return fold_lanes(acc, w, op);
 }
 
 // Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
@@ -265,12 +272,6 @@ WG_NOINLINE void reduce_columns(Load load, index_t start, index_t stride, index_
     for (int l = 0; l < w; ++l) level[top - 2][l] = op(level[top - 2][l], level[top - 1][l]);
   }
   for (int l = 0; l < w; ++l) acc[l] = level[0][l];
-}
-
-// Rows taken together when `inner` is narrow.
-inline index_t column_group(index_t n, index_t inner) {
-  index_t g = inner < kLanes ? kLanes / inner : 1;
-  return g < n ? g : n;
 }
 
 // acc[l] = column c0 + l of rows first .. first + n of [..][inner], for w columns; load.aux holds w values.

@@ -33,6 +33,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         int32_t source "from"
         int32_t to
         vector[int32_t] calls
+        vector[int32_t] reads
     cppclass CPlan "wg::Plan":
         int outside(int, Layout*)
         int measure(int, Layout*)
@@ -44,7 +45,15 @@ cdef extern from "wengert/plan.h" namespace "wg":
         void write(int32_t, int32_t)
         int finish(cbool)
         void bind(int, char*)
-        int run(int (*)(void*, int) noexcept, int (*)() noexcept, void*)
+        cppclass Callbacks:
+            int (*host)(void*, int) noexcept
+            int (*interrupt)(void*) noexcept
+            void* arg
+        cppclass Feed:
+            int32_t slot
+            char* data
+            int64_t bytes
+        int run(const Callbacks&, int64_t, const Feed*, int64_t)
         vector[PlanValue] values
         vector[PlanCall] calls
         vector[PlanStep] steps
@@ -53,6 +62,8 @@ cdef extern from "wengert/plan.h" namespace "wg":
         size_t arena_bytes
         cbool running
         cbool timed
+        int64_t done
+        int32_t reached
         vector[double] seconds
 
 
@@ -65,8 +76,13 @@ cdef int plan_host(void* arg, int i) noexcept:
     return 0
 
 
-cdef int plan_interrupt() noexcept:
-    return PyErr_CheckSignals()
+cdef int plan_interrupt(void* arg) noexcept with gil:
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        (<StaticPlan> arg).failure = error
+        return -1
+    return 0
 
 
 cdef enum:
@@ -79,6 +95,21 @@ cdef struct PlanDraw:
     int kind
     int dtype
     int64_t n
+
+
+cdef CPlan.Feed slices(int slot, Tensor whole, int64_t n) noexcept:
+    """A tensor of n slices as what the runs read or write one after another."""
+    cdef CPlan.Feed f
+    f.slot = slot
+    f.data = whole.c.array.data()
+    f.bytes = whole.c.array.nbytes() // n if n else 0
+    return f
+
+
+cdef void hold(Tensor t, vector[Storage*]& held) noexcept:
+    if t.c.array.storage != NULL:
+        storage_incref(t.c.array.storage)
+        held.push_back(t.c.array.storage)
 
 
 class PlanBusy(RuntimeError):
@@ -226,61 +257,95 @@ cdef class StaticPlan:
         Raises:
             RuntimeError: a tensor of another shape, dtype or layout; the plan is running already.
         """
-        kept = self.bind_all(given, results)
-        self.p.running = True
-        try:
-            self.once()
-        finally:
-            self.p.running = False
-            del kept
+        self.run_many(1, given, results, [], [])
 
-    def run_many(self, Py_ssize_t n, list given, list results, list fed, list stacked):
+    def run_many(self, int64_t n, list given, list results, list fed, list stacked):
         """Runs n times. `fed` are pairs (place in given, tensor with one more dimension, of n, in front), `stacked` such
         pairs for results: run k reads and writes slice k of these."""
-        cdef Py_ssize_t k
-        cdef vector[int32_t] slots
-        cdef vector[char*] starts
-        cdef vector[int64_t] sizes
+        cdef vector[CPlan.Feed] feeds
+        cdef vector[Storage*] held
+        cdef int64_t k = 0
         cdef size_t j
-        cdef Tensor t
         for place, whole in fed:
-            slots.push_back(self.given[place])
-            t = <Tensor?> whole
-            starts.push_back(t.c.array.data())
-            sizes.push_back(t.c.array.nbytes() // n if n else 0)
+            feeds.push_back(slices(self.given[place], whole, n))
         for place, whole in stacked:
-            slots.push_back(self.results[place])
-            t = <Tensor?> whole
-            starts.push_back(t.c.array.data())
-            sizes.push_back(t.c.array.nbytes() // n if n else 0)
-        kept = self.bind_all(given, results)
+            feeds.push_back(slices(self.results[place], whole, n))
+        try:
+            kept = self.bind_all(given, results, held)
+        except BaseException:
+            for j in range(held.size()):
+                storage_decref(held[j])
+            raise
         self.p.running = True
         try:
-            for k in range(n):
-                for j in range(slots.size()):
-                    self.p.bind(slots[j], starts[j] + k * sizes[j])
-                self.once()
-                PyErr_CheckSignals()
+            if self.draws.empty():
+                self.steps_of(n, feeds)
+            else:  # numbers are drawn with the lock held, run by run
+                for k in range(n):
+                    self.draw_ranges()
+                    self.steps_of(1, feeds)
+                    for j in range(feeds.size()):
+                        feeds[j].data += feeds[j].bytes
+                    PyErr_CheckSignals()
+        except BaseException as error:
+            self.note_state(error, n, k + self.p.done)
+            raise
         finally:
             self.p.running = False
+            for j in range(held.size()):
+                storage_decref(held[j])
             del kept
 
-    cdef int once(self) except -1:
-        cdef int bad
-        self.draw_ranges()
-        bad = self.p.run(plan_host, plan_interrupt, <void*> self)
-        if bad < 0:
+    cdef int steps_of(self, int64_t n, vector[CPlan.Feed]& feeds) except -1:
+        cdef CPlan.Callbacks callbacks
+        callbacks.host = plan_host
+        callbacks.interrupt = plan_interrupt
+        callbacks.arg = <void*> self
+        if self.p.run(callbacks, n, feeds.data(), <int64_t> feeds.size()) < 0:
             if self.failure is not None:
                 error = self.failure
                 self.failure = None
                 raise error
-            if PyErr_Occurred() != NULL:
-                return -1
             raise_last()
         return 0
 
-    cdef object bind_all(self, list given, list results):
-        """Checks the tensors and binds their memory; returns copies that must live until the run ends."""
+    def _touched(self):
+        """Of the outside values that runs write, those that the unfinished run has begun to write."""
+        cdef size_t k
+        cdef PlanStep* s
+        places = {self.given[k]: k for k in range(self.given.size()) if self.written[k]}
+        out = set()
+        for k in range(<size_t> self.p.reached + 1):
+            s = &self.p.steps[k]
+            made = [self.p.calls[c].out for c in s.calls]
+            if s.kind == StepKind.kCall:
+                made.append(self.p.calls[s.index].out)
+            elif s.kind == StepKind.kCopy:
+                made.append(s.to)
+            elif s.kind == StepKind.kHost:
+                made += s.reads
+            out.update(places[self.p.values[v].slot] for v in made
+                       if self.p.values[v].place == Place.kOutside and self.p.values[v].slot in places)
+        return sorted(out)
+
+    cdef int note_state(self, error, int64_t n, int64_t done) except -1:
+        """Says in an error that came from outside (Ctrl-C) what it leaves behind."""
+        if not isinstance(error, KeyboardInterrupt):
+            return 0
+        text = f"plan: stopped after {done} of {n} runs, in step {self.p.reached + 1} of {self.p.steps.size()}; "
+        touched = self._touched()
+        if done == n:
+            text += "all of them are complete."
+        elif touched:
+            text += f"given values {touched} may hold what this run writes, all others what they held before it."
+        else:
+            text += "states are as before this run."
+        error.add_note(text)
+        return 0
+
+    cdef object bind_all(self, list given, list results, vector[Storage*]& held):
+        """Checks the tensors and binds their memory; returns copies that must live until the run ends. `held` are
+        storages to be released then: a tensor may be given other memory while the run goes on without the lock."""
         cdef Tensor t
         cdef size_t k
         cdef list kept = None
@@ -305,8 +370,10 @@ cdef class StaticPlan:
                 if kept is None:
                     kept = []
                 kept.append(t)
+            hold(t, held)
             self.p.bind(self.given[k], t.c.array.data())
         for k in range(self.results.size()):
+            hold(<Tensor> results[k], held)
             self.p.bind(self.results[k], (<Tensor> results[k]).c.array.data())
         return kept
 
