@@ -114,7 +114,7 @@ def test_what_has_no_graph_is_refused():
         build([])
     with pytest.raises(TypeError, match="expected tensors, a Graph or a module with example inputs, got int"):
         build(3)
-    with pytest.raises(TypeError, match="expected example inputs with a module or Graph only"):
+    with pytest.raises(TypeError, match="expected example inputs with a module or a static graph only"):
         build(wengert.ones(2, requires_grad=True), wengert.ones(2))
     graph = wengert.graph.record(lambda a: a * 2, wengert.ones(2))
     graph.nodes[0].inputs = graph.nodes[0].results

@@ -213,6 +213,42 @@ def test_a_graph_shows_the_values_of_an_example():
         build(graph, x, w.double())
 
 
+def test_a_compiled_step_shows_the_values_of_an_example_and_takes_no_step():
+    compiled, net = training_step()
+    x, t = wengert.randn(5, 4), wengert.randint(0, 3, (5,))
+    loss = nn.functional.cross_entropy(net(x), t)
+    gradient = wengert.autograd.grad(loss, [net[0].weight])[0]
+    before = [p.detach().clone() for p in net.parameters()]
+    model = build(compiled, x, t, names={"net": net})
+    for side in (model, model.after):
+        assert side.values[side.outputs[0]].whole == pytest.approx(loss.item(), rel=1e-6)
+        grads = [
+            side.values[k]
+            for k, name in side.names.items()
+            if name == "∂weight" and side.scopes[side.scope[k]][-1] == "0"
+        ]
+        assert len(grads) == 1 and grads[0].shape == (8, 4)
+        np.testing.assert_allclose(grads[0].whole, gradient.numpy(), rtol=1e-5, atol=1e-7)
+    assert all(wengert.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    with pytest.raises(ValueError, match="expected example inputs of shapes"):
+        build(compiled, x)
+
+
+def test_a_compiled_function_shows_values_of_both_passes():
+    weight = wengert.randn(3, 3, requires_grad=True)
+    fast = wengert.compile(lambda x: (x @ weight).tanh().square().mean())
+    x = wengert.randn(2, 3)
+    for _ in range(3):
+        fast(x).backward()
+    weight.grad = None
+    fast(x).backward()
+    model = build(fast, x)
+    for side in (model, model.after):
+        assert side.values[side.outputs[0]].whole == pytest.approx(fast(x).item(), rel=1e-6)
+        last = max((k for k in range(len(side)) if side.kind[k] == GRADIENT), key=lambda k: side.step[k])
+        np.testing.assert_allclose(side.values[last].whole, weight.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
 def test_sums_are_kept_where_paths_join():
     x = wengert.tensor([1.0, 2.0], requires_grad=True)
     with wengert.record() as r:

@@ -124,3 +124,20 @@ def test_a_sum_of_gradients_grows_while_one_steps(visit):
     tab.run("page.setStep(7)")
     tab.settle()
     assert tab.tab.screenshot() != early
+
+
+def test_breakpoints_find_gradients_of_static_graphs(visit):
+    graph = wengert.Graph("dead")
+    x = graph.input("x", shape=(2,))
+    loss = x.relu().sum()
+    graph.output(loss)
+    graph.output(graph.gradients(loss, x))
+    tab = visit(build(graph, wengert.tensor([-1.0, -2.0])))
+    tab.tab.select_option("#break", "zero")
+    tab.tab.click("#run")
+    assert "backward" in tab.text("#step")
+    chosen = tab.run("page.view.selected.cell")
+    assert tab.run("i => page.view.graph.kinds[page.view.graph.kind[i]]", chosen) == "gradient"
+    tab.tab.select_option("#break", "nan")
+    tab.tab.click("#run")
+    assert "No value or gradient" in tab.text("#step")

@@ -25,9 +25,9 @@ def build(x, *example, names=None):
     """The model of something that has a graph.
 
     Args:
-        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan (its graph,
-            and in `after` what runs of it), a compiled function or module (its latest plans), a module (then `example` are
-            its inputs), or a Model, which is returned as it is.
+        x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a compiled
+            function or module (its latest plans), a module, or a Model, which is returned as it is.
+        example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         names: a dict from names to tensors and modules, for the labels of nodes.
 
     Raises:
@@ -45,10 +45,6 @@ def build(x, *example, names=None):
         from ._build_graph import of_graph
 
         return of_graph(x, named, example)
-    if example:
-        raise TypeError(
-            f"viz: expected example inputs with a module or Graph only, got {type(x).__name__} and {len(example)}."
-        )
     if isinstance(x, (Plan, Compiled, CompiledModule)):
         from ._build_graph import of_pair, of_plan
 
@@ -56,8 +52,12 @@ def build(x, *example, names=None):
         if isinstance(x, CompiledModule):
             named = _named({"module": x._orig_mod}) | named
         if compiled is not None and compiled.pair is not None:
-            return of_pair(compiled.pair, named)
-        return of_plan(x if compiled is None else compiled.plan, named)
+            return of_pair(compiled.pair, named, example)
+        return of_plan(x if compiled is None else compiled.plan, named, example)
+    if example:
+        raise TypeError(
+            f"viz: expected example inputs with a module or a static graph only, got {type(x).__name__} and {len(example)}."
+        )
     tensors = list(x) if isinstance(x, (list, tuple)) else [x]
     for t in tensors:
         if not isinstance(t, _core.Tensor):

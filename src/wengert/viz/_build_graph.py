@@ -4,6 +4,7 @@ from .. import _core
 from ..graph._interpreter import Interpreter
 from ..graph._needed import needed
 from ..graph._regions import REGIONS, subgraphs
+from ..graph._split import part
 from ._build import KIND_OPS, dtype_name, line_text
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
@@ -35,18 +36,21 @@ def of_graph(graph, named=None, example=()):
     return model
 
 
-def of_plan(plan, named=None):
-    """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups."""
+def of_plan(plan, named=None, example=()):
+    """The model of a Plan: the graph as it was recorded, and in `after` what runs, with its groups. example: as of_graph."""
     before, after = _Build(plan.source, named or {}), _Build(plan.graph, named or {})
     model = before.run(plan.source.nodes, [v for _, v in plan.source.outputs])
     model.after = after.run(needed(plan.graph), [v for _, v in plan.graph.outputs])
     after.add_plan(plan, "A run")
+    for built in (before, after) if example else ():
+        built.add_values(example)
     model.passes = before.removed(plan.report)
     return model
 
 
-def of_pair(pair, named=None):
-    """The model of a compiled function whose results need gradients: its forward and its backward plan as one graph."""
+def of_pair(pair, named=None, example=()):
+    """The model of a compiled function whose results need gradients: its forward and its backward plan as one graph.
+    example: as of_graph; the backward pass begins with ones."""
     forward, backward, count = pair.forward, pair.backward, pair.count
     before, after = _Build(pair.whole, named or {}), _Build(forward.graph, named or {})
     given = set(pair.joint.cotangents)
@@ -55,6 +59,8 @@ def of_pair(pair, named=None):
     model.after = after.run(nodes, [v for _, v in forward.graph.outputs[:count]], given)
     after.add_plan(forward, "The forward pass")
     after.add_plan(backward, "The backward pass")
+    for built in (before, after) if example else ():
+        built.add_values(example)
     model.passes = before.removed(pair.report)
     return model
 
@@ -69,11 +75,15 @@ class _Build:
         self.state_names = {}  # value of a state of an optimizer -> its name
         self.readers = {}  # value -> the scope of its first reader in the forward pass
         self.step = 0
+        self.nodes, self.cotangents = [], ()
+        self.effects = []  # pairs (node of the model, the value that it stands for)
+        self.loops = False
         self.regions = {}  # scope and name of a region -> how many there are
 
     def run(self, nodes, outputs, cotangents=()):
         """The model of some nodes of the graph. cotangents: values that stand for the gradients of its results."""
         graph = self.graph
+        self.nodes, self.cotangents = nodes, tuple(cotangents)
         for k, v in enumerate(graph.inputs):
             if v not in cotangents:
                 self.add_given(v, INPUT, graph.names.get(v) or f"input {k}")
@@ -94,7 +104,7 @@ class _Build:
             self.add_effect(target, v, STATE, "write", "{} written")
         for target, v in graph.grads.items():
             self.add_effect(target, v, GRADIENT, "grad", "∂{}")
-        if self.regions:
+        if self.loops:
             self.model.notes.append(ONE_TURN)
         return self.model.finish()
 
@@ -217,6 +227,7 @@ class _Build:
     def add_region(self, node, graph, places, scope, lead):
         """A node with sub-graphs: a group with a group for each, and what comes of them."""
         parts = subgraphs(node)
+        self.loops |= node.op in ("while_loop", "scan")
         name = parts["graph"].name if node.op == "call" else node.op
         if lead is not None:
             name = f"backward of {self.model.ops[self.model.op[lead[0]]]}"
@@ -224,14 +235,14 @@ class _Build:
         group = (*scope, f"{name}#{times}" if times > 1 else name)
         operands = [self.find(v, f"node {self.step + 1} ({node.op})", places) for v in node.inputs]
         sources = [(0, operands[0], False)] if node.op == "cond" else []
-        for key, part in parts.items():
-            inner = dict(zip(part.inputs, operands[node.op == "cond" :], strict=True))
+        for key, sub in parts.items():
+            inner = dict(zip(sub.inputs, operands[node.op == "cond" :], strict=True))
             where = group if len(parts) == 1 else (*group, PART_NAMES.get(key, key))
             self.model.framed.add(where)
             given = set(inner.values())
-            for child in part.nodes:
-                self.add_node(child, part, inner, (*where, *_plain(child.scope)))
-            found = [inner.get(v) for _, v in part.outputs]
+            for child in sub.nodes:
+                self.add_node(child, sub, inner, (*where, *_plain(child.scope)))
+            found = [inner.get(v) for _, v in sub.outputs]
             # What a part hands on as it came is no part of the picture, unless it does nothing else.
             made = [(k, s, key != "cond") for k, s in enumerate(found) if s is not None and s not in given]
             sources += made or [(k, s, key != "cond") for k, s in enumerate(found) if s is not None]
@@ -252,6 +263,7 @@ class _Build:
         shape, dtype = self.graph.shapes[v], dtype_name(self.graph.dtypes[v])
         scope = model.scopes[model.scope[at_target]]
         at = model.add(kind, op, shape, dtype, scope, step=self.step, beside=at_target)
+        self.effects.append((at, v))
         model.names[at] = title.format(model.label(at_target))
         model.connect(source, at, 0, result, flows=kind == GRADIENT)
 
@@ -285,22 +297,34 @@ class _Build:
         )
 
     def add_values(self, example):
-        """Runs the graph on inputs, and keeps what its nodes compute."""
+        """Runs the graph on inputs, and keeps what its nodes compute. Optimizers take no step, and nothing is written."""
         graph = self.graph
-        want = [(tuple(graph.shapes[v]), graph.dtypes[v]) for v in graph.inputs]
+        inputs = [v for v in graph.inputs if v not in self.cotangents]
+        want = [(tuple(graph.shapes[v]), graph.dtypes[v]) for v in inputs]
         got = [(tuple(t.shape), t.dtype) for t in example]
         if want != got:
             raise ValueError(
                 f"viz: expected example inputs of shapes and dtypes {[(s, d.name) for s, d in want]}, got "
                 f"{[(s, d.name) for s, d in got]}."
             )
+        kept, gone = [], set()
+        for node in self.nodes:
+            if node.op == "update" or not gone.isdisjoint(node.values):
+                gone.update(node.results)
+            else:
+                kept.append(node)
+        run = part(graph, kept)
+        run.inputs = [*inputs, *self.cotangents]
+        run.outputs = [("", v) for node in kept for v in node.results]
+        ones = [_core.full(tuple(graph.shapes[v]), 1.0, graph.dtypes[v]) for v in self.cotangents]
         generator = _core.default_generator()
         before = generator.get_state()
-        values = Interpreter(graph, keep=True).values(example)
+        values = Interpreter(run, keep=True).values([*example, *ones])
         generator.set_state(before)  # looking draws nothing
-        for v, place in self.places.items():
-            if place is not None and place[1] == 0 and v in values:
-                self.model.values[place[0]] = Summary.of(values[v])
+        of_nodes = [(place[0], v) for v, place in self.places.items() if place is not None and place[1] == 0]
+        for at, v in [*of_nodes, *self.effects]:
+            if v in values:
+                self.model.values[at] = Summary.of(values[v])
 
 
 def _plain(scope):

@@ -20,8 +20,9 @@ def dot(x, *example, backward=False, names=None):
     """A graph as DOT text for Graphviz: nodes as operations and variables, edges as data, clusters as scopes.
 
     Args:
-        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan, a compiled
-            function or module, or a module (then `example` are its inputs).
+        x: a tensor with history or a list of them, a Graph, a Plan or a compiled function or module (beside its graph), or a
+            module.
+        example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         backward: the nodes of the backward pass are drawn too.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
 

@@ -56,8 +56,9 @@ def show(x, *example, names=None):
     inside `with wengert.record():` to see the values and gradients of all its nodes.
 
     Args:
-        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan or a compiled
-            function or module (beside its graph), or a module (then `example` are its inputs).
+        x: a tensor with history or a list of them, a Graph, a Plan or a compiled function or module (beside its graph), or a
+            module.
+        example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
 
     Returns:
@@ -93,8 +94,9 @@ def save(x, path, *example, names=None):
     `.mmd`: for Mermaid. `.txt`: aligned text. The file is there in whole or not at all.
 
     Args:
-        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan or a compiled
-            function or module (beside its graph), or a module (then `example` are its inputs).
+        x: a tensor with history or a list of them, a Graph, a Plan or a compiled function or module (beside its graph), or a
+            module.
+        example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         path: where to, a string or path.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
 

@@ -18,8 +18,9 @@ def text(x, *example, limit=LIMIT, backward=False, names=None):
     closed and long lists lose their middle, with counts of what is inside.
 
     Args:
-        x: a tensor with history or a list of them, a Graph (`example`: inputs whose values are shown), a Plan, a compiled
-            function or module, or a module (then `example` are its inputs).
+        x: a tensor with history or a list of them, a Graph, a Plan or a compiled function or module (beside its graph), or a
+            module.
+        example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         limit: the most lines of nodes and groups; None for all.
         backward: nodes of the backward pass are listed too. Otherwise a node shows its gradient, where it is known.
         names: a dict from names to tensors and modules; the variables of the caller where it is None.
