@@ -327,3 +327,9 @@ def test_second_derivatives(name, parameters, values):
     wanted = (squared(1) - squared(-1)) / (2 * step)
     found = sum((g.numpy() * directions[k]).sum() for k, g in zip(names, second, strict=True) if g is not None)
     assert found == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+def test_the_cdf_of_gamma_has_a_gradient_where_its_density_vanishes():
+    shape = wengert.tensor(900.0, dtype=wengert.float64, requires_grad=True)
+    wengert.distributions.Gamma(shape, 1.0).cdf(wengert.tensor(45.0, dtype=wengert.float64)).backward()
+    assert shape.grad.item() == 0.0

@@ -199,7 +199,7 @@ def test_no_real_torch_is_imported(tmp_path):
             import sys
             import torch.nn
             try:
-                import torch._C
+                import torch._prims
             except ModuleNotFoundError as error:
                 print(error.name)
             try:
@@ -211,7 +211,7 @@ def test_no_real_torch_is_imported(tmp_path):
             """,
         )
     )
-    assert out == "torch._C\nnone\n"
+    assert out == "torch._prims\nnone\n"
 
 
 def test_questions_about_devices(tmp_path):
@@ -405,3 +405,11 @@ def test_nothing_is_missing_for_the_programs():
     import program_runner
 
     assert [str(check(path)) for path in program_runner.programs() if check(path)] == []
+
+
+def test_collectives_are_there_and_say_that_there_are_none():
+    dist = wengert.distributed
+    for call in (dist.all_reduce, dist.barrier, dist.get_rank, dist.ZeroRedundancyOptimizer, dist.tensor.DTensor):
+        with pytest.raises(RuntimeError, match="one process"):
+            call()
+    assert dist.ReduceOp.SUM == "sum" and not dist.is_available()

@@ -151,3 +151,185 @@ def test_torchinfo_counts_parameters():
         """,
     )
     assert int(out) == 4 * 9 + 4 + 144 * 2 + 2
+
+
+def test_averages_of_weights():
+    run(
+        "ema_pytorch",
+        """
+        from ema_pytorch import EMA
+        net = nn.Linear(2, 2)
+        start = net.weight.detach().clone()
+        ema = EMA(net, beta=0.5, update_after_step=0, update_every=1)
+        for _ in range(4):
+            with torch.no_grad():
+                net.weight.add_(1)
+            ema.update()
+        mean = ema.ema_model.weight
+        assert (start < mean).all() and (mean < net.weight).all() and ema(torch.ones(1, 2)).shape == (1, 2)
+        ema.load_state_dict(ema.state_dict())
+        """,
+    )
+    run(
+        "torch_ema",
+        """
+        from torch_ema import ExponentialMovingAverage
+        net = nn.Linear(2, 2)
+        start = net.weight.detach().clone()
+        ema = ExponentialMovingAverage(net.parameters(), decay=0.5)
+        with torch.no_grad():
+            net.weight.add_(1)
+        ema.update()
+        ema.load_state_dict(ema.state_dict())
+        with ema.average_parameters():
+            inside = net.weight.detach().clone()
+        assert (start < inside).all() and torch.allclose(net.weight, start + 1)
+        """,
+    )
+
+
+def test_ignite_trains_and_evaluates():
+    run(
+        "ignite",
+        """
+        from ignite.engine import Events, create_supervised_evaluator, create_supervised_trainer
+        from ignite.handlers import EarlyStopping
+        from ignite.metrics import Accuracy, Loss, RunningAverage
+        from torch.utils.data import DataLoader, TensorDataset
+        x = torch.randn(64, 4)
+        y = (x.sum(1) > 0).long()
+        net, loss = nn.Linear(4, 2), nn.CrossEntropyLoss()
+        loader = DataLoader(TensorDataset(x, y), 8, shuffle=True)
+        trainer = create_supervised_trainer(net, torch.optim.Adam(net.parameters(), 0.1), loss)
+        evaluator = create_supervised_evaluator(net, metrics={"accuracy": Accuracy(), "loss": Loss(loss)})
+        RunningAverage(output_transform=lambda out: out).attach(trainer, "mean")
+        evaluator.add_event_handler(
+            Events.COMPLETED, EarlyStopping(3, lambda engine: -engine.state.metrics["loss"], trainer)
+        )
+        seen = []
+        @trainer.on(Events.EPOCH_COMPLETED)
+        def evaluate(engine):
+            evaluator.run(loader)
+            seen.append(evaluator.state.metrics["accuracy"])
+        trainer.run(loader, max_epochs=5)
+        assert len(seen) == 5 and seen[-1] > 0.9, seen
+        """,
+    )
+
+
+def test_torchmetrics():
+    run(
+        "torchmetrics",
+        """
+        import torchmetrics
+        p, t = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]]), torch.tensor([0, 2, 0])
+        accuracy = torchmetrics.Accuracy(task="multiclass", num_classes=3, average="micro")
+        assert abs(accuracy(p, t).item() - 2 / 3) < 1e-6 and abs(accuracy.compute().item() - 2 / 3) < 1e-6
+        accuracy.reset()
+        assert torchmetrics.F1Score(task="binary")(torch.tensor([1, 0, 1]), torch.tensor([1, 1, 1])).item() - 0.8 < 1e-6
+        assert torchmetrics.AUROC(task="binary")(torch.tensor([0.1, 0.9, 0.8]), torch.tensor([0, 1, 0])).item() == 1
+        both = torchmetrics.MetricCollection([torchmetrics.MeanSquaredError(), torchmetrics.MeanAbsoluteError()])
+        assert [v.item() for v in both(torch.ones(3), torch.zeros(3)).values()] == [1.0, 1.0]
+        matrix = torchmetrics.ConfusionMatrix(task="multiclass", num_classes=3)(p, t)
+        assert matrix.sum() == 3 and matrix[0, 0] == 1
+        """,
+    )
+
+
+def test_torchsde_has_gradients():
+    run(
+        "torchsde",
+        """
+        import torchsde
+        class Drift(nn.Module):
+            noise_type, sde_type = "diagonal", "ito"
+            def __init__(self):
+                super().__init__()
+                self.rate = nn.Parameter(torch.tensor(0.5))
+            def f(self, t, y):
+                return -self.rate * y
+            def g(self, t, y):
+                return 0.1 * torch.ones_like(y)
+        sde = Drift()
+        for solve in (torchsde.sdeint, torchsde.sdeint_adjoint):
+            sde.zero_grad()
+            y = solve(sde, torch.ones(3, 2), torch.linspace(0, 1, 5), dt=0.1)
+            y[-1].sum().backward()
+            assert y.shape == (5, 3, 2) and sde.rate.grad < 0
+        """,
+    )
+
+
+def test_accelerate_prepares_a_training_loop():
+    run(
+        "accelerate",
+        """
+        from accelerate import Accelerator
+        from torch.utils.data import DataLoader, TensorDataset
+        accelerator = Accelerator(cpu=True)
+        net = nn.Linear(4, 1)
+        x = torch.randn(64, 4)
+        loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), 8)
+        optimizer = torch.optim.AdamW(net.parameters(), 0.1)
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, 100)
+        net, optimizer, loader, schedule = accelerator.prepare(net, optimizer, loader, schedule)
+        losses = []
+        for _ in range(5):
+            for a, b in loader:
+                optimizer.zero_grad()
+                loss = F.mse_loss(net(a), b)
+                accelerator.backward(loss)
+                accelerator.clip_grad_norm_(net.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+        assert losses[-1] < 0.2 * losses[0], (losses[0], losses[-1])
+        """,
+    )
+
+
+def test_optimizers_of_pytorch_optimizer():
+    run(
+        "pytorch_optimizer",
+        """
+        import pytorch_optimizer
+        names = "Lion AdaBelief RAdam Prodigy AdamP Adan Tiger StableAdamW Lamb AdaBound".split()
+        for name in names:
+            w = torch.zeros(3, 2, requires_grad=True)
+            optimizer = getattr(pytorch_optimizer, name)([w], lr=0.1)
+            for _ in range(30):
+                optimizer.zero_grad()
+                loss = ((w - 1) ** 2).sum()
+                loss.backward()
+                optimizer.step()
+            assert loss < 6, name
+        w = torch.zeros(3, requires_grad=True)
+        optimizer = pytorch_optimizer.Lookahead(torch.optim.SGD([w], lr=0.1))
+        for _ in range(30):
+            optimizer.zero_grad()
+            ((w - 1) ** 2).sum().backward()
+            optimizer.step()
+        assert (w > 0.5).all()
+        """,
+    )
+
+
+def test_x_transformers_train():
+    run(
+        "x_transformers",
+        """
+        from x_transformers import AutoregressiveWrapper, Decoder, TransformerWrapper
+        layers = Decoder(dim=32, depth=2, heads=2, rotary_pos_emb=True)
+        model = AutoregressiveWrapper(TransformerWrapper(num_tokens=8, max_seq_len=16, attn_layers=layers))
+        tokens = torch.arange(16).remainder(8).expand(4, 16)
+        optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+        losses = []
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = model(tokens)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < 0.3 * losses[0], losses
+        """,
+    )

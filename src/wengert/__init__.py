@@ -108,6 +108,11 @@ _LAZY = {
 
 
 def __getattr__(name):
+    if name.startswith("_foreach_"):
+        from ._foreach import FUNCTIONS
+
+        if name in FUNCTIONS:
+            return FUNCTIONS[name]
     if name not in _LAZY:
         from ._missing import module_error
 

@@ -82,7 +82,8 @@ class LowerGamma(Function):
         inside = (x > 0) & (x < math.inf)
         safe = wengert.where(inside, x, 1.0)
         density = wengert.where(inside, (log_density(safe, a) + a.log() - safe.log()).exp(), 0.0)
-        to_a = -slope(safe, a) * density if ctx.needs_input_grad[0] else None
+        # Where the density vanishes, the slope of the quantile is beyond float64.
+        to_a = wengert.where(density == 0, 0.0, -slope(safe, a) * density) if ctx.needs_input_grad[0] else None
         return None if to_a is None else g * to_a.to(g.dtype), g * density.to(g.dtype)
 
 

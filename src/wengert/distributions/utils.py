@@ -117,3 +117,13 @@ def vec_to_tril_matrix(vec, diag=0):
     shape = tuple(vec.shape[:-1])
     flat = wengert.zeros((*shape, size * size), dtype=vec.dtype).index_copy(-1, index, vec)
     return flat.reshape((*shape, size, size))
+
+
+def _standard_normal(shape, dtype, device):
+    """Normal numbers of mean 0 and variance 1; distributions outside of this package look for it here."""
+    return wengert.randn(shape, dtype=dtype, device=device)
+
+
+def _sum_rightmost(value, dim):
+    """The sum over the last `dim` dimensions; transforms outside of this package look for it here."""
+    return value.sum(tuple(range(-dim, 0))) if dim else value

@@ -14,6 +14,7 @@ _PLACES = {
     "_dynamo.config": "_compile_settings",
     "_dynamo.eval_frame": "_dynamo",
     "_inductor.config": "_compile_settings",
+    "_C": "dropin.private",
     "amp.autocast_mode": "amp",
     "amp.grad_scaler": "amp",
     "autograd.gradcheck": "autograd",
@@ -32,7 +33,7 @@ _PLACES = {
     "nn.utils.spectral_norm": "nn.utils",
     "storage": "_storage",
     "tensor": "",
-    "types": "",
+    "types": "dropin.types",
     "utils.data.dataloader": "utils.data",
     "utils.hooks": "nn._hooks",
 }

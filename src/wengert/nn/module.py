@@ -4,6 +4,7 @@ import wengert
 
 from ._hooks import HookProtocol
 from ._registry import NAMES, Registry
+from ._state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  (the name by which packages import it)
 from ._state import StateProtocol
 from .parameter import Buffer, Parameter
 

@@ -49,8 +49,9 @@ def _with_step_hooks(step):
 
     @functools.wraps(step)
     def hooked_step(self, *args, **kwargs):
-        # When called through super(), the outermost step has run the hooks.
-        if has_step_hooks(self) and type(self).step is hooked_step:
+        # When called through super(), the outermost step has run the hooks. Wrappers of an optimizer may be subclasses
+        # that never ran Optimizer.__init__: they have no hooks.
+        if "_optimizer_step_pre_hooks" in self.__dict__ and has_step_hooks(self) and type(self).step is hooked_step:
             return step_with_hooks(step, self, args, kwargs)
         return step(self, *args, **kwargs)
 
@@ -287,6 +288,9 @@ class Optimizer:
     def step(self, closure=None):
         """Update the parameters once from their gradients; every optimizer defines this."""
         raise NotImplementedError
+
+    def _patch_step_function(self):
+        """Nothing to do: `step` is wrapped where its class is made. Wrappers of optimizers call it."""
 
     def add_param_group(self, param_group):
         """Add a dict with ``"params"`` and options; options that it does not name come from ``defaults``."""

@@ -13,6 +13,8 @@ __all__ = [
     "safe_globals", "save", "save_safetensors",
 ]  # fmt: skip
 
+MAP_LOCATION = object  # what `load` takes as map_location: for annotations
+
 
 def save(obj, f):
     """Save nested state.

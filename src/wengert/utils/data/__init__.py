@@ -12,6 +12,7 @@ from wengert.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
+from wengert.utils.data.distributed import DistributedSampler
 from wengert.utils.data.loader import DataLoader
 from wengert.utils.data.sampler import (
     BatchSampler,
@@ -30,6 +31,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
