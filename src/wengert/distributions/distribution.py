@@ -3,7 +3,7 @@
 import wengert
 
 from . import constraints
-from .utils import lazy_property
+from .utils import holds, lazy_property
 
 
 class Distribution:
@@ -42,7 +42,7 @@ class Distribution:
             ):
                 continue
             value = getattr(self, name)
-            if not bool(constraint.check(value).all()):
+            if not holds(constraint, value):
                 raise ValueError(
                     f"{type(self).__name__}: expected parameter {name} of shape {tuple(value.shape)} to satisfy "
                     f"{constraint!r}, got invalid values:\n{value}"
@@ -190,7 +190,7 @@ class Distribution:
             support = self.support
         except NotImplementedError:
             return
-        if not bool(support.check(value).all()):
+        if not holds(support, value):
             raise ValueError(
                 f"{name}: expected a value of shape {tuple(value.shape)} within the support {support!r}, got invalid "
                 f"values:\n{value}"

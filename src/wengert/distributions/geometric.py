@@ -4,7 +4,7 @@ import wengert
 
 from . import constraints
 from ._probs import ProbsOrLogits
-from .utils import probs_to_logits
+from .utils import holds, probs_to_logits
 
 
 class Geometric(ProbsOrLogits):
@@ -16,7 +16,7 @@ class Geometric(ProbsOrLogits):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         super().__init__(probs, logits, validate_args)
-        if self._validate_args and probs is not None and not bool((self.probs > 0).all()):
+        if self._validate_args and probs is not None and not holds(constraints.positive, self.probs):
             raise ValueError("Geometric: expected probs above 0, got a 0: the first success would never come.")
 
     @property

@@ -4,7 +4,7 @@ import wengert
 
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, shape_of
+from .utils import broadcast_all, holds, shape_of
 
 
 class Uniform(Distribution):
@@ -16,7 +16,7 @@ class Uniform(Distribution):
     def __init__(self, low, high, validate_args=None):
         self.low, self.high = broadcast_all(low, high)
         super().__init__(shape_of(low, high), validate_args=validate_args)
-        if self._validate_args and not bool((self.low < self.high).all()):
+        if self._validate_args and not holds(constraints.less_than(self.high), self.low):
             raise ValueError("Uniform: expected low < high everywhere, got other values. Swap the bounds.")
 
     arg_constraints = {

@@ -46,6 +46,11 @@ def shape_of(*values):
     return wengert.broadcast_shapes(*[tuple(v.shape) if isinstance(v, wengert.Tensor) else () for v in values])
 
 
+def holds(constraint, value):
+    """Whether all values are in a set. Not asked while a call is compiled: what is recorded may not depend on values."""
+    return wengert.compiler.is_compiling() or bool(constraint.check(value).all())
+
+
 def sum_last(value, count):
     """The sum over the last `count` dimensions; over all of them where there are fewer."""
     return value.sum(tuple(range(-min(count, value.dim()), 0))) if count and value.dim() else value
