@@ -216,3 +216,21 @@ def test_forward_and_backward_plans_share_a_budget():
     pair = free._latest.joint
     held = sum(t.numel() * 4 for t in pair.forward.outputs([w.randn(128, 32)])[pair.count :])
     assert used < 0.7 * (pair.forward.memory()["arena"] + pair.backward.memory()["arena"] + held)
+
+
+def test_a_value_is_not_kept_for_its_shape():
+    def gradient(x, of):
+        y = x
+        for _ in range(3):
+            y = y.cumsum(0).mean(0).expand(1000).sin()
+        return of(y.sum(), x)
+
+    g = w.Graph("shapes")
+    x = g.input("x", (1000,))
+    g.output(gradient(x, g.gradients))
+    plan = Plan(g)
+    v = w.randn(1000).requires_grad_()
+    assert w.equal(plan(v.detach()), gradient(v, lambda y, x: w.autograd.grad(y, x)[0]))
+    # The gradient of a mean asks for the shape of what it was taken of, and for nothing else.
+    kept = {node.op for node in plan.graph.nodes if node.gradient_of is not None}
+    assert "mean_embed" in kept and peak(plan) < 4 * 4032

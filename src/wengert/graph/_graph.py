@@ -6,6 +6,7 @@ from ._by_hand import ByHand
 from ._editing import Editing
 from ._files import InText
 from ._from_tape import FromTape
+from ._needed import EFFECTS
 from ._symbols import agree, evaluate, readable, second, symbolic
 
 
@@ -55,7 +56,7 @@ class Node:
     @property
     def effect(self):
         """Whether it must run even if nothing reads its results: an update, or a draw, after which others come."""
-        return self.op == "update" or self.random
+        return self.op in EFFECTS
 
     @property
     def random(self):

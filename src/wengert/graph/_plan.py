@@ -8,7 +8,7 @@ from ._budget import Fitting, checked
 from ._needed import needed
 from ._regions import REGIONS, runner
 from ._remat import Sizes
-from .passes import EXACT, PASSES, optimise, rounding
+from .passes import EXACT, PASSES, lends_shape, optimise, rounding
 
 ALIGN = 64  # bytes: what places in the arena are multiples of
 
@@ -79,7 +79,7 @@ class Plan:
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
         self._written_inputs = [k for k, v in enumerate(graph.inputs) if v in graph.writes]
         self._made = []  # (shape, dtype) of tensors that regions fill, given after the states
-        numbers = {}
+        numbers, measured = {}, {}
         for node in wanted:
             if id(node) in fences:
                 core.fence()
@@ -101,6 +101,13 @@ class Plan:
                 v if v is None else place[v] if type(v) is int else _number(core, numbers, v[0])
                 for v in node.inputs
             ]
+            k = lends_shape(node)
+            if k is not None:
+                # Not kept alive for the sake of its shape.
+                spec = tuple(graph.shapes[node.inputs[k]]), graph.dtypes[node.inputs[k]]
+                if spec not in measured:
+                    measured[spec] = core.shape_only(*spec)
+                operands[k] = measured[spec]
             first = core.call(entry(node.op), operands, node.attrs)
             for k, v in enumerate(node.results):
                 place[v] = first + k

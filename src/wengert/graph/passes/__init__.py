@@ -2,9 +2,9 @@
 
 All but those that recognise patterns (`rounds`) keep every bit.
 
-A pass is a function of a graph that returns (graph, count): a new graph and how many nodes it has dealt with. Values
-keep their numbers, so that graphs before and after can be compared. `optimise` runs the passes in order and keeps a
-report of what each did.
+A pass is a function of a graph that returns (graph, count): a new graph, or the same where nothing was to be done, and how
+many nodes it has dealt with. Values keep their numbers, so that graphs before and after can be compared. `optimise` runs
+the passes in order, those with `wanted` where this says so of the graph's ops, and keeps a report of what each did.
 """
 
 from ._activations import gelu, sigmoid
@@ -15,7 +15,9 @@ from ._common import common_subexpressions
 from ._constants import constant_folding
 from ._dead import dead_nodes
 from ._parts import whole_rows
+from ._rewrite import with_nodes
 from ._rows import cross_entropy, layer_norm, log_of_softmax, log_softmax, rms_norm, softmax
+from ._view import View, lends_shape
 
 PATTERNS = (
     softmax,
@@ -28,25 +30,42 @@ PATTERNS = (
     sigmoid,
     attention,
 )
+
+
+def _unique(graph):
+    return common_subexpressions(graph)
+
+
+# Patterns look nodes up: what is computed twice has to be one node.
+_unique.__name__ = common_subexpressions.__name__
+_unique.wanted = lambda ops: any(pattern.wanted(ops) for pattern in PATTERNS)
+
 EXACT = (dead_nodes, aliases, algebra, constant_folding, common_subexpressions, whole_rows, dead_nodes)
-PASSES = (dead_nodes, aliases, common_subexpressions, *PATTERNS, *EXACT[2:])
+PASSES = (dead_nodes, aliases, _unique, *PATTERNS, *EXACT[2:])
 
 
-def optimise(graph, passes=PASSES):
+def optimise(graph, passes=PASSES, check=False):
     """The graph after all passes, and what each did: triples (its name, nodes that it dealt with, values whose nodes it
-    removed)."""
-    report, ops = [], None
+    removed). `check`: whether to verify the graph that each pass leaves."""
+    graph = with_nodes(graph, graph.nodes)  # one that nobody else changes
+    report, ops, view = [], None, None
     for one in passes:
-        before, count = graph, 0
-        if ops is None:
+        before, count, removed = graph, 0, ()
+        wanted = getattr(one, "wanted", None)
+        if wanted is not None and ops is None:
             ops = {node.op for node in graph.nodes}
-        if getattr(one, "needs", ops) <= ops:
-            graph, count = one(graph)
-        removed = ()
+        if wanted is None or wanted(ops):
+            if one in PATTERNS:
+                view = view or View(graph)
+                graph, count = one(graph, view)
+            else:
+                graph, count = one(graph)
         if graph is not before:
-            ops = None
+            ops = view = None
             left = {v for node in graph.nodes for v in node.results}
             removed = [node.results[0] for node in before.nodes if node.results and left.isdisjoint(node.results)]
+            if check:
+                graph.verify()
         report.append((one.__name__, count, removed))
     return graph, report
 
@@ -66,6 +85,7 @@ __all__ = [
     "common_subexpressions",
     "constant_folding",
     "dead_nodes",
+    "lends_shape",
     "optimise",
     "rounding",
     "whole_rows",

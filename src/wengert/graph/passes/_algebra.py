@@ -1,13 +1,31 @@
-"""Algebra that keeps every bit: factors of 1, double negation, small powers, transposes that cancel."""
+"""Algebra that keeps every bit: factors of 1, double negation, small powers, casts and transposes that cancel."""
 
 from ._rewrite import substituted, with_nodes
+
+_IDEMPOTENT = frozenset({"relu", "abs", "floor", "ceil", "trunc", "round_even"})
+# Types of which another type holds every value, NaN of any kind aside, of which there is one in arithmetic.
+_HOLDS = {
+    "float32": ("float64",),
+    "float16": ("float32", "float64"),
+    "bfloat16": ("float32", "float64"),
+    "int32": ("int64", "float64"),
+    "int16": ("int32", "int64", "float32", "float64"),
+    "int8": ("int16", "int32", "int64", "float32", "float64"),
+    "uint8": ("int16", "int32", "int64", "float32", "float64"),
+    "bool": ("uint8", "int8", "int16", "int32", "int64", "float32", "float64"),
+}
 
 
 def algebra(graph):
     """Rewrites nodes by identities that hold for NaN, infinities and signed zeros too.
 
-    `x * 1`, `x / 1` and `x - 0` are x (`x + 0` is not: it turns -0 into 0); `--x` is x; `x ** 1` is x, `x ** 2` is
-    x * x, as it is computed anyway; transposing twice is nothing; a sum to a shape with fewer dimensions is a sum.
+    `x * 1`, `x / 1` and `x - 0` are x (`x + 0` is for integers: it turns -0.0 into 0.0); `--x` is x; `x ** 1` is x,
+    `x ** 2` is x * x, as it is computed anyway; relu, abs, floor, ceil, trunc and round of their own results are nothing,
+    and the absolute value takes no sign; a cast to a type that holds every value and back is nothing; transposing twice is
+    nothing; a view of a view is one; a sum to a shape with fewer dimensions is a sum.
+
+    What is not done, because bits would change: `exp(log(x))`, `x * a * b` as `x * (a * b)`, `x + -y` (another NaN),
+    `x * 0`, `(x + y) - y`. Transposed operands need no rule: products read them where they lie.
     """
     made, replaced, nodes = {}, {}, []
     count = 0
@@ -21,6 +39,10 @@ def algebra(graph):
         if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
             node = node.rewritten(op="square", attrs=())
             count += 1
+        before = made.get(node.inputs[0]) if node.inputs and type(node.inputs[0]) is int else None
+        if before is not None and _passes_through(node, before):
+            node = node.rewritten(inputs=before.inputs)
+            count += 1
         if node.op == "sum_to_like":
             dims = _leading(graph, node)
             if dims is not None:
@@ -29,7 +51,14 @@ def algebra(graph):
         for v in node.results:
             made[v] = node
         nodes.append(node)
-    return with_nodes(graph, nodes, replaced), count
+    return (with_nodes(graph, nodes, replaced) if count else graph), count
+
+
+def _passes_through(node, before):
+    """Whether a node does the same to the operand of the one before: an abs of -x, a view of a view."""
+    if type(before.inputs[0] if before.inputs else None) is not int:
+        return False
+    return node.op == "abs" and before.op == "neg" or node.op in ("view", "reshape") and before.op == "view"
 
 
 def _leading(graph, node):
@@ -45,21 +74,34 @@ def _operand(graph, node, made):
         return None
     x, y = node.inputs[0], node.results[0]
     other = node.inputs[1] if len(node.inputs) == 2 else None
-    if node.op == "mul" and type(x) is tuple:
+    if node.op in ("mul", "add") and type(x) is tuple:
         x, other = other, x
     if type(x) is not int or (graph.shapes[x] != graph.shapes[y] and node.op not in ("transpose", "permute")):
         return None
     if graph.dtypes[x] != graph.dtypes[y]:
-        return None
+        return _undone(graph, node, made.get(x)) if node.op == "cast" else None
     if node.op in ("mul", "div") and _is_number(other, 1):
         return x
     if node.op == "sub" and _is_number(other, 0) and repr(other[0]) in ("0", "0.0"):
         return x
+    if node.op == "add" and _is_number(other, 0) and not graph.dtypes[x].is_floating_point:
+        return None if graph.dtypes[x].is_complex else x
     if node.op == "pow_scalar" and node.attrs == (1.0,):
         return x
-    before = made.get(x)
+    return _undone(graph, node, made.get(x))
+
+
+def _undone(graph, node, before):
+    """The value that a node's result equals, given the node that makes its operand."""
     if before is None:
         return None
+    x, y = node.inputs[0], node.results[0]
+    if node.op in _IDEMPOTENT and before.op == node.op and before.attrs == node.attrs:
+        return x
+    if node.op == "cast" and before.op == "cast":
+        inner = before.inputs[0]
+        fits = type(inner) is int and graph.dtypes[inner] == graph.dtypes[y]
+        return inner if fits and graph.dtypes[x].name in _HOLDS.get(graph.dtypes[inner].name, ()) else None
     if node.op == "neg" and before.op == "neg":
         return before.inputs[0] if type(before.inputs[0]) is int else None
     if node.op == "permute" and before.op == "permute":

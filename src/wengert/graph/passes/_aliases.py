@@ -1,5 +1,6 @@
-"""Nodes that hand on their operand unchanged: views and conversions that change nothing."""
+"""Nodes that hand on their operand unchanged: views and conversions that change nothing, copies of results."""
 
+from ...ops import TABLE
 from ._rewrite import substituted, with_nodes
 
 # Ops whose result is their first operand when shape and dtype stay the same.
@@ -24,6 +25,7 @@ _MAY = _SHAPES | {"transpose", "permute"}
 def aliases(graph):
     """Readers of such a node read its operand instead."""
     replaced, nodes = {}, []
+    made = set()  # results that are no views: nobody writes them, so that a copy is as good as they are
     shapes, dtypes = graph.shapes, graph.dtypes
     for node in graph.nodes:
         node = substituted(node, replaced)
@@ -32,8 +34,15 @@ def aliases(graph):
             if passes_on(graph, node.op, node.inputs, node.attrs, (shapes[y], dtypes[y])):
                 replaced[y] = node.inputs[0]
                 continue
+        if node.op == "clone" and node.inputs[0] in made:
+            replaced[node.results[0]] = node.inputs[0]
+            continue
+        row = TABLE.get(node.op)
+        if row is not None and "view" not in row.flags:
+            made.update(node.results)
         nodes.append(node)
-    return with_nodes(graph, nodes, replaced), len(graph.nodes) - len(nodes)
+    count = len(graph.nodes) - len(nodes)
+    return (with_nodes(graph, nodes, replaced) if count else graph), count
 
 
 def passes_on(specs, op, inputs, attrs, spec):

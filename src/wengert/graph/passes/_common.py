@@ -17,4 +17,5 @@ def common_subexpressions(graph):
             nodes.append(node)
         else:
             replaced.update(zip(node.results, first.results, strict=True))
-    return with_nodes(graph, nodes, replaced), len(graph.nodes) - len(nodes)
+    count = len(graph.nodes) - len(nodes)
+    return (with_nodes(graph, nodes, replaced) if count else graph), count

@@ -25,6 +25,8 @@ def constant_folding(graph):
                 count += 1
                 continue
         nodes.append(node)
+    if not count:
+        return graph, 0
     new = with_nodes(graph, nodes)
     new.states = states
     return new, count

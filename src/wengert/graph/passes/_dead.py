@@ -7,4 +7,5 @@ from ._rewrite import with_nodes
 def dead_nodes(graph):
     """Keeps what outputs, writes, gradients and effects depend on."""
     kept = needed(graph)
-    return with_nodes(graph, kept), len(graph.nodes) - len(kept)
+    count = len(graph.nodes) - len(kept)
+    return (with_nodes(graph, kept) if count else graph), count

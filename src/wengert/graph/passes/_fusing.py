@@ -62,10 +62,11 @@ def fused(name, anchors, needs, match):
     It has work only in graphs with all of the ops `needs`.
     """
 
-    def one(graph):
+    def one(graph, view=None):
         count = 0
         for _ in range(_ROUNDS):
-            edit = Edit(graph)
+            edit = Edit(graph, view)
+            view = None
             for node in graph.nodes:
                 if node.op in anchors:
                     edit.first_of(match(edit.view, node))
@@ -78,15 +79,15 @@ def fused(name, anchors, needs, match):
 
     one.__name__ = name
     one.rounds = True
-    one.needs = frozenset(needs)
+    one.wanted = frozenset(needs).issubset
     return one
 
 
 class Edit:
     """Replacements in a graph, none of which touches what another one does."""
 
-    def __init__(self, graph):
-        self.given, self.view = graph, View(graph)
+    def __init__(self, graph, view=None):
+        self.given, self.view = graph, view or View(graph)
         self.made = Graph(graph.name)  # new values are numbered behind the old ones
         self.made.shapes, self.made.dtypes = list(graph.shapes), list(graph.dtypes)
         self.before = {}  # id of a node -> new nodes to stand before it

@@ -48,14 +48,21 @@ def like_place(op):
     """The place of the operand of a row that lends its shape and dtype alone; None where there is none."""
     if op not in _LIKE:
         row = TABLE.get(op)
-        _LIKE[op] = row.inputs.index("like") if row is not None and "like" in row.inputs else None
+        lends = row is not None and "like" in row.inputs and "random" not in row.flags and op != "zeros_like"
+        _LIKE[op] = row.inputs.index("like") if lends else None  # zeros_like takes the strides too
     return _LIKE[op]
+
+
+def lends_shape(node):
+    """The place of an operand of a node that is read for its shape and dtype alone; None where there is none."""
+    k = like_place(node.op)
+    return k if k is not None and type(node.inputs[k]) is int else None
 
 
 def key(specs, op, inputs, attrs):
     """What two nodes have in common that compute the same. repr tells -0.0 from 0.0 and 1 from 1.0 and True."""
     k = like_place(op)
-    if k is not None and type(inputs[k]) is int and "random" not in TABLE[op].flags:
+    if k is not None and type(inputs[k]) is int:
         v = inputs[k]
         inputs = (*inputs[:k], ("like", specs.shapes[v], specs.dtypes[v]), *inputs[k + 1 :])
     return op, tuple([v if type(v) is not tuple else repr(v) for v in inputs]), repr(attrs)
