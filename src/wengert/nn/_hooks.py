@@ -27,6 +27,13 @@ class ModuleHooks:
         self.with_kwargs = set()
         self.always_call = set()
 
+    def after(self, first):
+        """These hooks behind others."""
+        both = ModuleHooks()
+        for slot in self.__slots__:
+            setattr(both, slot, getattr(first, slot) | getattr(self, slot))
+        return both
+
     def is_empty(self):
         return not (self.forward or self.forward_pre or self.backward or self.backward_pre)
 
@@ -291,8 +298,8 @@ class HookProtocol:
         """The old name of `register_full_backward_hook`."""
         return self.register_full_backward_hook(hook)
 
-    def _call_with_hooks(self, args, kwargs):
-        hooks = self._hooks
+    def _call_with_hooks(self, args, kwargs, hooks=None):
+        hooks = self._hooks if hooks is None else hooks
         if hooks is None:
             return self.forward(*args, **kwargs)
         called = set()

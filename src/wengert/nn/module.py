@@ -2,11 +2,35 @@
 
 import wengert
 
+from ._global_hooks import (  # the names by which programs import them
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    registered,
+    watch,
+)
 from ._hooks import HookProtocol
 from ._registry import NAMES, Registry
 from ._state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  (the name by which packages import it)
 from ._state import StateProtocol
 from .parameter import Buffer, Parameter
+
+__all__ = [
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 _NO_INPUT = object()
 
@@ -81,7 +105,7 @@ class Module(HookProtocol, StateProtocol):
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._leave_registries(name, "_modules", "module")
-            d["_modules"][name] = value
+            d["_modules"][name] = registered("module", self, name, value)
         elif name in d.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
@@ -173,7 +197,7 @@ class Module(HookProtocol, StateProtocol):
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
                 " To express it as a function of another Tensor, compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        self._parameters[name] = None if param is None else registered("parameter", self, name, param)
 
     def register_buffer(self, name, tensor, persistent=True):
         """Add a tensor that is state but not trained (a running mean); `persistent=False` leaves it out of
@@ -193,7 +217,7 @@ class Module(HookProtocol, StateProtocol):
                 f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (wengert Tensor or None"
                 " required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -204,7 +228,7 @@ class Module(HookProtocol, StateProtocol):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         _check_new_name(self, name, "module")
-        self._modules[name] = module
+        self._modules[name] = registered("module", self, name, module)
 
     add_module = register_module
 
@@ -461,3 +485,6 @@ class Module(HookProtocol, StateProtocol):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({''.join(lines)})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+watch(Module)
