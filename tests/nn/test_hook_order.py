@@ -157,6 +157,20 @@ def test_registrations_are_seen_and_replaced():
     assert (module.weight.item(), module.bias.item()) == (7.0, 0.0)
 
 
+@pytest.mark.parametrize("as_module", [True, False])
+def test_compiled_modules_see_hooks_of_all_modules(as_module):
+    net = wengert.nn.Sequential(wengert.nn.Linear(2, 2), wengert.nn.Tanh())
+    fast = wengert.compile(net if as_module else lambda x: net(x))
+    x, seen = wengert.ones(1, 2), []
+    for _ in range(4):
+        plain = fast(x)
+    with wengert.nn.module.register_module_forward_hook(lambda m, a, y: seen.append(type(m).__name__)):
+        fast(x)
+    calls = len(seen)
+    assert seen[:3] == ["Linear", "Tanh", "Sequential"]
+    assert wengert.equal(fast(x), plain) and len(seen) == calls
+
+
 def test_copies_have_hooks_of_their_own():
     class Counting(wengert.nn.Linear):
         def __init__(self):

@@ -132,8 +132,9 @@ class Survey:
         fields = module.__dict__
         self._keep(name, fields)
         found = [(f"{name}.{k}", v) for k, v in fields.items() if k not in _REGISTRIES]
-        if module._hooks is not None:
-            found.extend((f"{name} hooks", getattr(module._hooks, kind)) for kind in module._hooks.__slots__)
+        for hooks in (module._hooks, module._hooks_of_all):
+            if hooks is not None:
+                found.extend((f"{name} hooks", getattr(hooks, kind)) for kind in hooks.__slots__)
         return [*found, *[(name, c) for c in classes_of(type(module))]]
 
     def _function(self, name, function):
