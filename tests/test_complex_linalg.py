@@ -1,0 +1,97 @@
+"""Linear algebra of complex matrices against PyTorch."""
+
+import numpy as np
+import pytest
+from against_torch import assert_same, check, pair
+from complex_arrays import M, N, S, V, W, generator
+
+import wengert as wg
+
+torch = pytest.importorskip("torch")
+RNG, drawn = generator(23)
+
+HERMITIAN = S @ S.conj().T + np.eye(3)
+TALL, WIDE = drawn(5, 3), drawn(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("linalg.inv", (S,), {}),
+        ("linalg.solve", (S, drawn(3, 2)), {}),
+        ("linalg.solve", (S, drawn(2, 3)), {"left": False}),
+        ("linalg.solve_triangular", (S, drawn(3, 2)), {"upper": True}),
+        ("linalg.det", (S,), {}),
+        ("linalg.slogdet", (S,), {}),
+        ("logdet", (S,), {}),
+        ("linalg.qr", (S,), {}),
+        ("linalg.qr", (TALL,), {}),
+        ("linalg.svdvals", (TALL,), {}),
+        ("linalg.eigvalsh", (HERMITIAN,), {}),
+        ("linalg.pinv", (TALL,), {}),
+        ("linalg.matrix_norm", (S,), {"ord": "nuc"}),
+        ("linalg.matrix_norm", (WIDE,), {}),
+        ("linalg.norm", (S, 1), {}),
+        ("linalg.cond", (S,), {}),
+        ("linalg.matrix_exp", (S,), {}),
+        ("linalg.vecdot", (V, W), {}),
+        ("linalg.multi_dot", ([M, N, drawn(2, 3)],), {}),
+    ],
+)
+def test_linear_algebra(name, args, kwargs):
+    check(name, *args, rtol=1e-5, atol=1e-6, **kwargs)
+
+
+@pytest.mark.parametrize("array", [S, TALL, WIDE, RNG.normal(size=(3, 3))])
+def test_singular_vectors(array):
+    """Of what does not depend on the vectors' phases."""
+    found = []
+    for side, m in enumerate((wg, torch)):
+        x = pair(array, True)[side]
+        u, s, vh = m.linalg.svd(x, full_matrices=False)
+        weight = m.arange(1, s.shape[0] + 1, dtype=s.dtype)
+        rotated = (u * weight) @ vh
+        ((rotated.abs() ** 2) * 1.5 + (u.abs() ** 4).sum()).sum().backward()
+        found.append([s.detach(), rotated.detach(), x.grad])
+    assert_same(*found, rtol=1e-6)
+
+
+def in_order(values):
+    return sorted(values.tolist(), key=lambda v: (round(v.real, 6), v.imag))
+
+
+@pytest.mark.parametrize("array", [S, RNG.normal(size=(3, 3)), np.array([[0.0, 1.0], [-1.0, 0.0]])])
+def test_eigenvalues(array):
+    found = []
+    for side, m in enumerate((wg, torch)):
+        x = pair(array, True)[side]
+        values, vectors = m.linalg.eig(x)
+        residual = x.detach() * (1 + 0j) @ vectors.detach() - vectors.detach() * values.detach()
+        assert residual.abs().max().item() < 1e-10
+        ((values**2 * (1 + 2j)).real.sum() + (vectors.abs() ** 4).sum()).backward()
+        found.append((in_order(values), x.grad))
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-10)
+    assert_same(found[0][1], found[1][1], rtol=1e-6, atol=1e-8)
+    assert wg.linalg.eigvals(wg.tensor(array)).dtype is wg.complex128
+
+
+def eigenvectors(m, x):
+    values, vectors = m.linalg.eigh(x)
+    loss = (values * (vectors.abs() ** 2 * m.arange(3)[:, None]).sum(0)).sum()
+    return loss, (vectors * values) @ vectors.mH
+
+
+def factor(m, x):
+    lower = m.linalg.cholesky(x)
+    return (lower * (1 - 2j)).real.sum() + (lower.abs() ** 3).sum(), lower
+
+
+@pytest.mark.parametrize("decompose", [eigenvectors, factor])
+def test_hermitian_matrices(decompose):
+    found = []
+    for side, m in enumerate((wg, torch)):
+        x = pair(HERMITIAN, True)[side]
+        loss, result = decompose(m, x)
+        loss.backward()
+        found.append([loss.detach(), result.detach(), x.grad + x.grad.conj().T])  # what Hermitian steps see
+    assert_same(*found, rtol=1e-6, atol=1e-9)
