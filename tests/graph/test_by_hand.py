@@ -387,3 +387,18 @@ def test_new_tensors_inside_are_constants():
     assert not g.writes
     for _ in range(2):
         assert plan(w.ones(3)).tolist() == [1.0, 3.0, 3.0]
+
+
+def test_python_loops_over_sizes_by_name_are_errors():
+    g = w.Graph("g")
+    x = g.input("x", (None, 2))
+    for build in (
+        lambda: [i for i in range(x.shape[0])],
+        lambda: list(range(1, x.shape[0] + 1)),
+        lambda: [0] * x.shape[0],
+    ):
+        with pytest.raises(TypeError, match="scan"):
+            build()
+    assert x.reshape(x.shape[0] * 2).shape[0] == x.shape[0] * 2 and len(range(x.shape[1])) == 2
+    g.output(x.reshape(x.shape[0] * 2)[1:] * w.ones(1))
+    assert g.compile()(w.ones(3, 2)).shape == (5,)

@@ -1,5 +1,8 @@
 """Where the user's code stands: its line, and the modules that are being called."""
 
+import ast
+import itertools
+import linecache
 import os
 import sys
 
@@ -41,3 +44,26 @@ def scope_names(modules):
         name = None if outer is None else next((n for n, m in outer._modules.items() if m is module), None)
         names.append(type(module).__name__ if name is None else name)
     return names
+
+
+def counts_python_things(frame):
+    """Whether what a frame of the user's code is at is `range(...)` or a list, tuple or string times something."""
+    if _own(frame):
+        return False
+    positions = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (None,) * 4)
+    if None in positions:
+        return False
+    first, last, begin, end = positions
+    lines = [linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first, last + 1)]
+    if not all(lines):
+        return False
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][begin:]
+    try:
+        node = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+    except SyntaxError:
+        return False
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "range"
+    things = (ast.List, ast.Tuple, ast.ListComp, ast.JoinedStr)
+    return isinstance(node, ast.BinOp) and any(isinstance(v, things) for v in (node.left, node.right))

@@ -7,6 +7,9 @@ is (`recognise`); results of shape inference are read from two inferences with d
 
 import itertools
 import re
+import sys
+
+from ._lines import counts_python_things
 
 _FIRST = (524309, 272203, 140009)  # by order of appearance; later names get smaller primes
 _SECOND = (393241, 199909, 90001)
@@ -79,6 +82,11 @@ class Dim:
         self.sink = sink
 
     def __index__(self):
+        if counts_python_things(sys._getframe(1)):
+            raise TypeError(
+                f"range: expected a number known when the graph is built, got the size {self}. Use wengert.scan(), "
+                "or give the input a number as its size."
+            )
         return self.value
 
     def __int__(self):
