@@ -158,6 +158,7 @@ def test_a_compiled_function_shows_both_of_its_plans():
         assert ops[0] in ("matmul", "mm") and "tanh" in ops
         assert (side.kind == GRADIENT).sum() >= 4 and "gradient of the result" in side.names.values()
         assert len(side.outputs) == 1
+        assert [side.kind[k] for k, name in side.names.items() if name == "weight"] == [1], "a parameter"
     assert sum("bytes" in note for note in model.after.notes) == 2
 
 

@@ -150,9 +150,10 @@ class _Build:
         if not name and v in self.state_names:
             name, scope = self.state_names[v], OPTIMIZER
         reader = self.readers.get(v, ())
-        if (scope or state.kind == "parameter") and reader[len(reader) - len(scope) :] == scope:
+        trained = state.kind == "parameter" or (state.kind != "grad" and state.tensor.requires_grad)
+        if (scope or trained) and reader[len(reader) - len(scope) :] == scope:
             scope = reader  # which begins with the module that `named` knows by a variable
-        at = self.add_given(v, PARAMETER if state.kind == "parameter" else CONSTANT, name, scope)
+        at = self.add_given(v, PARAMETER if trained else CONSTANT, name, scope)
         value = state.read()
         if value is not None:
             self.model.values[at] = Summary.of(value)
