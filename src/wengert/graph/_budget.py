@@ -7,6 +7,7 @@ from ._needed import needed
 from ._remat import Schedule
 
 _REFINE = 3  # limits tried between the one that fits and the next
+_ADDED_UP = ("sum", "mean", "sum_to_like")  # parts of groups, where their operands are made
 _RUNGS = 20  # limits that are tried, between what one node needs and what no recomputation needs
 
 
@@ -45,7 +46,8 @@ def heavy(graph):
     found = set()
     for node in graph.nodes:
         row = TABLE.get(node.op)
-        if row is not None and not row.elementwise and "view" not in row.flags:
+        light = row is None or row.elementwise or "view" in row.flags or node.op in _ADDED_UP
+        if not light:
             found.add(id(node))
     return found
 

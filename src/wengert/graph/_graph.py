@@ -208,7 +208,7 @@ class Graph(ByHand, Editing, InText, FromTape):
         if self._plan is None:
             from ._plan import Plan
 
-            self._plan = Plan(self)
+            self._plan = Plan(self, exact=True)
         return self._plan(*inputs)
 
     def label(self, v):

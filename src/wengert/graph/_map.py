@@ -26,5 +26,7 @@ def mapped(plan, inputs):
     if found is None:
         run = Interpreter(graph).run_flat
         batched = vmap(lambda *values: run(values))
-        found = plan.maps[n] = Plan(record(lambda *values: batched(*[v.detach() for v in values]), *inputs))
+        found = plan.maps[n] = Plan(
+            record(lambda *values: batched(*[v.detach() for v in values]), *inputs), exact=True
+        )
     return assemble(graph, list(found(*[t.detach() for t in inputs])))

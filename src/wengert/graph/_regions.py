@@ -137,7 +137,7 @@ def flat_plan(graph):
     from ._interpreter import Interpreter, needs_interpreter
     from ._plan import Plan
 
-    return Interpreter(graph).run_flat if needs_interpreter(graph) else Plan(graph).outputs
+    return Interpreter(graph).run_flat if needs_interpreter(graph) else Plan(graph, exact=True).outputs
 
 
 class Tape:
