@@ -40,7 +40,9 @@ def _without_group(name):
 
 all_gather, all_gather_object, all_reduce = map(_without_group, ("all_gather", "all_gather_object", "all_reduce"))
 all_to_all, barrier, broadcast = map(_without_group, ("all_to_all", "barrier", "broadcast"))
-broadcast_object_list, destroy_process_group = map(_without_group, ("broadcast_object_list", "destroy_process_group"))
+broadcast_object_list, destroy_process_group = map(
+    _without_group, ("broadcast_object_list", "destroy_process_group")
+)
 gather, get_rank, get_world_size = map(_without_group, ("gather", "get_rank", "get_world_size"))
 get_backend, init_process_group, new_group = map(_without_group, ("get_backend", "init_process_group", "new_group"))
 recv, reduce, reduce_scatter, scatter, send = map(
