@@ -112,7 +112,9 @@ def _loss_at_edges(input, target, inner):
             "use binary_cross_entropy_with_logits."
         )
     fixed = input.detach()
-    slope = ((fixed - target) / (fixed * (1 - fixed)).clamp(min=_EDGE)).detach()
+    # float16 has no 1e-12, and an infinite slope times 0 is NaN.
+    floor = max(_EDGE, wengert.finfo(input.dtype).tiny)
+    slope = ((fixed - target) / (fixed * (1 - fixed)).clamp(min=floor)).detach()
     loss = _log_odds_loss(wengert.where(inner, input, fixed), target)
     return loss + wengert.where(inner, 0.0, (input - fixed) * slope)
 
