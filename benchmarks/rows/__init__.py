@@ -13,6 +13,7 @@ _FILES = (
     "tiny_chain",
     "scalar_chain",
     "scalar_mlp",
+    "planning",
     "long_chain",
     "cheap_operations",
     "elementwise_big",
