@@ -4,8 +4,8 @@ from . import _core
 from ._bind import OPS
 from ._einsum import einsum
 from ._overload import Publisher, check_tensor, store, wrap_dim
+from ._rearranging import roll
 from ._reduction import vector_norm
-from ._shaping import roll
 
 Tensor = _core.Tensor
 publish = Publisher()

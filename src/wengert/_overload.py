@@ -123,6 +123,20 @@ class Publisher:
         method.__doc__ = f"In-place form of {name}: writes the result to the tensor and returns it."
         self.methods[name + "_"] = method
 
+    def both(self, name, function, doc):
+        """Publishes name and name_ of function(input, ..., inplace)."""
+
+        def plain(input, *args, **kwargs):
+            return function(input, *args, inplace=False, **kwargs)
+
+        def written(self, *args, **kwargs):
+            return function(self, *args, inplace=True, **kwargs)
+
+        plain.__name__, written.__name__ = name, name + "_"
+        plain.__doc__, written.__doc__ = doc, f"In-place form of {name}."
+        self(numpy=True, out=True)(plain)
+        self.methods[name + "_"] = written
+
 
 def wrap_dim(op, dim, ndim):
     """A dimension counted from 0; a tensor without dimensions takes 0 and -1."""

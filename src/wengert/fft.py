@@ -15,7 +15,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._overload import cast, check_tensor, store, wrap_dim, wrap_dims
-from ._shaping import roll
+from ._rearranging import roll
 from .autograd import Function
 
 __all__ = [

@@ -1,6 +1,7 @@
 """The op table: rows in a fixed order. Pure Python, standard library only."""
 
 from . import (
+    activation,
     attention,
     bag,
     complex,
@@ -16,6 +17,7 @@ from . import (
     reduce,
     scan,
     shape,
+    special,
 )
 from ._def import TABLE, Required, Row
 from ._trace import trace_rule
@@ -24,6 +26,7 @@ __all__ = [
     "TABLE",
     "Required",
     "Row",
+    "activation",
     "attention",
     "bag",
     "complex",
@@ -39,5 +42,6 @@ __all__ = [
     "reduce",
     "scan",
     "shape",
+    "special",
     "trace_rule",
 ]
