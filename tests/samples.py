@@ -81,6 +81,8 @@ def elementwise_operands(row, rng, shapes):
         ratio = rng.integers(0, 3, shapes[0]) + uniform(rng, shapes[0], 0.2, 0.8)
         return [ratio * (b if b.shape == ratio.shape else 0.75), b]
     operands = [uniform(rng, shape, low, high) for shape in shapes]
+    if row.name == "polygamma_at":
+        return [operands[0], rng.integers(1, 5, shapes[1]).astype(float)]
     if row.name in WHOLE:
         return [np.floor(x) + 0.2 + 0.6 * (x - np.floor(x)) for x in operands]
     if row.name == "round_even":
@@ -101,7 +103,15 @@ INTEGERS_ONLY = (
     "bitwise_left_shift",
     "bitwise_right_shift",
     "bitwise_not",
+    "gcd",
+    "lcm",
 )
+UNDIFFERENTIATED = {
+    "polygamma_at": (1,),
+    "zeta": (0,),
+    "igamma": (0,),
+    "igammac": (0,),
+}  # operands without a gradient
 
 
 def _elementwise(row, rng):
@@ -113,7 +123,8 @@ def _elementwise(row, rng):
         layouts += [[(3, 4), (4,)], [(3, 1), (1, 4)], [(), (2, 3)]]
     if n == 3:
         layouts += [[(3, 4), (4,), (3, 1)], [(2, 1, 3), (), (4, 1)]]
-    return [Sample(elementwise_operands(row, rng, shapes)) for shapes in layouts]
+    fixed = UNDIFFERENTIATED.get(row.name, ())
+    return [Sample(elementwise_operands(row, rng, shapes), fixed=fixed) for shapes in layouts]
 
 
 MAKERS = {}

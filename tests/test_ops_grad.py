@@ -7,8 +7,6 @@ from samples import all_samples, samples
 
 STEP = 1e-5  # central differences: errors of STEP**2 times the third derivative, and of 1e-16 / STEP
 
-# Rows whose gradient cannot be differentiated, with the reason.
-ONCE = {"digamma": "trigamma, its derivative, has no rule"}
 # Relative errors of torch 2.13 in float64: its 1/6 is a float32 number; its trigamma has eight digits.
 TORCH_ERROR = {"hardsigmoid": 1e-7, "digamma": 1e-8}
 TORCH_ONCE = {"hardsigmoid"}  # torch has no second gradient
@@ -96,7 +94,7 @@ def test_layout_of_the_incoming_gradient(row, sample, rng):
                 same(got.detach().numpy(), want.numpy(), what=row.name, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize(**all_samples(lambda row: row.differentiable and row.name not in ONCE))
+@pytest.mark.parametrize(**all_samples(lambda row: row.differentiable))
 def test_second(row, sample, rng):
     """The gradient of a projection of the gradients, against differences of the first gradients."""
     places = sample.floating(row)
@@ -169,7 +167,7 @@ def test_against_torch(row, sample, rng):
     if want is None or not want.requires_grad:
         return
     weights = rng.standard_normal(tuple(want.shape))
-    twice = row.name not in ONCE and row.name not in TORCH_ONCE
+    twice = row.name not in TORCH_ONCE
     wanted = torch.autograd.grad(
         want, [theirs[k] for k in places], torch.from_numpy(weights), allow_unused=True, create_graph=True
     )

@@ -22,6 +22,7 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _arithmetic,
     _compile,
     _complex,
+    _counting,
     _creation,
     _diagonals,
     _functional,
@@ -29,6 +30,7 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _linalg,
     _lu,
     _masks,
+    _more_linalg,
     _ordering,
     _promotion,
     _random,
@@ -38,6 +40,10 @@ from . import (  # noqa: E402  (the parts below use the ops published above)
     _scattering,
     _settings,
     _shaping,
+    _special,
+    _spectral,
+    _synonyms,
+    _windows,
     autograd,
 )
 
@@ -57,6 +63,12 @@ for _part in (
     _linalg,
     _lu,
     _functional,
+    _more_linalg,
+    _counting,
+    _special,
+    _spectral,
+    _windows,
+    _synonyms,
     autograd,
     _record,
     _promotion,
@@ -80,6 +92,7 @@ _LAZY = {
     "autocast": "wengert.amp",
     "backends": "wengert.backends",
     "compiler": "wengert.compiler",
+    "binomial": "wengert.distributions._of_package",
     "cond": "wengert.graph",
     "cuda": "wengert.cuda",
     "datasets": "wengert.datasets",
@@ -96,21 +109,32 @@ _LAZY = {
     "nn": "wengert.nn",
     "optim": "wengert.optim",
     "overrides": "wengert.overrides",
+    "poisson": "wengert.distributions._of_package",
     "profiler": "wengert.profiler",
     "random": "wengert.random",
     "save": "wengert.serialization",
     "scan": "wengert.graph",
     "serialization": "wengert.serialization",
+    "signal": "wengert.signal",
     "sparse": "wengert.sparse",
     "sparse_coo": "wengert.sparse",
     "sparse_coo_tensor": "wengert.sparse",
+    "special": "wengert.special",
     "testing": "wengert.testing",
     "utils": "wengert.utils",
     "viz": "wengert.viz",
     "vmap": "wengert.func",
     "while_loop": "wengert.graph",
     "xpu": "wengert.xpu",
-}
+} | dict.fromkeys(
+    (
+        "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm binary_cross_entropy_with_logits"
+        " celu_ cosine_embedding_loss embedding feature_alpha_dropout hardshrink hinge_embedding_loss instance_norm kl_div"
+        " margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool3d pdist poisson_nll_loss rrelu rrelu_"
+        " selu_ threshold_ triplet_margin_loss"
+    ).split(),
+    "wengert.nn._of_package",
+)
 
 
 def __getattr__(name):

@@ -373,13 +373,13 @@ def isneginf(input):
     return OPS["eq"](input, -math.inf)
 
 
-@publish()
+@publish(inplace=True, out=True)
 def deg2rad(input):
     """Degrees in radians."""
     return input * (math.pi / 180)
 
 
-@publish()
+@publish(inplace=True, out=True)
 def rad2deg(input):
     """Radians in degrees."""
     return input * (180 / math.pi)
@@ -392,7 +392,7 @@ def logaddexp2(input, other):
     return OPS["logaddexp"](input * scale, other * scale) / scale
 
 
-@publish()
+@publish(inplace=True, out=True)
 def sinc(input):
     """sin(pi x) / (pi x), and 1 at 0."""
     zero = input.eq(0)

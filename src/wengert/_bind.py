@@ -2,9 +2,9 @@
 
 `OPS` maps the name of every row to its callable. Rows with public=True become functions of the package and methods of
 Tensor; rows with inplace=True also get `name_`. Overloads that one signature cannot say (sum over all or some
-dimensions, max of one or two tensors) are Python functions in the modules `_creation`, `_shaping`, `_rearranging`, `_diagonals`,
-`_reduction`, `_ordering`, `_indexing`, `_scattering`, `_masks`, `_linalg` and `_functional`; each lists what it publishes in
-FUNCTIONS (package names) and METHODS (of Tensor).
+dimensions, max of one or two tensors) are Python functions in the modules `_creation`, `_shaping`, `_rearranging`,
+`_diagonals`, `_reduction`, `_ordering`, `_indexing`, `_scattering`, `_masks`, `_linalg`, `_functional` and so on; each lists
+what it publishes in FUNCTIONS (package names) and METHODS (of Tensor).
 """
 
 from . import _core

@@ -13,6 +13,8 @@ from . import _linalg as _products
 from ._bind import OPS
 from ._lu import lu_factor, lu_unpack
 from ._missing import explain
+from ._more_linalg import cholesky_ex, householder_product, inv_ex, lu_factor_ex, solve_ex, tensorinv, tensorsolve
+from ._more_linalg import linalg_vander as vander
 from ._overload import cast, check_tensor, numpy_names, return_type, store, wrap_dim, wrap_dims
 from ._reduction import vector_norm as _vector_norm
 from .autograd import Function
@@ -639,6 +641,7 @@ __getattr__ = explain(__name__)
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
     "cond",
     "cross",
     "det",
@@ -647,12 +650,15 @@ __all__ = [
     "eigh",
     "eigvals",
     "eigvalsh",
+    "householder_product",
     "inv",
+    "inv_ex",
     "inverse",
     "logdet",
     "lstsq",
     "lu",
     "lu_factor",
+    "lu_factor_ex",
     "lu_solve",
     "matmul",
     "matrix_exp",
@@ -666,9 +672,13 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_ex",
     "solve_triangular",
     "svd",
     "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
     "vecdot",
     "vector_norm",
 ]

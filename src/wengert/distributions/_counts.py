@@ -3,29 +3,29 @@
 import wengert
 
 
-def poisson(rate):
+def poisson(rate, generator=None):
     """A count for each rate: by Knuth's products of uniform numbers below 30, by Hörmann's PTRS (1993) from there on."""
-    return _by_case(rate < 30, _by_products, _by_ptrs, [(rate, 1.0, 30.0)])
+    return _by_case(rate < 30, _by_products, _by_ptrs, [(rate, 1.0, 30.0)], generator)
 
 
-def binomial(count, probs):
+def binomial(count, probs, generator=None):
     """Successes in `count` trials for each probability: by waiting times where few are expected, or by BTRS."""
     flipped = probs > 0.5
     p = wengert.where(flipped, 1 - probs, probs)
-    found = _by_case(count * p < 10, _by_waiting, _by_btrs, [(count, 0.0, 100.0), (p, 0.5, 0.5)])
+    found = _by_case(count * p < 10, _by_waiting, _by_btrs, [(count, 0.0, 100.0), (p, 0.5, 0.5)], generator)
     return wengert.where(flipped, count - found, found)
 
 
-def _by_case(first, one, other, parameters):
+def _by_case(first, one, other, parameters, generator):
     """`one` where `first` is True, `other` elsewhere; each gets a harmless value of a parameter in the other's places."""
     if bool(first.all()):
-        return one(*(value for value, _, _ in parameters))
+        return one(*(value for value, _, _ in parameters), generator)
     if not bool(first.any()):
-        return other(*(value for value, _, _ in parameters))
+        return other(*(value for value, _, _ in parameters), generator)
     return wengert.where(
         first,
-        one(*(wengert.where(first, value, idle) for value, idle, _ in parameters)),
-        other(*(wengert.where(first, idle, value) for value, _, idle in parameters)),
+        one(*(wengert.where(first, value, idle) for value, idle, _ in parameters), generator),
+        other(*(wengert.where(first, idle, value) for value, _, idle in parameters), generator),
     )
 
 
@@ -39,25 +39,25 @@ def accepted(shape, propose):
     return result
 
 
-def _by_products(rate):
-    limit, product = (-rate).exp(), wengert.rand_like(rate)
+def _by_products(rate, generator):
+    limit, product = (-rate).exp(), wengert.rand_like(rate, generator=generator)
     count = wengert.zeros_like(rate)
     going = product > limit
     while bool(going.any()):
         count = count + going
-        product = product * wengert.rand_like(rate)
+        product = product * wengert.rand_like(rate, generator=generator)
         going = going & (product > limit)
     return count
 
 
-def _by_ptrs(rate):
+def _by_ptrs(rate, generator):
     b = 0.931 + 2.53 * rate.sqrt()
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     vr = 0.9277 - 3.6224 / (b - 2)
 
     def propose():
-        u, v = wengert.rand_like(rate) - 0.5, wengert.rand_like(rate)
+        u, v = wengert.rand_like(rate, generator=generator) - 0.5, wengert.rand_like(rate, generator=generator)
         us = 0.5 - u.abs()
         k = ((2 * a / us + b) * u + rate + 0.43).floor()
         quick = (us >= 0.07) & (v <= vr)
@@ -69,20 +69,20 @@ def _by_ptrs(rate):
     return accepted(rate.shape, propose)
 
 
-def _by_waiting(count, p):
+def _by_waiting(count, p, generator):
     """The number of successes before the trials are used up; the trials between two successes are geometric."""
     per_trial = (-p).log1p()
     found, used = wengert.zeros_like(p), wengert.zeros_like(p)
     going = p > 0
     while bool(going.any()):
-        u = 1 - wengert.rand_like(p)  # in (0, 1]: its logarithm is finite
+        u = 1 - wengert.rand_like(p, generator=generator)  # in (0, 1]: its logarithm is finite
         used = used + (u.log() / wengert.where(p > 0, per_trial, -1.0)).floor() + 1
         going = going & (used <= count)
         found = found + going
     return found
 
 
-def _by_btrs(n, p):
+def _by_btrs(n, p, generator):
     """Hörmann, The generation of binomial random variates (1993): transformed rejection with a squeeze; n p >= 10."""
     spread = (n * p * (1 - p)).sqrt()
     b = 1.15 + 2.53 * spread
@@ -94,7 +94,7 @@ def _by_btrs(n, p):
     at_mode = (mode + 1).lgamma() + (n - mode + 1).lgamma()
 
     def propose():
-        u, v = wengert.rand_like(p) - 0.5, wengert.rand_like(p)
+        u, v = wengert.rand_like(p, generator=generator) - 0.5, wengert.rand_like(p, generator=generator)
         us = 0.5 - u.abs()
         k = ((2 * a / us + b) * u + n * p + 0.5).floor()
         possible = (k >= 0) & (k <= n)

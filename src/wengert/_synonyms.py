@@ -1,0 +1,112 @@
+"""Names that stand for others: in-place forms of synonyms, layers' functions as functions of the package."""
+
+from . import _core
+from ._arithmetic import float_power as _float_power
+from ._bind import OPS, inplace_method
+from ._overload import Publisher, check_tensor, ints, write
+from ._shaping import FUNCTIONS as _shaping
+
+Tensor = _core.Tensor
+publish = Publisher()
+FUNCTIONS, METHODS = publish.functions, publish.methods
+
+for _name, _row in (
+    ("arccos", "acos"),
+    ("arccosh", "acosh"),
+    ("arcsin", "asin"),
+    ("arcsinh", "asinh"),
+    ("arctan", "atan"),
+    ("arctan2", "atan2"),
+    ("arctanh", "atanh"),
+):
+    METHODS[_name + "_"] = FUNCTIONS[_name + "_"] = inplace_method(_row)
+
+
+def _written(name, function):
+    """name_ of a function whose result may have another dtype: it is converted."""
+
+    def method(self, *args, **kwargs):
+        return write(name, self, function(self.clone(), *args, **kwargs).to(self.dtype))
+
+    method.__name__, method.__qualname__ = name + "_", f"Tensor.{name}_"
+    method.__doc__ = f"In-place form of {name}: writes the result to the tensor and returns it."
+    METHODS[name + "_"] = method
+
+
+for _name in ("logical_and", "logical_not", "logical_or", "logical_xor"):
+    _written(_name, OPS[_name])
+
+publish.add("unsafe_chunk", _shaping["chunk"])
+publish.add("unsafe_split", _shaping["split"])
+publish.add(
+    "narrow_copy", lambda self, dim, start, length: _shaping["narrow"](self, dim, start, length).clone(), False
+)
+
+
+@publish()
+def positive(input):
+    """The tensor itself; raises RuntimeError for bools."""
+    if check_tensor("positive", input).dtype.name == "bool":
+        raise RuntimeError("positive: expected numbers, got a bool tensor.")
+    return input
+
+
+@publish(function=False)
+def sum_to_size(self, *size):
+    """The sum over the dimensions that broadcasting would have added or enlarged to get here from `size`."""
+    size = ints(size)
+    try:
+        common = tuple(_shaping["broadcast_shapes"](tuple(self.shape), size))
+    except RuntimeError:
+        common = None
+    if common != tuple(self.shape):
+        raise RuntimeError(f"sum_to_size: expected a size that expands to {tuple(self.shape)}, got {size}.")
+    return OPS["sum_to_like"](self, _core.empty(size, self.dtype))
+
+
+@publish()
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """A copy of input with src in a strided region of it."""
+    offset = 0 if storage_offset is None else storage_offset
+    if tuple(src.shape) != tuple(size):
+        raise RuntimeError(f"as_strided_scatter: expected src of shape {tuple(size)}, got {tuple(src.shape)}.")
+    return OPS["strided_scatter"](OPS["clone"](input).contiguous(), src, tuple(size), tuple(stride), offset)
+
+
+def _resize_as_(input, the_template, *, memory_format=None):
+    """Gives a tensor another's sizes in place; see Tensor.resize_."""
+    return input.resize_as_(the_template)
+
+
+FUNCTIONS["resize_as_"] = _resize_as_
+
+
+def _float_power_(self, exponent):
+    """In-place form of float_power, for tensors of float64 and complex128 alone: that is what it computes in."""
+    result = _float_power(self.clone(), exponent)
+    if self.dtype != result.dtype:
+        raise RuntimeError(
+            f"float_power_: expected a tensor of {result.dtype}, got {self.dtype}. Use float_power()."
+        )
+    return self.copy_(result)
+
+
+METHODS["float_power_"] = _float_power_
+
+
+@publish(method=False)
+def constant_pad_nd(input, pad, value=0):
+    """Padding by a constant; see wengert.nn.functional.pad."""
+    from ._padding import pad as padded
+
+    return padded(input, pad, "constant", value)
+
+
+def _chalf(self):
+    """Raises NotImplementedError: complex numbers of two float16 are not there."""
+    raise NotImplementedError("chalf: expected complex64 or complex128, got complex32, which is not there.")
+
+
+METHODS["chalf"] = _chalf
+METHODS["is_nonzero"] = lambda self: bool(self)
+METHODS["is_nonzero"].__doc__ = "Whether the single element is not zero."

@@ -1,0 +1,5 @@
+"""Signal processing: `wengert.signal.windows`."""
+
+from . import windows
+
+__all__ = ["windows"]
