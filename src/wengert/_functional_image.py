@@ -166,6 +166,9 @@ def interpolate(
     target, steps = _target_sizes(input, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, target)
+    if mode == "bilinear" and not antialias and input.dtype.name == "uint8":
+        y = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+        return y.round().clamp(0, 255).to(input.dtype)
     y = input
     for d, (count, step) in enumerate(zip(target, steps, strict=True), 2):
         own = y.shape[d]

@@ -226,6 +226,8 @@ def _index_fill(input, dim, index, value, *, inplace):
             raise RuntimeError(f"index_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}.")
         value = cast(value, input.dtype)
         index, dim = _vector_index("index_fill", index), wrap_dim("index_fill", dim, input.dim())
+        if value.requires_grad:  # a place that is named twice is filled once
+            index = index.unique()
         if inplace:
             return _inplace(_put_entry, input, (index, value), ((dim,),))
         return _index_put(input, index, value, (dim,))

@@ -214,7 +214,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         scaled = centred * weights
     divisor = total - correction * squares / total if weights is not None else total - correction
     result = (scaled @ centred.T) / divisor
-    return result.reshape(()) if input.dim() < 2 else result
+    return result.reshape(()) if rows.shape[0] == 1 else result
 
 
 @publish()

@@ -202,6 +202,13 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 @publish(out=True, numpy=True)
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(input))) over dimensions, without overflow."""
+    if input.dtype.is_complex:
+        largest = OPS["amax"](input.real.detach(), dim, True)
+        largest = OPS["where"](OPS["isfinite"](largest), largest, 0.0)
+        total = (input - largest).exp().sum(dim, True).log() + largest
+        return (
+            total if keepdim or not input.dim() else OPS["squeeze"](total, (dim,) if isinstance(dim, int) else dim)
+        )
     return OPS["logsumexp"](input, dim, keepdim)
 
 
@@ -306,6 +313,8 @@ def cummin(input, dim):
 @publish(numpy=True)
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """The n-th difference of neighbours along a dimension."""
+    if n == 0:
+        return OPS["alias"](input)
     parts = [t for t in (prepend, input, append) if t is not None]
     if len(parts) > 1:
         input = OPS["cat"](parts, dim)

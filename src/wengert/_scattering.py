@@ -162,7 +162,12 @@ def take_along_dim(input, indices, dim=None):
     def fit(t):
         return OPS["expand"](t, tuple(t.shape[d] if d == dim else s for d, s in enumerate(common)))
 
-    return _gather(fit(input), fit(indices), dim)
+    return _gather(fit(input), fit(_counted_from_0(indices, input.shape[dim])), dim)
+
+
+def _counted_from_0(indices, size):
+    """Negative indices count from the end."""
+    return OPS["where"](indices < 0, indices + size, indices)
 
 
 def _put(input, index, source, accumulate=False, *, inplace):

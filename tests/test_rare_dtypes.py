@@ -1,0 +1,36 @@
+"""Calls with dtypes and arguments that programs seldom use, against PyTorch."""
+
+import numpy as np
+import pytest
+from against_torch import check
+
+RNG = np.random.default_rng(23)
+X = RNG.normal(size=(3, 4))
+Z = X + 1j * RNG.normal(size=(3, 4))
+
+
+def whole(*shape, low=-9, high=9, kind=np.int64):
+    return RNG.integers(low, high, shape).astype(kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("logsumexp", (Z, 1), {}),
+        ("logsumexp", (Z, (0, 1)), {"keepdim": True}),
+        ("diff", (X, 0), {}),
+        ("cov", (X[:1],), {}),
+        ("corrcoef", (X[:1],), {"grad": False}),
+        ("take_along_dim", (X, np.array([[0, -1], [1, 1], [-4, 2]]), 1), {}),
+        ("index_fill", (X, 1, np.array([0, 2, 0]), np.array(1.5)), {}),
+    ],
+)
+def test_against_torch(name, args, kwargs):
+    check(name, *args, **kwargs)
+
+
+def test_pictures_of_bytes():
+    picture = whole(1, 3, 6, 6, low=0, high=255, kind=np.uint8)
+    check(
+        "nn.functional.interpolate", picture, size=(9, 4), mode="bilinear", align_corners=False, grad=False, atol=1
+    )
