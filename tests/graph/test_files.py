@@ -21,7 +21,7 @@ def test_save_and_load(tmp_path):
     g = step_graph()
     path = tmp_path / "step.graph"
     g.save(path)
-    again = load(path)
+    again = w.Graph.load(path)
     assert g.differences(again) == [] and again.to_text() == g.to_text()
     x, t = w.randn(5, 4), w.randint(0, 3, (5,))
     w.manual_seed(2)
