@@ -281,8 +281,19 @@ def _pieces(input, dim, sizes):
     return tuple(parts)
 
 
-def _equal_pieces(input, dim, step, size):
+def _counted(op, size):
+    """A size that is the number of results; TypeError where it is one by name (of a symbolic tensor)."""
+    if not isinstance(size, int):
+        raise TypeError(
+            f"{op}: expected a size known when the graph is built, got {size}. Use wengert.scan() to loop, or give the "
+            "input a number as its size."
+        )
+    return size
+
+
+def _equal_pieces(op, input, dim, step, size):
     """Views of `step` each; the last may be smaller."""
+    _counted(op, size)
     if size == 0:
         return (_slice(input, dim, 0, 0, 1),)
     return tuple([_slice(input, dim, k, min(step, size - k), 1) for k in range(0, size, step)])
@@ -305,7 +316,7 @@ def split(input=None, split_size_or_sections=None, dim=0, *, tensor=None, split_
         step = split_size_or_sections
         if step < 0 or (step == 0 and size != 0):
             raise RuntimeError(f"split: expected a split size of at least 1, got {step}.")
-        return _equal_pieces(input, dim, step, size)
+        return _equal_pieces("split", input, dim, step, size)
     sizes = [int(v) for v in split_size_or_sections]
     if sum(sizes) != size or any(v < 0 for v in sizes):
         raise RuntimeError(f"split: expected sizes that add up to {size}, got {sizes}.")
@@ -324,10 +335,10 @@ def chunk(input, chunks, dim=0):
         raise RuntimeError(f"chunk: expected at least 1 chunk, got {chunks}.")
     if not shape:
         raise RuntimeError("chunk: expected a tensor with dimensions, got shape ().")
-    size = shape[dim]
+    size = _counted("chunk", shape[dim])
     if size == 0:
         return _pieces(input, dim, [0] * chunks)
-    return _equal_pieces(input, dim, -(-size // chunks), size)
+    return _equal_pieces("chunk", input, dim, -(-size // chunks), size)
 
 
 @publish(numpy=True)
@@ -375,7 +386,7 @@ def unbind(input, dim=0):
     if input.dim() == 0:
         raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())
-    return tuple(_select(input, dim, k) for k in range(input.shape[dim]))
+    return tuple(_select(input, dim, k) for k in range(_counted("unbind", input.shape[dim])))
 
 
 # ---- in place ------------------------------------------------------------------------------------------------------

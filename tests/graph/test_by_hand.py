@@ -402,3 +402,22 @@ def test_python_loops_over_sizes_by_name_are_errors():
     assert x.reshape(x.shape[0] * 2).shape[0] == x.shape[0] * 2 and len(range(x.shape[1])) == 2
     g.output(x.reshape(x.shape[0] * 2)[1:] * w.ones(1))
     assert g.compile()(w.ones(3, 2)).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        len,
+        list,
+        lambda x: [*x],
+        lambda x: x.unbind(),
+        lambda x: x.split(2),
+        lambda x: x.chunk(3),
+        lambda x: x.sum() / len(x),
+    ],
+)
+def test_what_counts_a_size_by_name_is_refused(count):
+    x = w.Graph("g").input("x", ("T", 3))
+    with pytest.raises(TypeError, match="known when the graph is built, got T"):
+        count(x)
+    assert len(x.transpose(0, 1)) == 3 and len(list(x.unbind(1))) == 3

@@ -158,6 +158,8 @@ cdef class Tensor:
     def __len__(self):
         if self.c.array.layout.ndim == 0:
             raise TypeError("len: expected a tensor with dimensions, got shape (). A 0-d tensor has no length.")
+        if self.c.flags & T_SLOW:
+            known_length(self, "len")
         return self.c.array.layout.shape()[0]
 
     def __bool__(self):
@@ -183,6 +185,8 @@ cdef class Tensor:
     def __iter__(self):
         if self.c.array.layout.ndim == 0:
             raise TypeError("iter: expected a tensor with dimensions, got shape (). Use .item() for its value.")
+        if self.c.flags & T_SLOW:
+            known_length(self, "iter")
         return iter(unbind_all(self))
 
     def __contains__(self, value):
@@ -383,6 +387,15 @@ cdef object slow_size(Tensor t):
     """The shape of a wrapper: its payload may know sizes by name."""
     named = getattr(payload(t), "shape", None)
     return size_of(t.c.array.layout) if named is None else size_type(named)
+
+
+cdef int known_length(Tensor t, str op) except -1:
+    """A TypeError where the first size is one by name: Python cannot count it."""
+    n = slow_size(t)[0]
+    if not isinstance(n, int):
+        raise TypeError(f"{op}: expected a size known when the graph is built, got {n}. Use x.shape[0] in tensor "
+                        "operations, wengert.scan() to loop, or give the input a number as its size.")
+    return 0
 
 
 cdef object slow_numel(Tensor t):
