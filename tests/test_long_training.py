@@ -96,8 +96,9 @@ def test_memory_stays_flat(build, optimizer):
     finally:
         gc.enable()
     assert last < first, "the model did not learn"
-    assert (bytes_now, nodes_now) == before[:2], "tensors waited for the collector"
-    assert after[:2] == before[:2]
+    # Less is possible: what earlier tests left behind may go meanwhile.
+    assert bytes_now <= before[0] and nodes_now <= before[1], "tensors waited for the collector"
+    assert after[0] <= before[0] and after[1] <= before[1]
     assert abs(after[2] - before[2]) < 50, "Python objects pile up"
     assert grown < 4 << 20, f"{grown >> 20} MB more after {steps} steps"
 

@@ -109,14 +109,15 @@ keeps_blocks = pytest.mark.skipif(
 
 @keeps_blocks
 def test_peak_and_trim():
+    core.trim_memory()  # what is left is free space in slabs that other tests' small blocks hold open
     core.reset_peak_memory()
-    base = core.memory()["peak"]
+    base, kept = core.memory()["peak"], core.memory()["cached"]
     x = wengert.full((1 << 20,), 1.0)
     assert core.memory()["peak"] >= base + (4 << 20)
     del x
-    assert core.memory()["cached"] > 0
+    assert core.memory()["cached"] >= kept + (4 << 20)
     core.trim_memory()
-    assert core.memory()["cached"] < 4 << 20
+    assert core.memory()["cached"] <= kept + (64 << 10)
     assert wengert.full((10,), 2.0).sum().item() == 20.0
 
 
