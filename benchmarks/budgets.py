@@ -63,6 +63,11 @@ def plan_median(scale: float) -> Figure:
     return lambda results: results["wengert plan"]["median"] * scale
 
 
+def compiled_over_eager(results: Results) -> float:
+    """Return "time of wengert's plan over time of wengert", the median over rounds."""
+    return results["wengert plan"]["ratio"]
+
+
 BUDGETS = (
     Budget("recorded a + b, (): times torch", "add-scalar", times_faster_than("torch"), 20),
     Budget("recorded a + b, (16,): times torch", "add-16", times_faster_than("torch"), 20),
@@ -76,6 +81,7 @@ BUDGETS = (
     ),
     Budget("4-64-64-2 step: times torch", "mlp-small", times_faster_than("torch"), 6),
     Budget("4-64-64-2 plan: times torch", "mlp-small", times_faster_than("torch", "wengert plan"), 12),
+    Budget("4-64-64-2 compiled: of eager", "mlp-small", compiled_over_eager, 0.9, at_least=False),
     Budget(
         "chain of 10,000 scalars planned: ns per op",
         "scalar-chain",

@@ -257,19 +257,23 @@ cdef class StaticPlan:
         Raises:
             RuntimeError: a tensor of another shape, dtype or layout; the plan is running already.
         """
-        self.run_many(1, given, results, [], [])
+        cdef vector[CPlan.Feed] feeds
+        self.run_fed(1, given, results, feeds)
 
     def run_many(self, int64_t n, list given, list results, list fed, list stacked):
         """Runs n times. `fed` are pairs (place in given, tensor with one more dimension, of n, in front), `stacked` such
         pairs for results: run k reads and writes slice k of these."""
         cdef vector[CPlan.Feed] feeds
-        cdef vector[Storage*] held
-        cdef int64_t k = 0
-        cdef size_t j
         for place, whole in fed:
             feeds.push_back(slices(self.given[place], whole, n))
         for place, whole in stacked:
             feeds.push_back(slices(self.results[place], whole, n))
+        self.run_fed(n, given, results, feeds)
+
+    cdef int run_fed(self, int64_t n, list given, list results, vector[CPlan.Feed]& feeds) except -1:
+        cdef vector[Storage*] held
+        cdef int64_t k = 0
+        cdef size_t j
         try:
             kept = self.bind_all(given, results, held)
         except BaseException:
@@ -295,6 +299,7 @@ cdef class StaticPlan:
             for j in range(held.size()):
                 storage_decref(held[j])
             del kept
+        return 0
 
     cdef int steps_of(self, int64_t n, vector[CPlan.Feed]& feeds) except -1:
         cdef CPlan.Callbacks callbacks

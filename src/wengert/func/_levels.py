@@ -114,6 +114,8 @@ _core.set_slow_dispatch(_dispatch, _dispatch_inplace, _detach)
 
 def current_recorder():
     """The innermost recorder of this thread, or None."""
+    if not _recorders:
+        return None
     me = threading.get_ident()
     for thread, recorder in reversed(_recorders):
         if thread == me:

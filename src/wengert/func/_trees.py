@@ -37,6 +37,8 @@ def flatten(tree, is_leaf=None):
 
 def unflatten(leaves, structure):
     """The tree of the given structure with new leaves."""
+    if type(structure) is int:
+        return leaves[structure]
     return _rebuilt(structure, leaves.__getitem__)
 
 

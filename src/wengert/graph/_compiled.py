@@ -33,56 +33,26 @@ class _Case:
     """One signature of a function, in one state of what it depends on."""
 
     __slots__ = (
+        "arguments",
         "book",
-        "ids",
         "joint",
         "last",
-        "mode",
         "places",
         "plan",
-        "same",
-        "specs",
-        "states",
         "survey",
         "ties",
         "tries",
     )
 
     def __init__(self):
-        self.specs = None  # (shape, dtype, requires_grad) of each argument, where all are plain tensors by position
-        self.mode = None
-        self.same = {}  # see Recording, as `places` and `ties`
-        self.ties = self.places = None
-        self.states = ()  # tensors that the plan reads or writes, beside arguments
-        self.ids = frozenset()  # of tensors that the function reaches
+        self.arguments = None  # which the plan takes
+        self.ties = self.places = None  # see Recording
         self.plan = None
         self.joint = None
         self.survey = None
         self.last = None  # the latest recording, until a plan is made
         self.book = None  # followed numbers
         self.tries = 0
-
-    def takes(self, args):
-        """Whether arguments by position are tensors of this signature."""
-        specs = self.specs
-        if specs is None or len(args) != len(specs) or self.mode != _mode():
-            return False
-        for t, (shape, dtype, wanted) in zip(args, specs, strict=True):
-            if type(t) is not _Tensor or t.dtype is not dtype or t.shape != shape or t.requires_grad is not wanted:
-                return False
-            if not t.is_contiguous():
-                return False
-        return not _shared(args) and self.relates(args)
-
-    def relates(self, inputs):
-        """Whether arguments and what the plan reads otherwise share memory as they did."""
-        for k, t in enumerate(inputs):
-            if k in self.same:
-                if t is not self.same[k]:
-                    return False
-            elif id(t) in self.ids or _core.shares_memory(t) and any(_core.same_storage(t, s) for s in self.states):
-                return False
-        return True
 
     def changed_numbers(self):
         """The slots of numbers that are not as they were, where nothing else has changed."""
@@ -185,9 +155,8 @@ class Compiled:
         if (
             case is not None
             and not kwargs
-            and case.takes(args)
+            and case.arguments.fits(args)
             and current_recorder() is None
-            and not _core.saved_hooks_open()
             and case.survey.holds()
         ):
             values = () if case.book is None else case.book.evaluate(args)
@@ -206,7 +175,7 @@ class Compiled:
         if cases is not None:
             for case in cases:
                 inputs = [v for v in leaves if is_tensor(v)]
-                if case.plan is not None and case.relates(inputs) and case.survey.holds():
+                if case.plan is not None and case.arguments.relates(inputs) and case.survey.holds():
                     values = () if case.book is None else case.book.evaluate(leaves)
                     if values is None:
                         continue
@@ -294,14 +263,13 @@ class Compiled:
             case.plan = case.joint = None
             return str(error)
         case.book = recording.book
-        case.same, case.ties, case.places = recording.same, recording.ties, recording.places
-        case.states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
-        case.states += case.same.values()
-        case.ids = frozenset(map(id, recording.survey.tensors))
+        case.ties, case.places = recording.ties, recording.places
+        states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
+        states += recording.same.values()
+        case.arguments = _core.Arguments(recording.same, states, recording.survey.tensors)
         plain = all(type(v) is _Tensor and v.is_contiguous() for v in args)
         if not kwargs and plain and not _shared(args):
-            case.specs = [(v.shape, v.dtype, v.requires_grad) for v in args]
-            case.mode = _mode()
+            case.arguments.take(args)
         case.survey = recording.survey
         touched = [state.tensor for v, state in graph.states.items() if state.kind == "grad" or v in graph.grads]
         case.survey.keep_gradients(touched)

@@ -59,7 +59,7 @@ class Plan:
         """Lays out a graph anew; no group goes on across a node whose id is among `fences`. Returns bytes of the arena."""
         self.graph = graph
         core = self._core = _core.StaticPlan()
-        self._states = []
+        self._states = []  # pairs (tensor, whether its gradient is read)
         wanted = needed(graph)
         self._place = place = {}  # value of the graph -> value of the plan
         for v in graph.inputs:
@@ -71,7 +71,7 @@ class Plan:
                 place[v] = core.outside(
                     graph.shapes[v], graph.dtypes[v], state.strides if t is None else t.stride()
                 )
-                self._states.append(state)
+                self._states.append((state.tensor, state.kind == "grad"))
         given = list(place)
         self._lookers = {p: [v] for v, p in place.items()}  # outside value of the plan -> values that lie there
         self._stale = set()  # values whose memory an update has overwritten
@@ -218,15 +218,13 @@ class Plan:
 
     def outputs(self, inputs):
         """The outputs as a list, for inputs that are known to fit."""
-        given = [t if t.is_contiguous() else t.contiguous() for t in inputs]
-        given += [state.read() for state in self._states]
+        given = _core.values_of(inputs, self._states)
         results = self._core.make_results()
-        made = self._new_made(results)
-        for leaf, k in self._set_before:
-            leaf.grad = results[k]
-        self._core.run(given + made if made else given, results)
-        for leaf, k in self._grads:
-            leaf.grad = None if k is None else results[k]
+        if self._made:
+            given += self._new_made(results)
+        _core.set_gradients(self._set_before, results)
+        self._core.run(given, results)
+        _core.set_gradients(self._grads, results)
         for k in self._written_inputs:
             if given[k] is not inputs[k]:  # a copy without gaps was written
                 with no_grad():
@@ -268,7 +266,7 @@ class Plan:
                 t = t[0] if n else _core.full(graph.shapes[v], 0, graph.dtypes[v])
             given.append(t)
         self._check(given)
-        given += [state.read() for state in self._states]
+        given += _core.values_of((), self._states)
         results = self._core.make_results()
         given += self._new_made(results)
         stacked = []
@@ -278,11 +276,9 @@ class Plan:
                     whole = _core.empty((n, *results[k].shape), results[k].dtype)
                     stacked.append((k, whole))
         if n:
-            for leaf, k in self._set_before:
-                leaf.grad = results[k]
+            _core.set_gradients(self._set_before, results)
             self._core.run_many(n, given, results, fed, stacked)
-            for leaf, k in self._grads:
-                leaf.grad = None if k is None else results[k]
+            _core.set_gradients(self._grads, results)
         whole = dict(stacked)
         outputs = []
         for passed, k in self._outputs:

@@ -283,34 +283,29 @@ class Forms:
     """What tensors are beside their values: shape, strides, dtype, memory, hooks, whether gradients are wanted and there."""
 
     def __init__(self, tensors):
-        self._rows = [
-            (t, t.requires_grad, t.grad is None, t.dtype, t.shape, t.stride(), _core.hooks_of(t)) for t in tensors
-        ]
+        self.rows = [_core.Form(t) for t in tensors]
         self._memory = [_core.storage_address(t)[0] if t.numel() else 0 for t in tensors]
 
     def keep_gradients(self, mine):
         """Of tensors other than these (by id) it does not matter whether they have gradients."""
-        self._rows = [(t, wanted, bare if id(t) in mine else None, *rest) for t, wanted, bare, *rest in self._rows]
+        for form in self.rows:
+            if id(form.tensor) not in mine:
+                form.forget_gradient()
 
     def changes(self):
         """What a call has changed, without gradients, in words."""
         found = []
-        for (t, wanted, _, dtype, shape, strides, _), address in zip(self._rows, self._memory, strict=True):
-            if t.requires_grad is not wanted:
-                found.append(f"requires_grad of a tensor of shape {tuple(shape)}")
-            moved = t.numel() and _core.storage_address(t)[0] != address
-            if t.dtype is not dtype or t.shape != shape or t.stride() != strides or moved:
-                found.append(f"the memory of a tensor of shape {tuple(shape)}")
+        for form, address in zip(self.rows, self._memory, strict=True):
+            t = form.tensor
+            if form.wants_otherwise():
+                found.append(f"requires_grad of a tensor of shape {form.shape}")
+            if form.changed() or t.numel() and _core.storage_address(t)[0] != address:
+                found.append(f"the memory of a tensor of shape {form.shape}")
         return found
 
     def hold(self):
         """Whether all is as it was, but where the memory lies: a run looks that up."""
-        for t, wanted, bare, dtype, shape, strides, hooks in self._rows:
-            if t.requires_grad is not wanted or t.dtype is not dtype or t.shape != shape or t.stride() != strides:
-                return False
-            if _core.hooks_of(t) != hooks or bare is not None and (t.grad is None) is not bare:
-                return False
-        return True
+        return _core.forms_hold(self.rows)
 
 
 def differs(a, b):
