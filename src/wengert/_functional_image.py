@@ -166,11 +166,14 @@ def interpolate(
     target, steps = _target_sizes(input, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, target)
-    if mode == "bilinear" and not antialias and input.dtype.name == "uint8":
-        y = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-        return y.round().clamp(0, 255).to(input.dtype)
-    y = input
-    for d, (count, step) in enumerate(zip(target, steps, strict=True), 2):
+    bytes_ = not plain and not input.dtype.is_floating_point
+    if bytes_ and (n != 2 or input.dtype.name != "uint8"):
+        raise NotImplementedError(
+            f"interpolate: expected a floating dtype (or an image of uint8) with mode {mode!r}, got {input.dtype}."
+        )
+    y = input.float() if bytes_ else input
+    sizes = list(enumerate(zip(target, steps, strict=True), 2))
+    for d, (count, step) in reversed(sizes) if bytes_ else sizes:
         own = y.shape[d]
         if antialias:
             y = _blend(y, d, _smooth_weights(count, own, step, align_corners, mode == "bicubic"))
@@ -182,7 +185,9 @@ def interpolate(
             y = _mix(y, d, _cubic_taps(count, own, step, align_corners))
         else:
             y = _mix(y, d, _linear_taps(count, own, step, align_corners))
-    return y
+        if bytes_:  # a picture of bytes after each dimension, as in PyTorch
+            y = y.round().clamp(0, 255)
+    return y.to(input.dtype) if bytes_ else y
 
 
 def _repeat_each(x, dim, times):

@@ -199,7 +199,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables (rows) over observations (columns), with counts and weights of the observations."""
     if input.dim() > 2:
         raise RuntimeError(f"cov: expected at most 2 dimensions, got {input.dim()}.")
-    if not input.dtype.is_floating_point:
+    if not input.dtype.is_inexact:
         input = input.to(_core.get_default_dtype())
     rows = _reshape(input, (1, -1)) if input.dim() < 2 else input
     weights = fweights if aweights is None else aweights if fweights is None else fweights * aweights
@@ -213,7 +213,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         centred = rows - _unsqueeze((rows * weights).sum(1) / total, 1)
         scaled = centred * weights
     divisor = total - correction * squares / total if weights is not None else total - correction
-    result = (scaled @ centred.T) / divisor
+    result = (scaled @ centred.mH) / divisor
     return result.reshape(()) if rows.shape[0] == 1 else result
 
 
@@ -223,8 +223,11 @@ def corrcoef(input):
     matrix = cov(input)
     if matrix.dim() == 0:
         return matrix / matrix
-    scale = matrix.diagonal().sqrt()
-    return (matrix / _unsqueeze(scale, 1) / _unsqueeze(scale, 0)).clamp(-1, 1)
+    scale = matrix.diagonal().real.sqrt() if matrix.dtype.is_complex else matrix.diagonal().sqrt()
+    result = matrix / _unsqueeze(scale, 1) / _unsqueeze(scale, 0)
+    if matrix.dtype.is_complex:
+        return OPS["complex_of"](result.real.clamp(-1, 1), result.imag.clamp(-1, 1))
+    return result.clamp(-1, 1)
 
 
 @publish(method=False)
