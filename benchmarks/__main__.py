@@ -21,7 +21,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--peers",
         default="numpy,pure",
-        help="comma-separated from numpy, pure, torch, autograd (default numpy,pure)",
+        help="comma-separated from numpy, pure, torch, torch.compile, jax, autograd (default numpy,pure)",
     )
     parser.add_argument("--quick", action="store_true", help="short samples: everything runs, numbers are noisy")
     parser.add_argument("--full", action="store_true", help="include the rows that need minutes or gigabytes")
@@ -37,8 +37,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmarks and return the exit code."""
     options = _arguments(argv)
-    # NumPy's BLAS reads these once, when it is loaded: everything that imports NumPy is imported below.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    # NumPy's BLAS and jax read these once, when they are loaded: everything that imports NumPy is imported below.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"):
         os.environ[variable] = str(options.threads)
     from . import machine, peers
     from .harness import Mismatch, Options, run_row

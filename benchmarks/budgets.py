@@ -115,6 +115,18 @@ BUDGETS = (
         at_least=False,
         binds=False,
     ),
+    *[
+        Budget(f"{what} planned: times {peer}", row, times_faster_than(peer, "wengert plan"), 1)
+        for what, row in (
+            ("4-64-64-2", "mlp-small"),
+            ("784-256-128-10", "mlp-mnist"),
+            ("10^7 elements", "elementwise-1e7"),
+            ("leapfrog", "logistic"),
+        )
+        for peer in ("jax", "torch.compile")
+    ],
+    Budget("4-64-64-2 plan.run: times jax's scan", "mlp-small-run", times_faster_than("jax"), 1),
+    Budget("4-64-64-2 plan.run: times torch", "mlp-small-run", times_faster_than("torch"), 15),
     Budget("LSTM planned: times torch", "lstm", times_faster_than("torch", "wengert plan"), 1),
     Budget("neural ODE planned: times NumPy", "neural-ode", times_faster_than("numpy", "wengert plan"), 1),
     Budget("leapfrog planned: times NumPy", "logistic", times_faster_than("numpy", "wengert plan"), 1),

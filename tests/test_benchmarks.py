@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import budgets, compare, harness, sweep  # noqa: E402
+from benchmarks import budgets, compare, harness, peers, sweep  # noqa: E402
 from benchmarks.harness import Mismatch, Options, Row, SelfTimed  # noqa: E402
 from benchmarks.rows import all_rows  # noqa: E402
 from benchmarks.sweep_cases import CASES  # noqa: E402
@@ -45,6 +45,24 @@ def test_names_of_rows_are_unique_and_known_to_the_budgets():
     names = [row.name for row in all_rows()]
     assert len(set(names)) == len(names)
     assert {budget.row for budget in budgets.BUDGETS} <= set(names)
+
+
+def test_contestants_belong_to_peers_that_can_be_asked_for():
+    assert {peers.peer_of(name) for row in all_rows() for name in row.contestants} <= set(peers.PEERS)
+
+
+def test_a_compiler_that_does_not_work_is_skipped_with_its_reason(monkeypatch):
+    class Broken:
+        ones = staticmethod(lambda n: [1.0] * n)
+
+        @staticmethod
+        def compile(fn):
+            raise RuntimeError("no compiler of C++\nmany more lines")
+
+    monkeypatch.setattr(peers, "load", lambda name: Broken)
+    row = Row("r", "r", {"wengert": lambda: lambda: 1.0, "torch.compile": lambda: peers.compiler("torch")})
+    record = harness.run_row(row, Options.quick(frozenset({"wengert", "torch.compile"})))
+    assert record["absent"] == {"torch.compile": "torch.compile does not work here (no compiler of C++)"}
 
 
 def test_a_wrong_contestant_is_not_timed():

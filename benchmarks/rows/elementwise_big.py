@@ -73,6 +73,22 @@ def _autograd() -> Step:
     return step
 
 
+def _jax() -> Step:
+    jax, jnp = peers.load("jax"), peers.load("jax.numpy")
+    x = jax.device_put(_data())
+
+    def total(a, b, x):
+        return (jnp.tanh(a * x + b) * jnp.exp(-x * x) + jnp.sqrt(jnp.abs(x))).sum()
+
+    gradient = jax.jit(jax.grad(total, argnums=(0, 1, 2)))
+
+    def step():
+        by_a, by_b, by_x = jax.block_until_ready(gradient(_A, _B, x))
+        return [by_a, by_b, by_x[:1000]]
+
+    return step
+
+
 ROWS = [
     Row(
         name="elementwise-1e7",
@@ -82,6 +98,8 @@ ROWS = [
             "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
+            "torch.compile": lambda: _tensors("torch", compiled=True),
+            "jax": _jax,
             "autograd": _autograd,
         },
         reference="numpy",

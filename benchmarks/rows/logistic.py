@@ -77,6 +77,50 @@ def _autograd() -> Step:
     return step
 
 
+def _torch_compiled() -> Step:
+    """One leapfrog step compiled: a thousand unrolled would compile for many minutes."""
+    torch, compiled = peers.load("torch"), peers.compiler("torch")
+    x, y, start, push = (torch.from_numpy(array) for array in _data())
+    eps = float(_EPS)
+
+    def energy(q):
+        z = x @ q
+        return torch.nn.functional.softplus(z).sum() - (y * z).sum() + 0.5 * (q * q).sum()
+
+    @compiled
+    def leap(q, p):
+        q = q + eps * p
+        return q, p - eps * torch.func.grad(energy)(q)
+
+    def step():
+        q, p = start, push
+        for _ in range(_STEPS):
+            q, p = leap(q, p)
+        return [q, p]
+
+    return step
+
+
+def _jax() -> Step:
+    jax, jnp = peers.load("jax"), peers.load("jax.numpy")
+    x, y, start, push = (jax.device_put(array) for array in _data())
+
+    def energy(q, x, y):
+        z = x @ q
+        return jnp.logaddexp(0, z).sum() - (y * z).sum() + 0.5 * (q * q).sum()
+
+    @jax.jit
+    def run(q, p, x, y):
+        def leap(_, pair):
+            q, p = pair
+            q = q + _EPS * p
+            return q, p - _EPS * jax.grad(energy)(q, x, y)
+
+        return jax.lax.fori_loop(0, _STEPS, leap, (q, p))
+
+    return lambda: list(jax.block_until_ready(run(start, push, x, y)))
+
+
 ROWS = [
     Row(
         name="logistic",
@@ -86,6 +130,8 @@ ROWS = [
             "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
+            "torch.compile": _torch_compiled,
+            "jax": _jax,
             "autograd": _autograd,
         },
         reference="numpy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import peers
+from .. import jitted, peers
 from ..byhand import Adam, cross_entropy, dense
 from ..harness import Row, Step
 from ..training import training_step
@@ -67,6 +67,10 @@ def _autograd() -> Step:
     return step
 
 
+def _jax() -> Step:
+    return jitted.network(_data(), "relu", jitted.cross_entropy, jitted.adam(_LR))
+
+
 ROWS = [
     Row(
         name="mlp-mnist",
@@ -76,6 +80,8 @@ ROWS = [
             "wengert plan": lambda: _tensors("wengert", compiled=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
+            "torch.compile": lambda: _tensors("torch", compiled=True),
+            "jax": _jax,
             "autograd": _autograd,
         },
         reference="numpy",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import peers
+from .. import jitted, peers
 from ..byhand import dense, leaves
 from ..harness import Row, Step
 from ..training import training_step
 
 _LR = 0.01
+_STEPS = 1000
 
 
 def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
@@ -130,6 +131,58 @@ def _functional(name: str) -> Step:
     return step
 
 
+def _functional_compiled() -> Step:
+    """The form in which torch.compile does best: one function of arrays, without nn, optim and backward()."""
+    torch, compiled = peers.load("torch"), peers.compiler("torch")
+    weights, *arrays = _data()
+    x, target = (torch.from_numpy(array) for array in arrays)
+    parameters = [torch.from_numpy(array) for array in weights]
+
+    def loss(parameters, x):
+        w1, b1, w2, b2, w3, b3 = parameters
+        h1 = (x @ w1.t() + b1).tanh()
+        h2 = (h1 @ w2.t() + b2).tanh()
+        return ((h2 @ w3.t() + b3 - target) ** 2).mean()
+
+    @compiled
+    def advance(x):
+        grads, value = torch.func.grad_and_value(loss)(parameters, x)
+        for p, g in zip(parameters, grads, strict=True):
+            p.sub_(_LR * g)
+        return value
+
+    return lambda: advance(x)
+
+
+def _many(step: Step) -> Step:
+    """Steps one after another; the last loss is the value."""
+    return lambda: [step() for _ in range(_STEPS)][-1]
+
+
+def _run() -> Step:
+    """The plan, a thousand steps at a time. The first thousand are calls, of which the first ones record."""
+    step = _tensors("wengert", compiled=True)
+    calls, ready = _many(step), False
+
+    def run():
+        nonlocal ready
+        if ready:
+            return step.plan.run(_STEPS)[-1]
+        ready = True
+        return calls()
+
+    return run
+
+
+def _jax() -> Step:
+    return jitted.network(_data(), "tanh", jitted.squared_error, jitted.sgd(_LR))
+
+
+def _scan() -> Step:
+    steps = jitted.network(_data(), "tanh", jitted.squared_error, jitted.sgd(_LR), _STEPS)
+    return lambda: steps()[-1]
+
+
 ROWS = [
     Row(
         name="mlp-small",
@@ -142,9 +195,25 @@ ROWS = [
             "pure": _pure,
             "torch": lambda: _tensors("torch"),
             "torch bare": lambda: _functional("torch"),
+            "torch.compile": lambda: _tensors("torch", compiled=True),
+            "torch.compile bare": _functional_compiled,
+            "jax": _jax,
             "autograd": _autograd,
         },
         reference="numpy",
         check_steps=5,
-    )
+    ),
+    Row(
+        name="mlp-small-run",
+        title="the same network, 1,000 steps in one call",
+        contestants={
+            "wengert": _run,
+            "numpy": lambda: _many(_numpy()),
+            "torch": lambda: _many(_tensors("torch")),
+            "jax": _scan,
+        },
+        reference="numpy",
+        units=_STEPS,
+        check_steps=2,
+    ),
 ]
