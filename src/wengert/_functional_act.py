@@ -40,6 +40,8 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}.")
     if inplace:
         return _IN_PLACE["hardtanh"](input, min_val, max_val)
+    if not input.dtype.is_floating_point:
+        return input.clamp(int(min_val), int(max_val))
     return _hardtanh(input, min_val, max_val)
 
 

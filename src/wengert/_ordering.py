@@ -263,10 +263,10 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 @publish()
 def bincount(input, weights=None, minlength=0):
     """How often each value of a 1-d tensor of integers >= 0 occurs, or the sum of its weights."""
-    if input.dim() != 1 or input.dtype.is_floating_point or input.dtype == DTYPES["bool"]:
-        raise RuntimeError(
-            f"bincount: expected a 1-d tensor of integers, got {input.dtype}, shape {tuple(input.shape)}."
-        )
+    if input.dtype.is_inexact or input.dtype == DTYPES["bool"]:
+        raise NotImplementedError(f"bincount: expected integers, got {input.dtype}. Use .long().")
+    if input.dim() != 1:
+        raise RuntimeError(f"bincount: expected a 1-d tensor, got shape {tuple(input.shape)}.")
     if minlength < 0:
         raise RuntimeError(f"bincount: expected minlength of at least 0, got {minlength}.")
     n = input.numel()

@@ -18,16 +18,24 @@ _inplace = _core.inplace
 _int64 = DTYPES["int64"]
 
 
+def _index_of(op, index):
+    """The index as int64; int32 is taken too."""
+    if index.dtype == _int64:
+        return index
+    if index.dtype != DTYPES["int32"]:
+        raise RuntimeError(f"{op}: expected an index of dtype int64 or int32, got {index.dtype}. Use .long().")
+    return cast(index, _int64)
+
+
 @publish(out=True, numpy=True)
 def gather(input, dim, index, *, sparse_grad=False):
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on: single elements along a dimension.
 
     index has as many dimensions as input, and sizes that are not larger except along dim.
     """
-    if not isinstance(index, Tensor) or index.dtype != _int64:
-        kind = getattr(index, "dtype", type(index).__name__)
-        raise RuntimeError(f"gather: expected an index of dtype int64, got {kind}. Use .long().")
-    return _gather(input, index, dim)
+    if not isinstance(index, Tensor):
+        raise TypeError(f"gather: expected a tensor of indices, got {type(index).__name__}.")
+    return _gather(input, _index_of("gather", index), dim)
 
 
 def _scatter_source(op, index, src, dtype):
@@ -49,11 +57,6 @@ def _scatter_source(op, index, src, dtype):
     return src
 
 
-def _check_scatter_index(op, index):
-    if index.dtype != _int64:
-        raise RuntimeError(f"{op}: expected an index of dtype int64, got {index.dtype}. Use .long().")
-
-
 def _run(row, input, index, src, dim, inplace):
     if inplace:
         return _inplace(row.entry, input, (index, src), (dim,))
@@ -64,7 +67,7 @@ def _scatter_any(input, dim, index, src=None, *, value=None, reduce=None, inplac
     src = value if src is None else src
     if src is None:
         raise TypeError("scatter: expected a source or a value, got none.")
-    _check_scatter_index("scatter", index)
+    index = _index_of("scatter", index)
     src = _scatter_source("scatter", index, src, input.dtype)
     rows = {None: "scatter", "add": "scatter_add", "multiply": "scatter_prod"}
     if reduce not in rows:
@@ -75,7 +78,7 @@ def _scatter_any(input, dim, index, src=None, *, value=None, reduce=None, inplac
 
 
 def _scatter_add(input, dim, index, src, *, inplace):
-    _check_scatter_index("scatter_add", index)
+    index = _index_of("scatter_add", index)
     return _run(
         OPS["scatter_add"], input, index, _scatter_source("scatter_add", index, src, input.dtype), dim, inplace
     )
@@ -101,7 +104,7 @@ def _neutral(reduce, dtype):
 def _scatter_reduce(input, dim, index, src, reduce, *, include_self=True, inplace):
     if reduce not in _NEUTRAL:
         raise RuntimeError(f"scatter_reduce: expected reduce sum, prod, mean, amax or amin, got {reduce!r}.")
-    _check_scatter_index("scatter_reduce", index)
+    index = _index_of("scatter_reduce", index)
     src = _scatter_source("scatter_reduce", index, src, input.dtype)
     start = input if include_self else _scatter(input, index, _neutral(reduce, input.dtype), dim)
     if reduce == "mean":
