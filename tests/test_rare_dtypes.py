@@ -39,6 +39,34 @@ def test_against_torch(name, args, kwargs):
     check(name, *args, **kwargs)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.int16, np.int8, np.uint8])
+def test_convolutions_of_whole_numbers(kind):
+    low = 0 if kind is np.uint8 else -9
+    x, w, b = (
+        whole(2, 4, 7, 6, low=low, kind=kind),
+        whole(6, 2, 3, 2, low=low, kind=kind),
+        whole(6, low=low, kind=kind),
+    )
+    check("nn.functional.conv2d", x, w, b, stride=2, padding=1, groups=2, grad=False)
+    check("nn.functional.conv1d", x[0], whole(5, 7, 2, low=low, kind=kind), grad=False)
+    if kind is np.int64:  # PyTorch has none for integers
+        back = wengert.nn.functional.conv_transpose2d(wengert.tensor(x), wengert.tensor(w[:4]), stride=2)
+        exact = wengert.nn.functional.conv_transpose2d(
+            wengert.tensor(x) * 1.0, wengert.tensor(w[:4]) * 1.0, stride=2
+        )
+        assert back.dtype == wengert.int64 and (back == exact).all()
+    check("nn.functional.max_pool2d", x, 2, padding=1, grad=False)
+
+
+def test_convolutions_of_whole_numbers_are_exact_or_refused():
+    x = wengert.full((1, 1, 4), 2**30)
+    assert wengert.nn.functional.conv1d(x, wengert.full((1, 1, 2), 2**20 + 1)).tolist() == [[[2**51 + 2**31] * 3]]
+    with pytest.raises(NotImplementedError, match=r"2\*\*53"):
+        wengert.nn.functional.conv1d(x, x[..., :2])
+    with pytest.raises(RuntimeError, match="one dtype"):
+        wengert.nn.functional.conv1d(x, wengert.ones(1, 1, 2))
+
+
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("antialias", [False, True])
 def test_pictures_of_bytes(mode, antialias):

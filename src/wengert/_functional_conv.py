@@ -39,6 +39,28 @@ def _named_padding(op, padding, input, weight, stride, dilation, n):
     return tuple(t // 2 for t in total), input
 
 
+def _whole_numbers(name, run):
+    """The operation on integers, by way of float64; NotImplementedError where a result might not be exact there."""
+
+    def exact(input, *arguments):
+        operands = [v for v in (input, *arguments) if isinstance(v, wengert.Tensor)]
+        if any(v.dtype != input.dtype for v in operands) or input.dtype.name == "bool":
+            raise RuntimeError(
+                f"{name}: expected operands of one dtype of numbers, got {[v.dtype for v in operands]}."
+            )
+        sizes = [int(v.abs().max()) if v.numel() else 0 for v in operands]
+        terms = operands[1][0].numel() if len(operands) > 1 and len(operands[1]) else 1
+        bound = sizes[0] if len(operands) == 1 else sizes[0] * sizes[1] * terms + sum(sizes[2:])
+        if bound >= 2**53:
+            raise NotImplementedError(f"{name}: expected integers whose sums stay below 2**53, got larger ones.")
+        result = run(*[v.double() if isinstance(v, wengert.Tensor) else v for v in (input, *arguments)])
+        if isinstance(result, tuple):
+            return result[0].long().to(input.dtype), result[1]
+        return result.long().to(input.dtype)
+
+    return exact
+
+
 def _conv(n):
     name = f"conv{n}d"
 
@@ -55,7 +77,8 @@ def _conv(n):
             padding, input = _named_padding(name, padding, input, weight, stride, dilation, n)
         else:
             padding = sizes(name, "padding", padding, n)
-        return _convolution(input, weight, bias, stride, padding, dilation, groups)
+        run = _convolution if input.dtype.is_inexact else _whole_numbers(name, _convolution)
+        return run(input, weight, bias, stride, padding, dilation, groups)
 
     conv.__name__ = conv.__qualname__ = name
     conv.__doc__ = f"""Cross-correlation over {n} spatial dimension{"s" if n > 1 else ""}.
@@ -81,7 +104,8 @@ def _transposed(n):
     def conv(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
         if weight is None:
             raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
-        return _conv_transpose(
+        run = _conv_transpose if input.dtype.is_inexact else _whole_numbers(name, _conv_transpose)
+        return run(
             input,
             weight,
             bias,
@@ -119,7 +143,8 @@ def _max(n):
 
     def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
         kernel = sizes(name, "kernel_size", kernel_size, n)
-        y, index = _max_pool(
+        run = _max_pool if input.dtype.is_inexact else _whole_numbers(name, _max_pool)
+        y, index = run(
             input,
             kernel,
             sizes(name, "stride", stride, n) if stride is not None and stride != [] and stride != () else kernel,
