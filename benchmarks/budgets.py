@@ -115,6 +115,8 @@ BUDGETS = (
         at_least=False,
         binds=False,
     ),
+    Budget("planning 1e5 nodes: s", "planning-1e5", median(1e5), 1, at_least=False, binds=False),
+    Budget("compiling the 4-64-64-2 step: ms", "compile-mlp", median(1e3), 5, at_least=False, binds=False),
     *[
         Budget(f"{what} planned: times {peer}", row, times_faster_than(peer, "wengert plan"), 1)
         for what, row in (

@@ -17,7 +17,16 @@ from benchmarks.sweep_cases import CASES  # noqa: E402
 from benchmarks.table import duration  # noqa: E402
 
 # Too long or too large for a test; ``python -m benchmarks`` checks them before it times them.
-_HEAVY = {"planning-1e5", "planning-1e6", "elementwise-1e7", "scalar-mlp", "gpt", "cnn", "matmul-1024x1024x1024-nn"}
+_HEAVY = {
+    "planning-1e5",
+    "planning-1e6",
+    "planning-layers",
+    "elementwise-1e7",
+    "scalar-mlp",
+    "gpt",
+    "cnn",
+    "matmul-1024x1024x1024-nn",
+}
 _QUICK = Options.quick(frozenset({"wengert", "numpy", "pure"}))
 
 

@@ -28,6 +28,11 @@ def _tensors(name: str, compiled: bool = False) -> Step:
     return training_step(name, _model, _data(), lambda m, p: m.optim.SGD(p, lr=_LR), "mse_loss", compiled)
 
 
+def compiled_step() -> Step:
+    """Return the step as wengert.compile makes it, not called yet."""
+    return _tensors("wengert", compiled=True)
+
+
 def _numpy() -> Step:
     (w1, b1, w2, b2, w3, b3), x, target = _data()
     rate = np.float32(_LR)
@@ -161,7 +166,7 @@ def _many(step: Step) -> Step:
 
 def _run() -> Step:
     """The plan, a thousand steps at a time. The first thousand are calls, of which the first ones record."""
-    step = _tensors("wengert", compiled=True)
+    step = compiled_step()
     calls, ready = _many(step), False
 
     def run():
@@ -189,7 +194,7 @@ ROWS = [
         title="network 4-64-64-2, batch 32, tanh, squared error, SGD step",
         contestants={
             "wengert": lambda: _tensors("wengert"),
-            "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "wengert plan": compiled_step,
             "wengert bare": lambda: _functional("wengert"),
             "numpy": _numpy,
             "pure": _pure,

@@ -1,4 +1,4 @@
-"""How long a plan takes to make, by nodes: linear from a thousand to a hundred thousand."""
+"""How long a plan takes to make: by nodes, linear from a thousand to a million; of a deep training step; with recording."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .. import peers
 from ..harness import Row, SelfTimed
+from . import mlp_small
 
 
 def _measure(nodes: int) -> Callable[[], SelfTimed]:
@@ -33,6 +34,52 @@ def _measure(nodes: int) -> Callable[[], SelfTimed]:
     return build
 
 
+def _steps_of(layers: int) -> Callable[[], SelfTimed]:
+    """Time the plan of a training step of many layers; recording it is not counted."""
+
+    def build() -> SelfTimed:
+        wengert = peers.load("wengert")
+        nn = wengert.nn
+        blocks = [nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.LayerNorm(16)) for _ in range(layers)]
+        model = nn.Sequential(*blocks)
+        optimizer = wengert.optim.SGD(model.parameters(), lr=1e-3)
+        x = wengert.ones(8, 16)
+
+        @wengert.compile(fullgraph=True)
+        def step():
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+
+        while not step.plans:
+            step()
+        graph = step.plan.source
+
+        def measure() -> tuple[float, dict[str, float]]:
+            start = time.perf_counter()
+            wengert.graph.Plan(graph)
+            took = time.perf_counter() - start
+            return took / len(graph.nodes), {"nodes": float(len(graph.nodes))}
+
+        return SelfTimed(measure)
+
+    return build
+
+
+def _compile_small() -> SelfTimed:
+    """Time all calls until there is a plan: they run and record the step, and the last one makes the plan."""
+
+    def measure() -> tuple[float, dict[str, float]]:
+        step = mlp_small.compiled_step()
+        start = time.perf_counter()
+        while not step.plans:
+            step()
+        return time.perf_counter() - start, {}
+
+    return SelfTimed(measure)
+
+
 def _row(power: int) -> Row:
     return Row(
         name=f"planning-1e{power}",
@@ -44,4 +91,18 @@ def _row(power: int) -> Row:
     )
 
 
-ROWS = [_row(power) for power in (3, 4, 5, 6)]
+ROWS = [
+    *[_row(power) for power in (3, 4, 5, 6)],
+    Row(
+        name="planning-layers",
+        title="making the plan of a training step of 600 layers with normalisations",
+        contestants={"wengert": _steps_of(600)},
+        unit="node",
+    ),
+    Row(
+        name="compile-mlp",
+        title="compiling the step of mlp-small: the calls until there is a plan",
+        contestants={"wengert": _compile_small},
+        unit="function",
+    ),
+]

@@ -46,7 +46,19 @@ class Node:
 
     def rewritten(self, **changes):
         """A node with the same contents but for some attributes."""
-        return Node(**({name: getattr(self, name) for name in self.__slots__} | changes))
+        new = Node(
+            self.op,
+            self.inputs,
+            self.attrs,
+            self.results,
+            self.scope,
+            self.line,
+            self.payload,
+            self.gradient_of,
+        )
+        for name, value in changes.items():
+            setattr(new, name, value)
+        return new
 
     @property
     def values(self):

@@ -13,5 +13,5 @@ def needed(graph):
     for node in reversed(graph.nodes):
         if node.op in EFFECTS or not wanted.isdisjoint(node.results):
             kept.append(node)
-            wanted.update(v for v in node.inputs if type(v) is int)
+            wanted.update(node.inputs)  # absent operands and numbers as well: they are nobody's results
     return kept[::-1]

@@ -64,7 +64,7 @@ class Plan:
         self._place = place = {}  # value of the graph -> value of the plan
         for v in graph.inputs:
             place[v] = core.outside(graph.shapes[v], graph.dtypes[v])
-        read = {v for node in wanted for v in node.values} | set(graph.roots()) | set(graph.writes)
+        read = set(graph.roots()).union(graph.writes, *[node.inputs for node in wanted])
         for v, state in graph.states.items():
             if v in read:
                 t = state.read()
@@ -86,7 +86,7 @@ class Plan:
             if node.op == "shape":
                 place[node.results[0]] = core.shape_only(*[value for _, value in node.attrs])
                 continue
-            if self._stale and not self._stale.isdisjoint(node.values):
+            if self._stale and not self._stale.isdisjoint(node.inputs):
                 raise RuntimeError(
                     f"{graph.name}: expected operations after an optimizer's step to read the new values of what it "
                     f"updates, got {node.op} at {node.line}, which reads an old one. Compute it before the step."

@@ -3,6 +3,8 @@
 from ._rewrite import substituted, with_nodes
 
 _IDEMPOTENT = frozenset({"relu", "abs", "floor", "ceil", "trunc", "round_even"})
+_WITH_NUMBER = frozenset({"mul", "div", "sub", "add"})
+_MAY_PASS = _IDEMPOTENT | _WITH_NUMBER | {"pow_scalar", "cast", "neg", "transpose", "permute"}
 # Types of which another type holds every value, NaN of any kind aside, of which there is one in arithmetic.
 _HOLDS = {
     "float32": ("float64",),
@@ -70,7 +72,7 @@ def _leading(graph, node):
 
 def _operand(graph, node, made):
     """The value that a node's result equals bit for bit, or None."""
-    if not node.inputs or len(node.results) != 1:
+    if node.op not in _MAY_PASS:
         return None
     x, y = node.inputs[0], node.results[0]
     other = node.inputs[1] if len(node.inputs) == 2 else None

@@ -15,8 +15,7 @@ def constant_folding(graph):
         return graph, 0
     states, nodes, count = dict(graph.states), [], 0
     for node in graph.nodes:
-        values = node.values
-        if values and node.payload is None and not node.random and all(v in known for v in values):
+        if not known.keys().isdisjoint(node.inputs) and _folds(node, known):
             results = _run(graph, node, known)
             if results is not None:
                 for v, t in zip(node.results, results, strict=True):
@@ -30,6 +29,10 @@ def constant_folding(graph):
     new = with_nodes(graph, nodes)
     new.states = states
     return new, count
+
+
+def _folds(node, known):
+    return node.payload is None and not node.random and all(v in known for v in node.values)
 
 
 def _run(graph, node, known):

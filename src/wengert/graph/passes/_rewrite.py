@@ -19,7 +19,7 @@ def with_nodes(graph, nodes, replaced=None):
 
 def substituted(node, replaced):
     """The node with its operands read through `replaced`; the node itself where nothing changes."""
-    if not replaced or replaced.keys().isdisjoint(node.values):
+    if not replaced or replaced.keys().isdisjoint(node.inputs):
         return node
     inputs = tuple([replaced.get(v, v) if type(v) is int else v for v in node.inputs])
     return node.rewritten(inputs=inputs)

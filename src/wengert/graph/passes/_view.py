@@ -65,7 +65,7 @@ def key(specs, op, inputs, attrs):
     if k is not None and type(inputs[k]) is int:
         v = inputs[k]
         inputs = (*inputs[:k], ("like", specs.shapes[v], specs.dtypes[v]), *inputs[k + 1 :])
-    return op, tuple([v if type(v) is not tuple else repr(v) for v in inputs]), repr(attrs)
+    return op, tuple([v if type(v) is not tuple else repr(v) for v in inputs]), repr(attrs) if attrs else ""
 
 
 class _Longer:
