@@ -98,7 +98,7 @@ constexpr int kCannotAccumulate = 1;
 struct SumShape {
   index_t outer, n, inner;
   bool mean;
-  char count[8];
+  alignas(8) char count[8];
 };
 
 // A call whose checks are done: what is left is a kernel and its operands. Plans keep one for each call that has
