@@ -81,7 +81,8 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     if first > second:
         # The row counts along dim1: swapping the two swaps the sign of the offset.
         first, second, offset = second, first, -offset
-    return OPS["diagonal_embed"](input, _core.empty(tuple(shape), input.dtype), offset, first, second)
+    like = OPS["expand"](_core.full((), 0, input.dtype), tuple(shape))
+    return OPS["diagonal_embed"](input, like, offset, first, second)
 
 
 @publish(out=True)

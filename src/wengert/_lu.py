@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import _core
+from . import _host as host
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, check_tensor, return_type
@@ -27,32 +28,30 @@ def _eliminate(a):
     return pivots
 
 
-def _row_order(pivots, rows):
-    """Where each row of the permuted matrix came from, (batch, rows)."""
+@host.register("lu_factor")
+def _lu_factor(a):
+    packed = np.array(a)
+    pivots = np.array([_eliminate(m) for m in packed.reshape(-1, *packed.shape[-2:])], np.int32)
+    return packed, pivots.reshape(*packed.shape[:-2], min(packed.shape[-2:]))
+
+
+@host.register("lu_permutation")
+def _lu_permutation(pivots, rows):
+    """P of A = P L U, (..., rows, rows)."""
     flat = pivots.reshape(-1, pivots.shape[-1])
-    order = np.tile(np.arange(rows), (len(flat), 1))
+    order = np.tile(np.arange(rows), (len(flat), 1))  # where each row of the permuted matrix came from
     for line, swaps in zip(order, flat, strict=True):
         for k, p in enumerate(swaps):
             line[[k, p - 1]] = line[[p - 1, k]]
-    return order
-
-
-def _permutation(pivots, rows, like):
-    """P of A = P L U, (..., rows, rows)."""
-    order = _row_order(pivots.numpy(), rows)
     matrix = np.zeros((*order.shape, rows))
     np.put_along_axis(matrix, order[..., None, :], 1.0, axis=-2)
-    return _core.from_memory(matrix.reshape(*pivots.shape[:-1], rows, rows)).to(like.dtype)
+    return (matrix.reshape(*pivots.shape[:-1], rows, rows),)
 
 
 class _LU(Function):
     @staticmethod
     def forward(ctx, a):
-        packed = np.array(a.detach().numpy())
-        lines = packed.reshape(-1, *packed.shape[-2:])
-        pivots = np.array([_eliminate(m) for m in lines], np.int32)
-        pivots = _core.from_memory(pivots.reshape(*packed.shape[:-2], min(packed.shape[-2:])))
-        packed = _core.from_memory(packed)
+        packed, pivots = host.call("lu_factor", a)
         ctx.save_for_backward(packed, pivots)
         ctx.mark_non_differentiable(pivots)
         return packed, pivots
@@ -120,7 +119,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         lower = OPS["slice"](LU_data, -1, 0, small, 1).tril(-1) + _core.make_eye(rows, small, dtype=LU_data.dtype)
         upper = OPS["slice"](LU_data, -2, 0, small, 1).triu()
     if unpack_pivots:
-        p = _permutation(LU_pivots, rows, LU_data)
+        (p,) = host.call("lu_permutation", LU_pivots, options=(rows,))
+        p = p.to(LU_data.dtype)
     return Unpacked(p, lower, upper)
 
 

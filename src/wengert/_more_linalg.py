@@ -23,8 +23,12 @@ TriangularSolve = return_type("triangular_solve", "solution", "cloned_coefficien
 
 def _reporting(op, kind, run, A, check_errors):
     """run() with the number of what failed in info instead of an error, where errors are not asked for."""
+    from .func._levels import current_recorder
     from .linalg import LinAlgError
 
+    recorder = current_recorder()
+    if recorder is not None and not check_errors:
+        recorder.mark_value_read(f"linalg.{op}")  # whether there is a factor decides what is computed
     info = _core.full(tuple(A.shape[:-2]), 0, _int32)
     try:
         return kind(*run(), info)

@@ -6,11 +6,11 @@ Matrices are the last two dimensions; leading ones are a batch. Half types are n
 import functools
 import math
 
-import numpy as np
-
 from . import _core
+from . import _host as host
 from . import _linalg as _products
 from ._bind import OPS
+from ._decompositions import LinAlgError, is_regular
 from ._lu import lu_factor, lu_unpack
 from ._missing import explain
 from ._more_linalg import cholesky_ex, householder_product, inv_ex, lu_factor_ex, solve_ex, tensorinv, tensorsolve
@@ -27,19 +27,6 @@ Eigh = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
 Eig = return_type("linalg_eig", "eigenvalues", "eigenvectors")
 SlogDet = return_type("linalg_slogdet", "sign", "logabsdet")
 LstSq = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
-
-
-class LinAlgError(RuntimeError):
-    """A matrix has no inverse, no Cholesky factor, or a decomposition did not converge."""
-
-
-def _call(op, function, *arrays, **options):
-    try:
-        return function(*arrays, **options)
-    except np.linalg.LinAlgError as error:
-        raise LinAlgError(
-            f"linalg.{op}: expected a matrix that the operation is defined for, got one where: {error}."
-        ) from None
 
 
 def _check(op, x, square=False):
@@ -60,15 +47,9 @@ def _array(x):
     return x.detach().numpy()
 
 
-def _tensor(array, like):
-    """An array in the precision of a tensor; real or complex as the array is."""
-    dtype = like.dtype.to_complex() if np.iscomplexobj(array) else like.dtype.to_real()
-    return cast(_core.from_numpy(np.array(array, order="C")), dtype)
-
-
 def _eye(n, like):
     """The identity, real, in another tensor's precision."""
-    return _tensor(np.eye(n), like)
+    return _core.make_eye(n, n, dtype=like.dtype.to_real())
 
 
 def _symmetric(x):
@@ -100,7 +81,7 @@ def _with_out(result, out):
 class _Inverse(Function):
     @staticmethod
     def forward(ctx, a):
-        y = _tensor(_call("inv", np.linalg.inv, _array(a)), a)
+        (y,) = host.call("inv", a)
         ctx.save_for_backward(y)
         return y
 
@@ -113,7 +94,7 @@ class _Inverse(Function):
 class _Solve(Function):
     @staticmethod
     def forward(ctx, a, b):
-        x = _tensor(_call("solve", np.linalg.solve, _array(a), _array(b)), a)
+        (x,) = host.call("solve", a, b)
         ctx.save_for_backward(a, x)
         return x
 
@@ -181,7 +162,7 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):
 class _Det(Function):
     @staticmethod
     def forward(ctx, a):
-        d = _tensor(np.linalg.det(_array(a)), a)
+        (d,) = host.call("det", a)
         ctx.save_for_backward(a)
         return d
 
@@ -193,20 +174,17 @@ class _Det(Function):
 
 def _cofactor(a):
     """The derivative of the determinant: det(A) A^-T where A is regular, by singular values where it is not."""
-    values = np.linalg.svd(_array(a), compute_uv=False)
-    scale = values.max(axis=-1, initial=0.0) * a.shape[-1] * np.finfo(values.dtype).eps
-    if a.shape[-1] == 0 or bool(np.all(values.min(axis=-1, initial=np.inf) > scale)):
+    if not (_core.grad_enabled() and a.requires_grad):
+        return host.call("cofactor", a)[0]
+    if is_regular(_array(a)):
         return _Det.apply(a).unsqueeze(-1).unsqueeze(-1) * inv(a).mT
-    u, s, vh = np.linalg.svd(_array(a).astype(np.complex128 if a.dtype.is_complex else np.float64))
-    others = np.stack([np.prod(np.delete(s, k, axis=-1), axis=-1) for k in range(s.shape[-1])], axis=-1)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    return _tensor(sign[..., None, None] * ((u * others[..., None, :]) @ vh).conj(), a)
+    return host.call("cofactor", a)[0]
 
 
 class _SlogDet(Function):
     @staticmethod
     def forward(ctx, a):
-        sign, log = (_tensor(v, a) for v in np.linalg.slogdet(_array(a)))
+        sign, log = host.call("slogdet", a)
         ctx.save_for_backward(a)
         ctx.mark_non_differentiable(sign)
         return sign, log
@@ -244,7 +222,7 @@ def logdet(input):
 class _Cholesky(Function):
     @staticmethod
     def forward(ctx, a):
-        factor = _tensor(_call("cholesky", np.linalg.cholesky, _array(a)), a)
+        (factor,) = host.call("cholesky", a)
         ctx.save_for_backward(factor)
         return factor
 
@@ -268,7 +246,7 @@ def cholesky(A, *, upper=False, out=None):
 class _QR(Function):
     @staticmethod
     def forward(ctx, a, mode):
-        q, r = (_tensor(v, a) for v in np.linalg.qr(_array(a), mode))
+        q, r = host.call("qr", a, options=(mode,))
         ctx.save_for_backward(q, r)
         ctx.mode = mode
         return q, r
@@ -303,7 +281,7 @@ def qr(A, mode="reduced", *, out=None):
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"linalg.qr: expected mode 'reduced', 'complete' or 'r', got {mode!r}.")
     if mode == "r":
-        r = _tensor(np.linalg.qr(_array(A), "r"), A)
+        (r,) = host.call("qr", A, options=("r",))
         return _with_out(QR(_core.empty((0,), A.dtype), r), out)
     return _with_out(QR(*_QR.apply(A, mode)), out)
 
@@ -311,7 +289,7 @@ def qr(A, mode="reduced", *, out=None):
 class _Eigh(Function):
     @staticmethod
     def forward(ctx, a, uplo):
-        values, vectors = (_tensor(v, a) for v in _call("eigh", np.linalg.eigh, _array(a), uplo))
+        values, vectors = host.call("eigh", a, options=(uplo,))
         ctx.save_for_backward(values, vectors)
         return values, vectors
 
@@ -330,7 +308,7 @@ def eigh(A, UPLO="L", *, out=None):
 class _EigValsH(Function):
     @staticmethod
     def forward(ctx, a, uplo):
-        values, vectors = (_tensor(v, a) for v in _call("eigvalsh", np.linalg.eigh, _array(a), uplo))
+        values, vectors = host.call("eigh", a, options=(uplo,))
         ctx.uplo = uplo
         ctx.save_for_backward(a, vectors)
         return values
@@ -351,7 +329,7 @@ def eigvalsh(A, UPLO="L", *, out=None):
 class _SVD(Function):
     @staticmethod
     def forward(ctx, a, full):
-        u, s, vh = (_tensor(v, a) for v in _call("svd", np.linalg.svd, _array(a), full))
+        u, s, vh = host.call("svd", a, options=(full,))
         ctx.save_for_backward(u, s, vh)
         return u, s, vh
 
@@ -387,7 +365,7 @@ def svd(A, full_matrices=True, *, driver=None, out=None):
 class _SVDVals(Function):
     @staticmethod
     def forward(ctx, a):
-        u, s, vh = (_tensor(v, a) for v in _call("svdvals", np.linalg.svd, _array(a), False))
+        u, s, vh = host.call("svd", a, options=(False,))
         ctx.save_for_backward(a, u, vh)
         return s
 
@@ -407,7 +385,7 @@ def svdvals(A, *, driver=None, out=None):
 class _Eig(Function):
     @staticmethod
     def forward(ctx, a):
-        values, vectors = (_tensor(v + 0j, a) for v in _call("eig", np.linalg.eig, _array(a)))
+        values, vectors = host.call("eig", a)
         ctx.save_for_backward(values, vectors)
         return values, vectors
 
@@ -440,8 +418,8 @@ def eigvals(A, *, out=None):
 
 class _PInv(Function):
     @staticmethod
-    def forward(ctx, a, rcond, hermitian):
-        y = _tensor(_call("pinv", np.linalg.pinv, _array(a), rcond, hermitian=hermitian), a)
+    def forward(ctx, a, *options):
+        (y,) = host.call("pinv", a, options=options)
         ctx.save_for_backward(a, y)
         return y
 
@@ -451,33 +429,26 @@ class _PInv(Function):
         a, y = ctx.saved_tensors
         outer = g.mH @ y @ y.mH
         inner = y.mH @ y @ g.mH
-        return -(y.mH @ g @ y.mH) + (outer - a @ (y @ outer)) + (inner - (inner @ y) @ a), None, None
+        return -(y.mH @ g @ y.mH) + (outer - a @ (y @ outer)) + (inner - (inner @ y) @ a), None, None, None
 
 
 def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None, out=None):
     """The pseudoinverse: singular values up to max(atol, rtol * the largest) count as 0."""
     _check("pinv", A)
-    return _with_out(_PInv.apply(A, _relative_tolerance(A, atol, rcond if rtol is None else rtol), hermitian), out)
+    atol, rtol = (_tolerance(v) for v in (atol, rcond if rtol is None else rtol))
+    return _with_out(_PInv.apply(A, atol, rtol, bool(hermitian)), out)
 
 
-def _relative_tolerance(a, atol, rtol):
-    if rtol is None:
-        rtol = max(a.shape[-2:]) * np.finfo(_array(a).dtype).eps if not atol else 0.0
-    if atol:
-        largest = np.linalg.svd(_array(a), compute_uv=False).max(axis=-1, initial=0.0)
-        rtol = np.maximum(rtol, atol / np.where(largest > 0, largest, 1.0))
-    return np.asarray(rtol, dtype=np.float64)
+def _tolerance(v):
+    """A tolerance, or one for each matrix, as NumPy takes it."""
+    return v.detach().numpy() if isinstance(v, Tensor) else v
 
 
 def matrix_rank(A, *, atol=None, rtol=None, hermitian=False, out=None):
     """How many singular values are larger than max(atol, rtol * the largest); int64."""
     _check("matrix_rank", A)
-    values = np.abs(np.linalg.eigvalsh(_array(A))) if hermitian else np.linalg.svd(_array(A), compute_uv=False)
-    limit = _relative_tolerance(A, atol, rtol) * values.max(axis=-1, initial=0.0)
-    count = np.sum(values > limit[..., None], axis=-1, dtype=np.int64)
-    return _with_out(
-        _core.from_numpy(np.ascontiguousarray(count)) if count.ndim else _core.from_data(int(count)), out
-    )
+    options = (_tolerance(atol), _tolerance(rtol), bool(hermitian))
+    return _with_out(host.call("matrix_rank", A.detach(), options=options)[0], out)
 
 
 def lstsq(A, B, rcond=None, *, driver=None):
@@ -499,20 +470,28 @@ def lstsq(A, B, rcond=None, *, driver=None):
     return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, _core.empty((0,), A.dtype))
 
 
+class _MatrixExp(Function):
+    @staticmethod
+    def forward(ctx, a):
+        (y,) = host.call("matrix_exp", a)
+        ctx.save_for_backward(a)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        # The derivative in direction G is the block above the diagonal of exp([[A, G], [0, A]]) (Najfeld and Havel 1995).
+        (a,) = ctx.saved_tensors
+        n, cat = a.shape[-1], OPS["cat"]
+        size = OPS["amax"](g.detach().abs(), (-2, -1), True)
+        size = OPS["where"](size > 0, size, 1.0)  # the direction's length must not decide how often A is halved
+        a, zero = a.mH, OPS["zeros_like"](g)
+        blocks = cat([cat([a, g / size], -1), cat([zero, a], -1)], -2)
+        return _MatrixExp.apply(blocks)[..., :n, n:] * size
+
+
 def matrix_exp(A):
     """The exponential of square matrices, by a Taylor polynomial of degree 18 after scaling, and squaring."""
-    _check("matrix_exp", A, square=True)
-    size = float(np.abs(_array(A)).sum(axis=-2).max(initial=0.0))
-    # With norm at most 1 the first omitted term is below 1e-17.
-    halvings = max(0, math.ceil(math.log2(size))) if size > 1 else 0
-    a = A * 0.5**halvings
-    eye = _eye(A.shape[-1], A)
-    result = eye + a / 18
-    for k in range(17, 0, -1):
-        result = eye + (a @ result) / k
-    for _ in range(halvings):
-        result = result @ result
-    return result
+    return _MatrixExp.apply(_check("matrix_exp", A, square=True))
 
 
 # ---- norms ----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,12 @@ class VmapInfo(NamedTuple):
 def apply_in_transform(cls, args):
     """cls.apply on arguments some of which belong to an open transform: its rule for the deepest one."""
     frame = top_frame(args)
+    if not hasattr(frame, "peel"):
+        raise RuntimeError(
+            f"{cls.__name__}.apply: expected tensors with values, got symbolic ones. Functions whose rule is Python code "
+            "(decompositions of wengert.linalg, those of wengert.fft, your own) have no node in a graph built by hand; use "
+            "wengert.compile() or wengert.graph.record()."
+        )
     peeled = [frame.peel(a) if isinstance(a, _Tensor) else (a, None) for a in args]
     if isinstance(frame, BatchFrame):
         return _batched(cls, frame, [v for v, _ in peeled], [mine is True for _, mine in peeled])

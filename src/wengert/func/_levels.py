@@ -167,6 +167,20 @@ class Watcher:
             outer = current_recorder()
             return step(group, state) if outer is None else outer.run_update(step, group, state)
 
+    def run_host(self, name, tensors, options):
+        """A function on NumPy arrays is called (see _host.py)."""
+        from .._host import call as host_call
+
+        with paused():
+            return host_call(name, *tensors, options=options)
+
+    def run_region(self, op, parts, tensors):
+        """An operation with sub-graphs is run (see graph/_recorded_regions.py)."""
+        from ..graph._recorded_regions import execute
+
+        with paused():
+            return execute(op, parts, tensors)
+
 
 class recording:
     """Sends every op of this thread to `recorder.run` and `recorder.run_inplace` while the block runs.

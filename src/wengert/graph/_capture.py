@@ -9,10 +9,12 @@ from .. import _core
 from ..autograd.grad_mode import enable_grad
 from ..func._levels import is_tensor, paused, recording
 from ..func._trees import flatten, unflatten
+from ._compare import payload_differences
 from ._graph import Graph
 from ._lines import user_line
 from ._numbers import Book, feed, is_followed
 from ._recorder import Recorder
+from ._regions import REGIONS
 from ._survey import Forms, Survey
 from ._ties import Ties, same_ties
 
@@ -104,6 +106,12 @@ class _Capture(Recorder):
             with paused():
                 return step(group, state)
         return super().run_update(step, group, state)
+
+    def _own(self, op, tensors, payload, run):
+        if self.problem is not None:
+            with paused():
+                return run()
+        return super()._own(op, tensors, payload, run)
 
 
 class Recording:
@@ -300,6 +308,8 @@ def difference(a, b):
     for k, (m, n) in enumerate(zip(g.nodes, h.nodes, strict=False)):
         if m.op != n.op or m.inputs != n.inputs or _attrs(m) != _attrs(n):
             return _node_difference(m, n, k)
+        if m.op in REGIONS and (found := payload_differences(g, m, h, n)):
+            return f"what {n.op} runs differs between calls: {found[0]}"
     if len(g.nodes) != len(h.nodes):
         return "the calls run different numbers of operations"
     if g.shapes != h.shapes or g.dtypes != h.dtypes:

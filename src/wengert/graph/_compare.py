@@ -86,6 +86,13 @@ class _Match:
                 self.say(f"{where}, {key}", repr(p), repr(q))
 
 
+def payload_differences(a, left, b, right):
+    """What tells the payloads of two nodes apart, of graph a and of graph b."""
+    m = _Match(a, b)
+    m.payloads(left.op, left.payload, right.payload)
+    return m.found
+
+
 def _shown(graph, v):
     return graph.label(v) if type(v) is int else "nothing" if v is None else repr(v[0])
 

@@ -1,20 +1,27 @@
 """cond, while_loop and scan: run at once on tensors, and nodes with sub-graphs on symbolic tensors."""
 
 from .. import _core
-from ..func._levels import current_recorder, is_tensor, top_frame
+from ..func._levels import is_tensor
 from ..func._trees import flatten, unflatten
 from ._composition import append_region
 from ._lines import user_place
+from ._numbers import is_followed
+from ._recorded_regions import Outside, frame_around, record_region
 from ._symbolic import SymbolicFrame
 from ._symbols import is_size, same_sizes
 
 
-def _frame_of(values):
-    """The graph that is being built: of symbolic tensors among the values, or the open `with g:`; None: run now."""
-    frame = top_frame(values)
-    if frame is None:
-        frame = current_recorder()
-    return frame if isinstance(frame, SymbolicFrame) else None
+def _as_node(op, values, make):
+    """Makes a node of a region where a graph is built or a recorder watches; (its result,), or None: run it now.
+
+    Args:
+        make: a function of the frame around that gives (what `_append` gave, a function of results -> what is returned).
+    """
+    frame, recorder = frame_around(values)
+    if frame is not None:
+        results, finish = make(frame)
+        return (finish(results),)
+    return None if recorder is None else record_region(recorder, op, make)
 
 
 def _leaves(op, tree, what):
@@ -75,6 +82,8 @@ def _specs(frame, leaves, op):
 
 
 def _append(frame, op, inputs, payload):
+    if isinstance(frame, Outside):
+        return frame.append_region(op, inputs, payload)
     line, scope, _ = user_place()
     node = append_region(frame.graph, op, inputs, payload, scope, line)
     return [frame.wrap_value(v) for v in node.results]
@@ -117,9 +126,16 @@ def cond(pred, true_fn, false_fn, operands=()):
         raise RuntimeError(
             f"cond: expected pred of one element, got shape {tuple(pred.shape)}. Use .any() or .all()."
         )
-    frame = _frame_of([pred, *leaves])
-    if frame is None or not is_tensor(pred):
-        return true_fn(*operands) if bool(pred) else false_fn(*operands)
+    if is_tensor(pred):
+        made = _as_node(
+            "cond", [pred, *leaves], lambda frame: _cond_node(frame, pred, (true_fn, false_fn), leaves, structure)
+        )
+        if made is not None:
+            return made[0]
+    return true_fn(*operands) if bool(pred) else false_fn(*operands)
+
+
+def _cond_node(frame, pred, functions, leaves, structure):
     flag = frame.value_of((pred if pred.dtype.name == "bool" else pred != 0).reshape(()), "cond")
     values, specs = _specs(frame, leaves, "cond")
 
@@ -128,12 +144,13 @@ def cond(pred, true_fn, false_fn, operands=()):
 
     yes, no = [
         _Region(frame, name, lambda ts, fn=fn: fn(*unflatten(ts, structure)), specs, read)
-        for name, fn in (("true", true_fn), ("false", false_fn))
+        for name, fn in zip(("true", "false"), functions, strict=True)
     ]
     _check_alike("cond", "results of false_fn", no.leaves, no.structure, yes.leaves, yes.structure)
     captured = _captured(yes, no)
     payload = {"true": yes.finish(captured), "false": no.finish(captured)}
-    return unflatten(_append(frame, "cond", [flag, *values, *captured], payload), yes.structure)
+    results = _append(frame, "cond", [flag, *values, *captured], payload)
+    return results, lambda results: unflatten(results, yes.structure)
 
 
 # ---- while_loop ------------------------------------------------------------------------------------------------------
@@ -166,15 +183,19 @@ def while_loop(cond_fn, body_fn, carried_inputs):
         raise TypeError(f"while_loop: expected a tuple of carried values, got {type(carried_inputs).__name__}.")
     start = tuple(carried_inputs)
     leaves, structure = _leaves("while_loop", start, "carried values")
-    frame = _frame_of(leaves)
-    if frame is None:
-        carried = start
-        while bool(cond_fn(*carried)):
-            carried = _tuple_of(body_fn(*carried))
-            _check_alike(
-                "while_loop", "results of body_fn", *_leaves("while_loop", carried, "results"), leaves, structure
-            )
-        return carried
+    made = _as_node("while_loop", leaves, lambda frame: _while_node(frame, cond_fn, body_fn, leaves, structure))
+    if made is not None:
+        return made[0]
+    carried = start
+    while bool(cond_fn(*carried)):
+        carried = _tuple_of(body_fn(*carried))
+        _check_alike(
+            "while_loop", "results of body_fn", *_leaves("while_loop", carried, "results"), leaves, structure
+        )
+    return carried
+
+
+def _while_node(frame, cond_fn, body_fn, leaves, structure):
     values, specs = _specs(frame, leaves, "while_loop")
 
     def read_flag(out):
@@ -195,7 +216,8 @@ def while_loop(cond_fn, body_fn, carried_inputs):
     _check_alike("while_loop", "results of body_fn", body.leaves, body.structure, leaves, structure)
     captured = _captured(asks, body)
     payload = {"cond": asks.finish(captured), "body": body.finish(captured), "carried": len(leaves)}
-    return unflatten(_append(frame, "while_loop", [*values, *captured], payload), structure)
+    results = _append(frame, "while_loop", [*values, *captured], payload)
+    return results, lambda results: unflatten(results, structure)
 
 
 def _tuple_of(out):
@@ -234,9 +256,17 @@ def scan(fn, init, xs=None, length=None, reverse=False):
     carry, structure = _leaves("scan", init, "init")
     slices, xs_structure = ([], None) if xs is None else _leaves("scan", xs, "xs")
     length = _length(slices, length)
-    frame = _frame_of([*carry, *slices])
-    if frame is None:
-        return _scan_now(fn, init, carry, structure, slices, xs_structure, length, reverse)
+    made = _as_node(
+        "scan",
+        [*carry, *slices],
+        lambda frame: _scan_node(frame, fn, carry, structure, slices, xs_structure, length, reverse),
+    )
+    if made is not None:
+        return made[0]
+    return _scan_now(fn, init, carry, structure, slices, xs_structure, length, reverse)
+
+
+def _scan_node(frame, fn, carry, structure, slices, xs_structure, length, reverse):
     values, specs = _specs(frame, carry, "scan")
     sequences, sequence_specs = _specs(frame, slices, "scan")
     ys_structure = []
@@ -250,7 +280,7 @@ def scan(fn, init, xs=None, length=None, reverse=False):
         return leaves + stacked, None
 
     def step(tensors):
-        x = None if xs is None else unflatten(tensors[len(carry) :], xs_structure)
+        x = None if xs_structure is None else unflatten(tensors[len(carry) :], xs_structure)
         return fn(unflatten(tensors[: len(carry)], structure), x)
 
     body = _Region(frame, "body", step, specs + [(shape[1:], dtype) for shape, dtype in sequence_specs], read)
@@ -262,12 +292,17 @@ def scan(fn, init, xs=None, length=None, reverse=False):
         "length": length,
         "reverse": bool(reverse),
     }
-    out = _append(frame, "scan", [*values, *sequences, *captured], payload)
-    ys = None if ys_structure[0] is None else unflatten(out[len(carry) :], ys_structure[0])
-    return unflatten(out[: len(carry)], structure), ys
+
+    def finish(out):
+        ys = None if ys_structure[0] is None else unflatten(out[len(carry) :], ys_structure[0])
+        return unflatten(out[: len(carry)], structure), ys
+
+    return _append(frame, "scan", [*values, *sequences, *captured], payload), finish
 
 
 def _length(slices, length):
+    if is_followed(length):
+        length = length.item()
     if length is not None and (not is_size(length) or length.__index__() < 0):
         raise ValueError(f"scan: expected a length of at least 0, got {length!r}.")
     for t in slices:

@@ -173,7 +173,7 @@ class Plan:
                 for t, value in zip(made[first:], execute(given), strict=False):
                     t.copy_(value)
 
-        run.__name__ = node.op
+        run.__name__ = node.payload["function"] if node.op == "host" else node.op
         core.host(run, uses)
 
     def _lower_update(self, node):

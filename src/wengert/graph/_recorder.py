@@ -5,6 +5,7 @@ that it is a view of (strided_scatter) and the other views of that one (as_strid
 """
 
 from .. import _core
+from .._host import call as host_call
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
 from ._graph import Graph
@@ -265,6 +266,31 @@ class Recorder(Watcher):
             self.written.pop(state_value, None)
             self._versions.pop(state_value, None)
         return done
+
+    def run_host(self, name, tensors, options):
+        """A function on NumPy arrays: one node."""
+        return self._own(
+            "host",
+            tensors,
+            {"function": name, "options": options},
+            lambda: host_call(name, *tensors, options=options),
+        )
+
+    def run_region(self, op, parts, tensors):
+        """An operation with sub-graphs: one node."""
+        from ._recorded_regions import execute
+
+        return self._own(op, tensors, parts, lambda: execute(op, parts, tensors))
+
+    def _own(self, op, tensors, payload, run):
+        """Runs an operation of the graph's own, which gives tensors with memory of their own, and appends its node."""
+        numbers = [self.known(t).value for t in tensors]
+        with paused():
+            results = run()
+        node = self._add(op, numbers, (), [(t.shape, t.dtype) for t in results], payload=payload)
+        for t, value in zip(results, node.results, strict=True):
+            self._remember(t, value)
+        return results
 
     def _state_under(self, t):
         """The number of the state whose memory t is."""

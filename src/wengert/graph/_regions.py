@@ -6,6 +6,7 @@ call        graph(operands) -> its outputs
 cond        true or false(operands behind the first) -> outputs of both, alike
 while_loop  carried values, then captured ones; cond(carried, captured) -> a bool; body(carried, captured) -> carried
             values and what is stacked over the iterations
+host        results of a function on NumPy arrays, by name (see _host.py)
 scan        carried values, then sequences (slices along dimension 0), then captured values; body -> carried values and
             what is stacked over the steps
 
@@ -16,10 +17,11 @@ differentiates it. The stack of a while_loop has a length that is known afterwar
 
 import re
 
+from .. import _host
 from ._graph_error import GraphError
 from ._symbols import Dim, loop_length, same_sizes
 
-REGIONS = frozenset({"call", "cond", "while_loop", "scan"})
+REGIONS = frozenset({"call", "cond", "while_loop", "scan", "host"})
 LOCAL_SIZES = re.compile(r"\bloop_\d+\b")
 
 
@@ -43,6 +45,7 @@ _KEYS = {
     "cond": ({"true", "false"}, set()),
     "while_loop": ({"cond", "body"}, {"carried"}),
     "scan": ({"body"}, {"carried", "scanned", "length", "reverse"}),
+    "host": (set(), {"function", "options"}),
 }
 
 
@@ -56,6 +59,10 @@ def check(graph, node):
         fail(graph, node, f"a payload of {sorted(graphs | numbers)}", sorted(payload))
     if node.attrs or any(type(v) is not int for v in node.inputs):
         fail(graph, node, "values as operands and no attributes", f"{node.inputs} and {node.attrs}")
+    if node.op == "host":
+        if not _host.is_registered(payload["function"]) or type(payload["options"]) is not tuple:
+            fail(graph, node, "the name of a host function and a tuple of options", repr(payload))
+        return
     for key in numbers - {"length", "reverse"}:
         if type(payload[key]) is not int or payload[key] < 0:
             fail(graph, node, f"a count for {key}", repr(payload[key]))
@@ -90,6 +97,8 @@ def specs(graph, node):
 
     given = _specs(graph, node.inputs)
     payload = node.payload
+    if node.op == "host":
+        return _specs(graph, node.results)  # only the function knows
     if node.op == "call":
         _check_inputs(graph, node, "graph", given)
         return _outputs(payload["graph"])
@@ -169,6 +178,8 @@ class Tape:
 def runner(node):
     """A function from the operands of a region (tensors) to the list of its results."""
     payload = node.payload
+    if node.op == "host":
+        return lambda operands: _host.run(payload["function"], operands, payload["options"])
     plans = {key: flat_plan(part) for key, part in subgraphs(node).items()}
     if node.op == "call":
         return plans["graph"]
@@ -224,6 +235,11 @@ def _has_random(node):
 
 def gradients(walk, node, found):
     """Pairs (operand, gradient) of a region, given the gradients of its results (None where there is none)."""
+    if node.op == "host":
+        raise RuntimeError(
+            f"gradients: expected operations with gradients, got the host function {node.payload['function']!r}. Record its "
+            "backward pass with it."
+        )
     _refuse_random(node)
     graph = walk.graph
     floating = [graph.dtypes[v].is_floating_point for v in node.inputs]

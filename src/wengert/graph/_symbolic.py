@@ -10,6 +10,7 @@ from .. import _core
 from ..autograd.grad_mode import is_grad_enabled
 from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, payload
 from ._lines import user_place
+from ._numbers import is_followed
 from ._symbols import Dim, Ratio, recognise, same_sizes, symbolic
 
 DATA_DEPENDENT = frozenset({"nonzero", "true_positions"})
@@ -112,6 +113,8 @@ class SymbolicFrame(Frame, Watcher):
             return self.value_of(v, op)
         if v is None:
             return None
+        if is_followed(v):
+            v = v.item()
         if isinstance(v, (int, float, Dim, Ratio)):
             return (v,)
         item = getattr(v, "item", None)
@@ -154,7 +157,7 @@ class SymbolicFrame(Frame, Watcher):
 
     def capture(self, t, p):
         """The cell of a tensor from around a sub-graph: an input more."""
-        key = place_of(t) if p is None else p.cell
+        key = captured_key(t, p)
         found = self._captured.get(key)
         if found is None:
             outside = self.parent.value_of(t)
@@ -201,7 +204,7 @@ class SymbolicFrame(Frame, Watcher):
                 "shape depends on values. Use wengert.where() with a mask instead."
             )
         values = [self.operand(v, entry.name) for v in operands]
-        attrs = self.named_sizes(attrs)
+        attrs = self.named_sizes([v.item() if is_followed(v) else v for v in attrs])
         node = self.append(entry.name, values, attrs)
         results = []
         for k, v in enumerate(node.results):
@@ -231,7 +234,7 @@ class SymbolicFrame(Frame, Watcher):
         if p is not None and p.frame is self:
             return p.cell
         if self.parent is not None:
-            return self._captured[place_of(t) if p is None else p.cell][0]
+            return self._captured[captured_key(t, p)][0]
         return self._states[place_of(t)]
 
     # ---- views and writes -----------------------------------------------------------------------------------------
@@ -379,6 +382,11 @@ def place_of(t):
     if not t.numel():
         return id(t)
     return _core.storage_address(t)[0], t.storage_offset(), tuple(t.shape), t.stride(), t.dtype
+
+
+def captured_key(t, p):
+    """What tells tensors around a sub-graph apart: p and p.detach() are two, as gradients flow to one of them."""
+    return (place_of(t), t.requires_grad) if p is None else p.cell
 
 
 def name_in(module, t, scope):

@@ -1,0 +1,97 @@
+"""What wengert.linalg has NumPy compute: functions of arrays, each registered as an operation of a recorder (`_host`)."""
+
+import math
+
+import numpy as np
+
+from ._host import register
+
+
+class LinAlgError(RuntimeError):
+    """A matrix has no inverse, no Cholesky factor, or a decomposition did not converge."""
+
+
+def _reporting(name, function):
+    """The function with a LinAlgError of ours that names the operation."""
+
+    def run(*args):
+        try:
+            found = function(*args)
+        except np.linalg.LinAlgError as error:
+            raise LinAlgError(
+                f"linalg.{name}: expected a matrix that the operation is defined for, got one where: {error}."
+            ) from None
+        return found if isinstance(found, tuple) else (found,)
+
+    return run
+
+
+for _name in ("inv", "solve", "det", "slogdet", "cholesky", "qr", "eigh", "svd"):
+    register(_name)(_reporting(_name, getattr(np.linalg, _name)))
+
+
+@register("eig")
+def _eig(a):
+    values, vectors = _reporting("eig", np.linalg.eig)(a)
+    return values + 0j, vectors + 0j
+
+
+def is_regular(a):
+    """Whether no matrix is singular up to rounding."""
+    values = np.linalg.svd(a, compute_uv=False)
+    scale = values.max(axis=-1, initial=0.0) * a.shape[-1] * np.finfo(values.dtype).eps
+    return a.shape[-1] == 0 or bool(np.all(values.min(axis=-1, initial=np.inf) > scale))
+
+
+@register("cofactor")
+def _cofactor(a):
+    """det(A) A^-T where all matrices are regular, and by singular values where one is not."""
+    if is_regular(a):
+        return (np.asarray(np.linalg.det(a))[..., None, None] * np.swapaxes(np.linalg.inv(a), -1, -2),)
+    u, s, vh = np.linalg.svd(a.astype(np.complex128 if a.dtype.kind == "c" else np.float64))
+    others = np.stack([np.prod(np.delete(s, k, axis=-1), axis=-1) for k in range(s.shape[-1])], axis=-1)
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return (sign[..., None, None] * ((u * others[..., None, :]) @ vh).conj(),)
+
+
+# ---- ranks ----------------------------------------------------------------------------------------------------------
+
+
+def _relative_tolerance(a, atol, rtol):
+    if rtol is None:
+        rtol = max(a.shape[-2:]) * np.finfo(a.dtype).eps if atol is None or not np.any(atol) else 0.0
+    if atol is not None and np.any(atol):
+        largest = np.linalg.svd(a, compute_uv=False).max(axis=-1, initial=0.0)
+        rtol = np.maximum(rtol, atol / np.where(largest > 0, largest, 1.0))
+    return np.asarray(rtol, dtype=np.float64)
+
+
+@register("pinv")
+def _pinv(a, atol, rtol, hermitian):
+    limit = _relative_tolerance(a, atol, rtol)
+    return _reporting("pinv", np.linalg.pinv)(a, limit, hermitian)
+
+
+@register("matrix_rank")
+def _matrix_rank(a, atol, rtol, hermitian):
+    values = np.abs(np.linalg.eigvalsh(a)) if hermitian else np.linalg.svd(a, compute_uv=False)
+    limit = _relative_tolerance(a, atol, rtol) * values.max(axis=-1, initial=0.0)
+    return (np.sum(values > limit[..., None], axis=-1, dtype=np.int64),)
+
+
+# ---- the exponential ------------------------------------------------------------------------------------------------
+
+
+@register("matrix_exp")
+def _matrix_exp(a):
+    size = float(np.abs(a).sum(axis=-2).max(initial=0.0))
+    # With norm at most 1 the first omitted term is below 1e-17.
+    halvings = max(0, math.ceil(math.log2(size))) if 1 < size < math.inf else 0
+    a = a * a.dtype.type(0.5**halvings)
+    eye = np.eye(a.shape[-1], dtype=a.dtype)
+    result = eye + a / 18
+    for k in range(17, 0, -1):
+        result = eye + (a @ result) / k
+    for _ in range(halvings):
+        result = result @ result
+    return (result,)
