@@ -49,39 +49,6 @@ class Row:
     shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows.
     """
 
-    __slots__ = (
-        "absent",
-        "args",
-        "batch",
-        "composed",
-        "defaults",
-        "differentiable",
-        "domain",
-        "draws",
-        "fields",
-        "flags",
-        "forward",
-        "grad_name",
-        "inplace",
-        "inputs",
-        "kernel",
-        "kinks",
-        "linear",
-        "name",
-        "optional",
-        "outputs",
-        "parts",
-        "public",
-        "ref",
-        "rule",
-        "samples",
-        "schema",
-        "shaped",
-        "shown",
-        "slot",
-        "variadic",
-    )
-
     def __init__(self, **given):
         values = {
             "batch": None,
@@ -108,8 +75,7 @@ class Row:
             values["batch"] = "dims"
         shown = values.setdefault("shown", values["name"])
         values.setdefault("grad_name", "".join(w.capitalize() for w in shown.split("_")) + "Backward0")
-        for name, value in values.items():
-            setattr(self, name, value)
+        self.__dict__.update(values)
 
     @property
     def doc(self):
