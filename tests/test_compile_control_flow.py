@@ -219,6 +219,26 @@ def test_refused_with_its_reason(name):
             fast(torch.ones(3), w)
 
 
+def test_a_backward_pass_in_a_body_runs_as_it_is_written():
+    p = torch.tensor([1.0, 2.0]).requires_grad_()
+
+    def f(x):
+        def body(c, v):
+            (p * p).sum().backward()
+            return c + v, None
+
+        return torch.scan(body, x[0] * 0, x)[0]
+
+    fast, found = torch.compile(f), []
+    with pytest.warns(UserWarning, match="scan: expected functions without a backward pass"):
+        for call in (fast, f):
+            p.grad = None
+            for _ in range(4):
+                call(torch.ones(3))
+            found.append(p.grad.clone())
+    assert torch.equal(*found)
+
+
 @pytest.mark.parametrize("name", ["dropout", "noise", "value"])
 def test_what_is_refused_runs_as_it_is_written(name):
     body = REFUSED[name][0]

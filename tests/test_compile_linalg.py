@@ -187,3 +187,19 @@ def test_graphs_built_by_hand_and_bodies_of_loops_refuse_them():
     with pytest.raises(torch.graph.CompileError, match="scan has no sub-graph.*expected tensors with values"):
         for _ in range(3):
             fast(eye())
+
+
+def test_the_exponential_of_infinite_and_empty_matrices():
+    assert torch.isinf(linalg.matrix_exp(torch.full((2, 2), torch.inf))).all()
+    assert linalg.matrix_exp(torch.zeros(0, 3, 3)).shape == (0, 3, 3)
+
+
+def test_the_gradient_of_the_exponential_keeps_its_precision(rng):
+    a, g = rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 4, 4)) * 1e3
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        x = torch.tensor(a, dtype=dtype).requires_grad_()
+        (dx,) = torch.autograd.grad(linalg.matrix_exp(x), [x], [torch.tensor(g, dtype=dtype)])
+        found.append(dx.double())
+    assert ((found[0] - found[1]).abs().max() / found[1].abs().max()).item() < 3e-6
+    assert torch.autograd.gradgradcheck(linalg.matrix_exp, (torch.tensor(a[0]).requires_grad_(),))

@@ -83,6 +83,7 @@ def _matrix_rank(a, atol, rtol, hermitian):
 
 
 @register("matrix_exp")
+@np.errstate(all="ignore")  # infinities are values
 def _matrix_exp(a):
     size = float(np.abs(a).sum(axis=-2).max(initial=0.0))
     # With norm at most 1 the first omitted term is below 1e-17.

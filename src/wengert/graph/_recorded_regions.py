@@ -67,6 +67,13 @@ class Inside(Watcher):
         with paused():
             return _core.apply(op, operands, attrs)
 
+    @property
+    def began(self):
+        """Asked for when a backward pass begins: that of tensors with values would run once, not once a step."""
+        raise RuntimeError(
+            f"{self.op}: expected functions without a backward pass of tensors with values, got one. Run it outside"
+        )
+
     def _refuse_write(self, *args):
         raise RuntimeError(
             f"{self.op}: expected functions that write to no tensor with a value, got a write in place. Return the new value"
