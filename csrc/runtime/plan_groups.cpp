@@ -1,5 +1,6 @@
 // Groups in the form that runs: operands, instructions on registers, results.
 #include <algorithm>
+#include <string>
 #include <unordered_map>
 
 #include "plan_parts.h"
@@ -77,6 +78,7 @@ void join_pairs(BlockGroup* g) {
 struct GroupBuilder {
   Plan& p;
   const std::vector<std::int32_t>& call_step;
+  std::unordered_map<std::string, std::shared_ptr<const BlockProgram>> programs;  // by their bytes
 
   PlanValue& value(std::int32_t v) { return p.values[static_cast<std::size_t>(v)]; }
   const PlanCall& call(std::int32_t c) const { return p.calls[static_cast<std::size_t>(c)]; }
@@ -129,7 +131,7 @@ struct GroupBuilder {
         if (c.nin == 1) unary_reads[static_cast<std::size_t>(place.first->second)] = 1;
       }
     }
-    for (std::size_t k = 0; k < g->loads.size(); ++k) plan_load(&g->loads[k], g->shape, unary_reads[k] != 0);
+    for (std::size_t k = 0; k < g->loads.size(); ++k) plan_load(&g->loads[k], g, unary_reads[k] != 0);
     std::int16_t next = static_cast<std::int16_t>(g->loads.size());
     for (std::int32_t n : s.calls) {
       const PlanCall& c = call(n);
@@ -165,6 +167,26 @@ struct GroupBuilder {
     form_strips(g, &kept);
     assign_temporaries(g, kept);
     choose_block(g);
+    share_program(g);
+  }
+
+  void share_program(BlockGroup* g) {
+    std::string key;
+    auto add = [&key](const auto& field) { key.append(reinterpret_cast<const char*>(&field), sizeof field); };
+    add(g->code.size());
+    for (const BlockOp& op : g->code) {  // field by field: there are gaps between them
+      add(op.fn), add(op.nin), add(op.in), add(op.out), add(op.out_item), add(op.scalars), add(op.strip),
+          add(op.count);
+    }
+    add(g->strips.size());
+    for (const StripStep& s : g->strips) add(s.code), add(s.scalars), add(s.v), add(s.w), add(s.keep);
+    for (std::int16_t place : g->pool) add(place);
+    std::shared_ptr<const BlockProgram>& shared = programs[key];
+    if (!shared)
+      shared = std::make_shared<const BlockProgram>(
+          BlockProgram{std::move(g->code), std::move(g->strips), std::move(g->pool)});
+    g->program = shared;
+    static_cast<BlockProgram&>(*g) = BlockProgram{};
   }
 
   // Whether the memory of a result is also read by the group.
@@ -177,27 +199,36 @@ struct GroupBuilder {
     return false;
   }
 
-  void plan_load(BlockLoad* l, const Layout* shape, bool unary) {
+  void plan_load(BlockLoad* l, BlockGroup* g, bool unary) {
     const PlanValue& v = value(l->value);
+    const Layout* shape = g->shape;
     l->dense = v.layout->contiguous && same_shape(v.layout, shape);
     l->uniform = !unary && (v.layout->numel == 1 || all_strides_zero(v.layout));
     if (l->dense || l->uniform) return;
+    BlockWalk w;
     int n = 0;
     for (int d = 0; d < shape->ndim; ++d) {
       index_t size = shape->shape()[d];
       if (size == 1) continue;
       int own = d - (shape->ndim - v.layout->ndim);
       index_t stride = own < 0 || v.layout->shape()[own] == 1 ? 0 : v.layout->strides()[own] * l->item;
-      if (n > 0 && l->stride[n - 1] == stride * size) {
-        l->shape[n - 1] *= size;
-        l->stride[n - 1] = stride;
+      if (n > 0 && w.stride[n - 1] == stride * size) {
+        w.shape[n - 1] *= size;
+        w.stride[n - 1] = stride;
       } else {
-        l->shape[n] = size;
-        l->stride[n] = stride;
+        w.shape[n] = size;
+        w.stride[n] = stride;
         ++n;
       }
     }
-    l->ndim = n;
+    if (n == 0) {  // a single element
+      w.shape[0] = 1;
+      w.stride[0] = 0;
+      n = 1;
+    }
+    w.ndim = n;
+    l->walk = static_cast<std::int32_t>(g->walks.size());
+    g->walks.push_back(w);
   }
 
   // Gathered operands and results that go nowhere directly need a temporary; it is free again after the last
@@ -270,7 +301,7 @@ struct GroupBuilder {
 }  // namespace
 
 void prepare_steps(Plan& plan, const std::vector<std::int32_t>& call_step) {
-  GroupBuilder{plan, call_step}.prepare();
+  GroupBuilder{plan, call_step, {}}.prepare();
 }
 
 }  // namespace wg

@@ -58,7 +58,7 @@ void copy_run(int item, char* to, const char* from, index_t stride, index_t n) {
 }
 
 // Elements lo … lo + n of a strided operand, in the order of the group's shape.
-void gather_block(const BlockLoad& l, const char* from, index_t lo, index_t n, char* to) {
+void gather_block(const BlockWalk& l, int item, const char* from, index_t lo, index_t n, char* to) {
   index_t at[8];
   index_t rest = lo;
   int inner = l.ndim - 1;
@@ -69,8 +69,8 @@ void gather_block(const BlockLoad& l, const char* from, index_t lo, index_t n, c
   }
   while (n > 0) {
     index_t run = l.shape[inner] - at[inner] < n ? l.shape[inner] - at[inner] : n;
-    copy_run(l.item, to, from, l.stride[inner], run);
-    to += run * l.item;
+    copy_run(item, to, from, l.stride[inner], run);
+    to += run * item;
     n -= run;
     from += run * l.stride[inner];
     at[inner] += run;
@@ -112,8 +112,9 @@ GroupRun::GroupRun(const Plan& plan, const BlockGroup& g) : p_(plan), g_(g) {
   }
   pool_ = static_cast<char*>(scratch(
       kScratchSlot, static_cast<std::size_t>(std::max(g.temporaries, 1)) * static_cast<std::size_t>(g.cell)));
+  const std::int16_t* place = g.program->pool.data();
   for (int r = 0; r < g.registers; ++r)
-    if (g.pool[static_cast<std::size_t>(r)] >= 0) reg_[r] = pool_ + g.pool[static_cast<std::size_t>(r)] * g.cell;
+    if (place[r] >= 0) reg_[r] = pool_ + place[r] * g.cell;
   for (const BlockLoad& l : g.loads)
     if (l.uniform) reg_[l.reg] = plan.data_[static_cast<std::size_t>(l.value)];
 }
@@ -125,15 +126,17 @@ void GroupRun::block(index_t lo, index_t n) {
     if (l.dense) {
       reg[l.reg] = data[static_cast<std::size_t>(l.value)] + lo * l.item;
     } else if (!l.uniform) {
-      gather_block(l, data[static_cast<std::size_t>(l.value)], lo, n, reg[l.reg]);
+      gather_block(g_.walks[static_cast<std::size_t>(l.walk)], l.item, data[static_cast<std::size_t>(l.value)], lo,
+                   n, reg[l.reg]);
     }
   }
   for (const BlockStore& s : g_.stores)
     if (!s.late) reg[s.reg] = data[static_cast<std::size_t>(s.value)] + lo * s.item;
-  for (const BlockOp& op : g_.code) {
+  const BlockProgram& program = *g_.program;
+  for (const BlockOp& op : program.code) {
     switch (op.nin) {
       case 0:
-        reinterpret_cast<StripFn>(op.fn)(&g_.strips[static_cast<std::size_t>(op.strip)], op.count, reg, n);
+        reinterpret_cast<StripFn>(op.fn)(&program.strips[static_cast<std::size_t>(op.strip)], op.count, reg, n);
         break;
       case 1:
         reinterpret_cast<UnaryFn>(op.fn)(reg[op.in[0]], reg[op.out], n);
@@ -264,7 +267,7 @@ int Plan::run_step(const PlanStep& s) {
   switch (s.kind) {
     case StepKind::kGroup: {
       const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
-      work_ += g.numel * static_cast<index_t>(g.code.size());
+      work_ += g.numel * static_cast<index_t>(g.program->code.size());
       return run_group(g);
     }
     case StepKind::kScalars:

@@ -53,8 +53,8 @@ struct PlanCall {
   std::int32_t parts = -1;  // of such a sum: the value that holds sums of pieces; -1: pieces are results
 };
 
-// One instruction of a group, on registers. With strip >= 0: `count` steps of BlockGroup::strips from there on, run
-// by fn as one.
+// One instruction of a group, on registers. With strip >= 0: `count` steps of BlockProgram::strips from there on,
+// run by fn as one.
 struct BlockOp {
   void* fn;
   std::int16_t nin, in[3], out;
@@ -67,7 +67,11 @@ struct BlockLoad {
   std::int16_t reg;
   std::uint8_t item;
   bool dense, uniform;
-  int ndim = 0;                 // strided: merged dimensions of the group's shape
+  std::int32_t walk = -1;  // strided: of BlockGroup::walks
+};
+// How a strided operand is gone through: the group's shape, dimensions merged where they can be.
+struct BlockWalk {
+  int ndim = 0;
   index_t shape[8], stride[8];  // bytes
 };
 struct BlockStore {
@@ -96,18 +100,24 @@ struct BlockSum {
   const SumShape* shape;  // the same of all sums of a group but for `mean`
   const SumKernels* kernel;
 };
-struct BlockGroup {
+// What a group does to its registers. Groups of the same form share one, so that the steps of an unrolled loop find
+// it in the cache.
+struct BlockProgram {
+  std::vector<BlockOp> code;
+  std::vector<StripStep> strips;
+  std::vector<std::int16_t> pool;  // of each register: its place among the temporaries; -1: none
+};
+struct BlockGroup : BlockProgram {  // its own part is a draft: empty when the plan is finished
+  std::shared_ptr<const BlockProgram> program;
   index_t numel = 0;
   index_t block = kBlock;   // elements that go through the instructions at a time
   index_t cell = 0;         // bytes of a temporary
   Layout* shape = nullptr;  // borrowed from a value
   std::vector<std::int32_t> calls;
   std::vector<BlockLoad> loads;
-  std::vector<BlockOp> code;
-  std::vector<StripStep> strips;
+  std::vector<BlockWalk> walks;
   std::vector<BlockStore> stores;
   std::vector<BlockSum> sums;
-  std::vector<std::int16_t> pool;  // of each register: its place among the temporaries; -1: none
   int registers = 0, temporaries = 0;
 };
 
