@@ -202,7 +202,8 @@ def test_sources_of_the_wheel():
 
 def test_import_is_quick():
     """At most 25 ms above NumPy's own import, or 0.4 of that (which takes 62 ms on the machine of the README) where the
-    machine is slower or busy: processor time of the importing thread (NumPy's BLAS has threads of its own), the best of several."""
+    machine is slower or busy: processor time of the importing thread (NumPy's BLAS has threads of its own), the best of
+    several."""
     code = (
         "from time import thread_time as now; a = now(); import numpy; b = now(); import wengert; "
         "print(b - a, now() - b)"
