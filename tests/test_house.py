@@ -201,9 +201,8 @@ def test_sources_of_the_wheel():
 
 
 def test_import_is_quick():
-    """At most 25 ms above NumPy's own import, or 0.4 of that (which takes 62 ms on the machine of the README) where the
-    machine is slower or busy: processor time of the importing thread (NumPy's BLAS has threads of its own), the best of
-    several."""
+    """At most 25 ms above NumPy's own import, or a quarter of that where the machine is slow or busy: processor time of
+    the importing thread (NumPy's BLAS has threads of its own), the best of several."""
     code = (
         "from time import thread_time as now; a = now(); import numpy; b = now(); import wengert; "
         "print(b - a, now() - b)"
@@ -215,7 +214,7 @@ def test_import_is_quick():
         pairs.append([float(v) for v in done.stdout.split()])
     best = min(ours for _, ours in pairs)
     least = min(theirs for theirs, _ in pairs)
-    assert best <= max(0.025, 0.4 * least), f"{best * 1e3:.1f} ms; NumPy {least * 1e3:.1f} ms"
+    assert best <= max(0.025, least / 4), f"{best * 1e3:.1f} ms; NumPy {least * 1e3:.1f} ms"
 
 
 def test_import_loads_no_heavy_modules():
