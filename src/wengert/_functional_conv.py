@@ -49,7 +49,7 @@ def _whole_numbers(name, run):
                 f"{name}: expected operands of one dtype of numbers, got {[v.dtype for v in operands]}."
             )
         sizes = [int(v.abs().max()) if v.numel() else 0 for v in operands]
-        terms = operands[1][0].numel() if len(operands) > 1 and len(operands[1]) else 1
+        terms = operands[1].numel() if len(operands) > 1 else 1  # of one sum at most, whichever way the weight lies
         bound = sizes[0] if len(operands) == 1 else sizes[0] * sizes[1] * terms + sum(sizes[2:])
         if bound >= 2**53:
             raise NotImplementedError(f"{name}: expected integers whose sums stay below 2**53, got larger ones.")
