@@ -63,7 +63,9 @@ def test_convolutions_of_whole_numbers_are_exact_or_refused():
     assert wengert.nn.functional.conv1d(x, wengert.full((1, 1, 2), 2**20 + 1)).tolist() == [[[2**51 + 2**31] * 3]]
     with pytest.raises(NotImplementedError, match=r"2\*\*53"):
         wengert.nn.functional.conv1d(x, x[..., :2])
-    with pytest.raises(NotImplementedError, match=r"2\*\*53"):  # a transposed sum runs over the weight's first dimension
+    with pytest.raises(
+        NotImplementedError, match=r"2\*\*53"
+    ):  # a transposed sum runs over the weight's first dimension
         wengert.nn.functional.conv_transpose1d(wengert.full((1, 8, 1), 2**30), wengert.full((8, 1, 1), 2**20 + 1))
     with pytest.raises(RuntimeError, match="one dtype"):
         wengert.nn.functional.conv1d(x, wengert.ones(1, 1, 2))
