@@ -3,15 +3,8 @@
 import time
 
 import pytest
-from browser import chromium
 
 from wengert.viz import Live
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 def wait(tab, script, seconds=15):

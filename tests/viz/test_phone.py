@@ -1,7 +1,7 @@
 """Pages on a phone: a narrow window, and fingers instead of a mouse."""
 
 import pytest
-from browser import Tab, chromium
+from browser import Tab
 from test_browser import network, product
 from test_static import training_step
 
@@ -10,12 +10,6 @@ from wengert.viz._build import build
 
 PHONE = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
 GRAPHS = {"three nodes": product, "a network": network, "two pictures": lambda: build(training_step()[0])}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

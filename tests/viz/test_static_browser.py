@@ -3,35 +3,10 @@
 import re
 
 import pytest
-from browser import Tab, chromium
 from test_static import by_hand, loops, training_step
 
 import wengert
-from wengert.viz import _page
 from wengert.viz._build import build
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    tabs = []
-
-    def open_page(model, **options):
-        path = tmp_path / f"page{len(tabs)}.html"
-        path.write_text(_page.html(model), encoding="utf-8")
-        tabs.append(Tab(browser, path, **options))
-        return tabs[-1]
-
-    yield open_page
-    for tab in tabs:
-        assert not tab.errors and len(tab.requests) == 1
-        tab.tab.close()
-
 
 BOXES = """v => v.inSight().map(i => { const b = v.box(i), z = v.zoom; return [b.x * z, b.y * z, b.w * z, b.h * z]; })"""
 COLOUR = r"""([name, v]) => { const c = page.views[v].canvas;
