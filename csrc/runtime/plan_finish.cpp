@@ -438,7 +438,8 @@ int Plan::finish(bool fuse) {
   }
   place_pointers();
   if (prepare_calls() < 0) return -1;
-  plan_lock();
+  forms_.clear();
+  make_instructions();
   return 0;
 }
 

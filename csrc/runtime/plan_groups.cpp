@@ -78,7 +78,7 @@ void join_pairs(BlockGroup* g) {
 struct GroupBuilder {
   Plan& p;
   const std::vector<std::int32_t>& call_step;
-  std::unordered_map<std::string, std::shared_ptr<const BlockProgram>> programs;  // by their bytes
+  std::unordered_map<std::string, std::int32_t> forms;  // groups by their bytes
 
   PlanValue& value(std::int32_t v) { return p.values[static_cast<std::size_t>(v)]; }
   const PlanCall& call(std::int32_t c) const { return p.calls[static_cast<std::size_t>(c)]; }
@@ -90,9 +90,12 @@ struct GroupBuilder {
     for (std::size_t k = 0; k < p.steps.size(); ++k) {
       PlanStep& s = p.steps[k];
       if (s.kind == StepKind::kGroup) {
-        s.index = static_cast<std::int32_t>(p.groups.size());
-        p.groups.emplace_back();
-        prepare_group(s, static_cast<std::int32_t>(k), &p.groups.back());
+        BlockGroup g;
+        s.first = static_cast<std::int32_t>(p.step_values.size());
+        prepare_group(s, static_cast<std::int32_t>(k), &g);
+        auto place = forms.emplace(form_of(g), static_cast<std::int32_t>(p.groups.size()));
+        if (place.second) p.groups.push_back(std::move(g));
+        s.index = place.first->second;
       } else if (s.kind == StepKind::kScalars) {
         s.index = static_cast<std::int32_t>(p.scalars.size());
         p.scalars.emplace_back();
@@ -107,10 +110,11 @@ struct GroupBuilder {
   }
 
   void prepare_group(const PlanStep& s, std::int32_t step, BlockGroup* g) {
-    g->shape = value(call(s.calls[0]).out).layout;
-    g->numel = g->shape->numel;
-    g->calls = s.calls;
-    std::unordered_map<std::int32_t, std::int16_t> reg;  // of each value
+    const Layout* shape = value(call(s.calls[0]).out).layout;
+    g->numel = shape->numel;
+    g->calls = static_cast<index_t>(s.calls.size());
+    std::vector<std::int32_t> loaded, stored, summed, pieces;  // the step's values
+    std::unordered_map<std::int32_t, std::int16_t> reg;        // of each value
     std::vector<char> unary_reads;
     for (std::int32_t n : s.calls) {
       const PlanCall& c = call(n);
@@ -122,24 +126,26 @@ struct GroupBuilder {
         auto place = reg.emplace(v, static_cast<std::int16_t>(g->loads.size()));
         if (place.second) {
           BlockLoad l{};
-          l.value = v;
           l.reg = place.first->second;
           l.item = static_cast<std::uint8_t>(itemsize(value(v).dtype));
           g->loads.push_back(l);
+          loaded.push_back(v);
           unary_reads.push_back(0);
         }
         if (c.nin == 1) unary_reads[static_cast<std::size_t>(place.first->second)] = 1;
       }
     }
-    for (std::size_t k = 0; k < g->loads.size(); ++k) plan_load(&g->loads[k], g, unary_reads[k] != 0);
+    for (std::size_t k = 0; k < g->loads.size(); ++k)
+      plan_load(&g->loads[k], g, value(loaded[k]), shape, unary_reads[k] != 0);
     std::int16_t next = static_cast<std::int16_t>(g->loads.size());
     for (std::int32_t n : s.calls) {
       const PlanCall& c = call(n);
       if (c.summed) {
         const std::int32_t from = operand(c, 0);
-        const SumKernels* kernels = SumKernels::find(value(from).dtype);
-        g->sums.push_back({c.out, c.parts, reg[from], static_cast<std::uint8_t>(itemsize(value(c.out).dtype)),
-                           c.ready->sum(), kernels});
+        g->sums.push_back({reg[from], static_cast<std::uint8_t>(itemsize(value(c.out).dtype)), c.ready->sum(),
+                           SumKernels::find(value(from).dtype), SumKernels::find(value(c.out).dtype)});
+        summed.push_back(c.out);
+        pieces.push_back(c.parts);
         continue;
       }
       BlockOp op{};
@@ -156,9 +162,13 @@ struct GroupBuilder {
       reg[c.out] = op.out;
       g->code.push_back(op);
       const PlanValue& v = value(c.out);
-      if (v.place == Place::kArena || v.place == Place::kOutside)
-        g->stores.push_back({c.out, op.out, op.out_item, is_late(*g, v)});
+      if (v.place == Place::kArena || v.place == Place::kOutside) {
+        g->stores.push_back({op.out, op.out_item, is_late(loaded, v)});
+        stored.push_back(c.out);
+      }
     }
+    for (const auto* part : {&loaded, &stored, &summed, &pieces})
+      p.step_values.insert(p.step_values.end(), part->begin(), part->end());
     g->registers = next;
     join_pairs(g);
     std::vector<char> kept(static_cast<std::size_t>(g->registers), 0);
@@ -167,41 +177,44 @@ struct GroupBuilder {
     form_strips(g, &kept);
     assign_temporaries(g, kept);
     choose_block(g);
-    share_program(g);
   }
 
-  void share_program(BlockGroup* g) {
+  // Everything that makes groups alike.
+  static std::string form_of(const BlockGroup& g) {
     std::string key;
     auto add = [&key](const auto& field) { key.append(reinterpret_cast<const char*>(&field), sizeof field); };
-    add(g->code.size());
-    for (const BlockOp& op : g->code) {  // field by field: there are gaps between them
+    add(g.numel), add(g.block), add(g.cell), add(g.calls), add(g.registers), add(g.temporaries);
+    add(g.loads.size());
+    for (const BlockLoad& l : g.loads) add(l.reg), add(l.item), add(l.dense), add(l.uniform), add(l.walk);
+    for (const BlockWalk& w : g.walks) {
+      add(w.ndim);
+      for (int d = 0; d < w.ndim; ++d) add(w.shape[d]), add(w.stride[d]);
+    }
+    add(g.stores.size());
+    for (const BlockStore& s : g.stores) add(s.reg), add(s.item), add(s.late);
+    add(g.sums.size());
+    for (const BlockSum& s : g.sums) add(s.reg), add(s.item), add(s.shape), add(s.kernel), add(s.total);
+    add(g.code.size());
+    for (const BlockOp& op : g.code) {  // field by field: there are gaps between them
       add(op.fn), add(op.nin), add(op.in), add(op.out), add(op.out_item), add(op.scalars), add(op.strip),
           add(op.count);
     }
-    add(g->strips.size());
-    for (const StripStep& s : g->strips) add(s.code), add(s.scalars), add(s.v), add(s.w), add(s.keep);
-    for (std::int16_t place : g->pool) add(place);
-    std::shared_ptr<const BlockProgram>& shared = programs[key];
-    if (!shared)
-      shared = std::make_shared<const BlockProgram>(
-          BlockProgram{std::move(g->code), std::move(g->strips), std::move(g->pool)});
-    g->program = shared;
-    static_cast<BlockProgram&>(*g) = BlockProgram{};
+    for (const StripStep& s : g.strips) add(s.code), add(s.scalars), add(s.v), add(s.w), add(s.keep);
+    for (std::int16_t place : g.pool) add(place);
+    return key;
   }
 
   // Whether the memory of a result is also read by the group.
-  bool is_late(const BlockGroup& g, const PlanValue& v) {
-    for (const BlockLoad& l : g.loads) {
-      const PlanValue& o = value(value(l.value).owner);
+  bool is_late(const std::vector<std::int32_t>& loaded, const PlanValue& v) {
+    for (std::int32_t load : loaded) {
+      const PlanValue& o = value(value(load).owner);
       if (v.place == Place::kArena && o.place == Place::kArena && o.offset == v.offset) return true;
       if (v.place == Place::kOutside && o.place == Place::kOutside && o.slot == v.slot) return true;
     }
     return false;
   }
 
-  void plan_load(BlockLoad* l, BlockGroup* g, bool unary) {
-    const PlanValue& v = value(l->value);
-    const Layout* shape = g->shape;
+  static void plan_load(BlockLoad* l, BlockGroup* g, const PlanValue& v, const Layout* shape, bool unary) {
     l->dense = v.layout->contiguous && same_shape(v.layout, shape);
     l->uniform = !unary && (v.layout->numel == 1 || all_strides_zero(v.layout));
     if (l->dense || l->uniform) return;

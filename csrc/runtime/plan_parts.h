@@ -20,7 +20,8 @@ index_t sum_parts(const SumShape& s);
 // One thread's passage through a group: registers, and blocks of elements one after another.
 class GroupRun {
  public:
-  GroupRun(const Plan& plan, const BlockGroup& g);
+  // `on`: the values of the step.
+  GroupRun(const Plan& plan, const BlockGroup& g, const std::int32_t* on);
   // Elements lo ... lo + n, n <= BlockGroup::block.
   void block(index_t lo, index_t n);
   char* at(std::int16_t reg) const { return reg_[reg]; }
@@ -28,6 +29,7 @@ class GroupRun {
  private:
   const Plan& p_;
   const BlockGroup& g_;
+  const std::int32_t* on_;
   char* few_[96];
   std::vector<char*> many_;
   char** reg_ = few_;

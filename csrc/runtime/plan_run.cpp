@@ -105,38 +105,43 @@ class Watch {
 
 // ---- groups -----------------------------------------------------------------------------------------------
 
-GroupRun::GroupRun(const Plan& plan, const BlockGroup& g) : p_(plan), g_(g) {
+GroupRun::GroupRun(const Plan& plan, const BlockGroup& g, const std::int32_t* on) : p_(plan), g_(g), on_(on) {
   if (g.registers > static_cast<int>(sizeof few_ / sizeof few_[0])) {
     many_.resize(static_cast<std::size_t>(g.registers));
     reg_ = many_.data();
   }
   pool_ = static_cast<char*>(scratch(
       kScratchSlot, static_cast<std::size_t>(std::max(g.temporaries, 1)) * static_cast<std::size_t>(g.cell)));
-  const std::int16_t* place = g.program->pool.data();
+  const std::int16_t* place = g.pool.data();
   for (int r = 0; r < g.registers; ++r)
     if (place[r] >= 0) reg_[r] = pool_ + place[r] * g.cell;
-  for (const BlockLoad& l : g.loads)
-    if (l.uniform) reg_[l.reg] = plan.data_[static_cast<std::size_t>(l.value)];
+  for (const BlockLoad& l : g.loads) {
+    if (l.uniform) reg_[l.reg] = plan.data_[static_cast<std::size_t>(*on)];
+    ++on;
+  }
 }
 
 void GroupRun::block(index_t lo, index_t n) {
-  const std::vector<char*>& data = p_.data_;
+  char* const* data = p_.data_.data();
+  const std::int32_t* on = on_;
   char** reg = reg_;
   for (const BlockLoad& l : g_.loads) {
+    char* from = data[*on++];
     if (l.dense) {
-      reg[l.reg] = data[static_cast<std::size_t>(l.value)] + lo * l.item;
+      reg[l.reg] = from + lo * l.item;
     } else if (!l.uniform) {
-      gather_block(g_.walks[static_cast<std::size_t>(l.walk)], l.item, data[static_cast<std::size_t>(l.value)], lo,
-                   n, reg[l.reg]);
+      gather_block(g_.walks[static_cast<std::size_t>(l.walk)], l.item, from, lo, n, reg[l.reg]);
     }
   }
-  for (const BlockStore& s : g_.stores)
-    if (!s.late) reg[s.reg] = data[static_cast<std::size_t>(s.value)] + lo * s.item;
-  const BlockProgram& program = *g_.program;
-  for (const BlockOp& op : program.code) {
+  const std::int32_t* stored = on;
+  for (const BlockStore& s : g_.stores) {
+    if (!s.late) reg[s.reg] = data[*on] + lo * s.item;
+    ++on;
+  }
+  for (const BlockOp& op : g_.code) {
     switch (op.nin) {
       case 0:
-        reinterpret_cast<StripFn>(op.fn)(&program.strips[static_cast<std::size_t>(op.strip)], op.count, reg, n);
+        reinterpret_cast<StripFn>(op.fn)(&g_.strips[static_cast<std::size_t>(op.strip)], op.count, reg, n);
         break;
       case 1:
         reinterpret_cast<UnaryFn>(op.fn)(reg[op.in[0]], reg[op.out], n);
@@ -148,16 +153,16 @@ void GroupRun::block(index_t lo, index_t n) {
         reinterpret_cast<TernaryFn>(op.fn)(reg[op.in[0]], reg[op.in[1]], reg[op.in[2]], reg[op.out], n, op.scalars);
     }
   }
-  for (const BlockStore& s : g_.stores)
-    if (s.late)
-      std::memcpy(data[static_cast<std::size_t>(s.value)] + lo * s.item, reg[s.reg],
-                  static_cast<std::size_t>(n * s.item));
+  for (const BlockStore& s : g_.stores) {
+    if (s.late) std::memcpy(data[*stored] + lo * s.item, reg[s.reg], static_cast<std::size_t>(n * s.item));
+    ++stored;
+  }
 }
 
-int Plan::run_group(const BlockGroup& g) {
-  if (!g.sums.empty()) return run_summed(g);
+int Plan::run_group(const BlockGroup& g, const std::int32_t* on) {
+  if (!g.sums.empty()) return run_summed(g, on);
   auto part = [&](index_t k) {
-    GroupRun run(*this, g);
+    GroupRun run(*this, g, on);
     const index_t end = std::min(g.numel, (k + 1) * kChunk);
     for (index_t lo = k * kChunk; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
   };
@@ -232,7 +237,7 @@ int Plan::run(const Callbacks& with, index_t n, const Feed* feeds, index_t count
   with_ = with;
   int status = 0;
   // A stretch that is all of a run goes on through the runs.
-  if (whole_ && stretch_[0] * static_cast<double>(n) >= kUnlockWork) unlocked_.emplace(true);
+  if (whole_ * static_cast<double>(n) >= kUnlockWork) unlocked_.emplace(true);
   for (done = 0; done < n && status == 0; ++done) {
     for (index_t k = 0; k < count; ++k) bind(feeds[k].slot, feeds[k].data + done * feeds[k].bytes);
     for (std::int32_t v : outer_) {
@@ -249,53 +254,53 @@ int Plan::run(const Callbacks& with, index_t n, const Feed* feeds, index_t count
 
 int Plan::run_steps() {
   Watch watch(timed ? &seconds : nullptr);
-  for (std::size_t k = 0; k < steps.size(); ++k) {
-    if (unlocked_ && stretch_[k] < 0) {
+  for (std::size_t k = 0; k < instructions_.size(); ++k) {
+    const Instruction& now = instructions_[k];
+    if (unlocked_ && now.locked) {
       unlocked_.reset();
-    } else if (!unlocked_ && stretch_[k] >= kUnlockWork) {
+    } else if (!unlocked_ && now.worth) {
       unlocked_.emplace(true);
     }
     watch.next();
     reached = static_cast<std::int32_t>(k);
-    if (run_step(steps[k]) < 0) return -1;
+    if (run_step(now) < 0) return -1;
     if (work_ > kInterruptWork && stopped()) return -1;
   }
   return 0;
 }
 
-int Plan::run_step(const PlanStep& s) {
+int Plan::run_step(const Instruction& s) {
+  const auto index = static_cast<std::size_t>(s.index);
   switch (s.kind) {
-    case StepKind::kGroup: {
-      const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
-      work_ += g.numel * static_cast<index_t>(g.program->code.size());
-      return run_group(g);
-    }
-    case StepKind::kScalars:
-      run_scalars(s);
-      return 0;
-    case StepKind::kCall: {
-      const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
-      const PlanValue& result = values[static_cast<std::size_t>(c.out)];
-      work_ += result.layout ? result.layout->numel * 16 : 0;
-      if (!c.ready) return run_call(c);
+    case Instruction::kPrepared: {
+      const Kernel& kernel = kernels_[index];
+      const std::int32_t* on = &step_values[static_cast<std::size_t>(s.first)];
       char* in[3];
-      for (int i = 0; i < c.nin; ++i) {
-        std::int32_t v = operands[static_cast<std::size_t>(c.first_in + i)];
-        in[i] = v < 0 ? nullptr : data_[static_cast<std::size_t>(v)];
-      }
-      c.ready->run(in, data_[static_cast<std::size_t>(c.out)]);
+      for (int i = 0; i < s.nin; ++i) in[i] = on[i] < 0 ? nullptr : data_[static_cast<std::size_t>(on[i])];
+      work_ += kernel.work;
+      kernel.ready->run(in, data_[static_cast<std::size_t>(on[s.nin])]);
       return 0;
     }
-    case StepKind::kCopy:
-      return run_copy(s.from, s.to);
-    case StepKind::kHost:
+    case Instruction::kGroup: {
+      const BlockGroup& g = groups[index];
+      work_ += g.numel * static_cast<index_t>(g.code.size());
+      return run_group(g, &step_values[static_cast<std::size_t>(s.first)]);
+    }
+    case Instruction::kScalars:
+      run_scalars(scalars[index]);
+      return 0;
+    case Instruction::kForward:
+      work_ += call_work(calls[index]);
+      return run_call(calls[index]);
+    case Instruction::kCopy:
+      return run_copy(steps[index].from, steps[index].to);
+    case Instruction::kHost:
       return with_.host(with_.arg, s.index);
   }
   return 0;
 }
 
-void Plan::run_scalars(const PlanStep& s) {
-  const std::vector<ScalarOp>& code = scalars[static_cast<std::size_t>(s.index)];
+void Plan::run_scalars(const std::vector<ScalarOp>& code) {
   char* const* data = data_.data();
   for (const ScalarOp& op : code) {
     if (op.nin == 2) {
@@ -317,33 +322,62 @@ void Plan::run_scalars(const PlanStep& s) {
 // eager mode). Somebody else may hold the lock for milliseconds when it is asked for again, which is why a stretch
 // is as long as it can be.
 
-void Plan::plan_lock() {
-  stretch_.assign(steps.size(), -1);
+double Plan::unlocked_work(const PlanStep& s) const {
   auto numel = [&](std::int32_t v) {
     return v < 0 || !values[static_cast<std::size_t>(v)].layout
                ? 0.0
                : static_cast<double>(values[static_cast<std::size_t>(v)].layout->numel);
   };
-  for (std::size_t k = steps.size(); k-- > 0;) {
+  if (s.kind == StepKind::kGroup)
+    return 50 + 0.1 * static_cast<double>(groups[static_cast<std::size_t>(s.index)].numel) *
+                    static_cast<double>(s.calls.size());
+  if (s.kind == StepKind::kScalars) return 4 * static_cast<double>(s.calls.size());
+  if (s.kind == StepKind::kCopy && is_plain_copy(s.from, s.to)) return 20 + 0.05 * numel(s.to);
+  if (s.kind != StepKind::kCall || !calls[static_cast<std::size_t>(s.index)].ready) return -1;
+  const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
+  const double a = numel(operands[static_cast<std::size_t>(c.first_in)]);
+  // The products of a matrix product are the root of the product of three sizes.
+  const double b = c.nin > 1 ? numel(operands[static_cast<std::size_t>(c.first_in + 1)]) : 0;
+  return 50 + (c.nin > 1 ? 0.03 * std::sqrt(a * b * numel(c.out)) : 0.1 * a);
+}
+
+index_t Plan::call_work(const PlanCall& c) const {
+  const PlanValue& result = values[static_cast<std::size_t>(c.out)];
+  return result.layout ? result.layout->numel * 16 : 0;
+}
+
+void Plan::make_instructions() {
+  constexpr Instruction::Kind kKinds[] = {Instruction::kForward, Instruction::kGroup, Instruction::kScalars,
+                                          Instruction::kCopy, Instruction::kHost};
+  std::unordered_map<const Prepared*, std::int32_t> known;
+  instructions_.reserve(steps.size());
+  for (std::size_t k = 0; k < steps.size(); ++k) {
     const PlanStep& s = steps[k];
-    double ns = -1;
-    if (s.kind == StepKind::kGroup) {
-      const BlockGroup& g = groups[static_cast<std::size_t>(s.index)];
-      ns = 50 + 0.1 * static_cast<double>(g.numel) * static_cast<double>(s.calls.size());
-    } else if (s.kind == StepKind::kScalars) {
-      ns = 4 * static_cast<double>(s.calls.size());
-    } else if (s.kind == StepKind::kCopy && is_plain_copy(s.from, s.to)) {
-      ns = 20 + 0.05 * numel(s.to);
-    } else if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].ready) {
+    Instruction made{kKinds[static_cast<int>(s.kind)], false, false, 0, s.index, s.first};
+    if (s.kind == StepKind::kCopy) made.index = static_cast<std::int32_t>(k);
+    if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].ready) {
       const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
-      const double a = numel(operands[static_cast<std::size_t>(c.first_in)]);
-      // The products of a matrix product are the root of the product of three sizes.
-      const double b = c.nin > 1 ? numel(operands[static_cast<std::size_t>(c.first_in + 1)]) : 0;
-      ns = 50 + (c.nin > 1 ? 0.03 * std::sqrt(a * b * numel(c.out)) : 0.1 * a);
+      auto place = known.emplace(c.ready.get(), static_cast<std::int32_t>(kernels_.size()));
+      if (place.second) kernels_.push_back({c.ready.get(), call_work(c)});
+      made.kind = Instruction::kPrepared;
+      made.nin = static_cast<std::uint8_t>(c.nin);
+      made.index = place.first->second;
+      made.first = static_cast<std::int32_t>(step_values.size());
+      auto in = operands.begin() + c.first_in;
+      step_values.insert(step_values.end(), in, in + c.nin);
+      step_values.push_back(c.out);
     }
-    if (ns >= 0) stretch_[k] = ns + (k + 1 < steps.size() && stretch_[k + 1] > 0 ? stretch_[k + 1] : 0);
+    instructions_.push_back(made);
   }
-  whole_ = !stretch_.empty() && std::all_of(stretch_.begin(), stretch_.end(), [](double t) { return t >= 0; });
+  double stretch = 0;
+  whole_ = 0;
+  for (std::size_t k = steps.size(); k-- > 0;) {
+    const double ns = unlocked_work(steps[k]);
+    stretch = ns < 0 ? 0 : stretch + ns;
+    whole_ = ns < 0 || whole_ < 0 ? -1 : stretch;
+    instructions_[k].locked = ns < 0;
+    instructions_[k].worth = stretch >= kUnlockWork;
+  }
 }
 
 bool Plan::is_plain_copy(std::int32_t from, std::int32_t to) const {

@@ -63,9 +63,16 @@ struct SumRun {
   Plan& p;
   const BlockGroup& g;
   const SumShape& s;
+  const std::int32_t* on;  // the step's values
 
-  char* result(const BlockSum& sum) const { return p.data_[static_cast<std::size_t>(sum.value)]; }
-  char* parts(const BlockSum& sum) const { return p.data_[static_cast<std::size_t>(sum.parts)]; }
+  const std::int32_t* results() const { return on + g.loads.size() + g.stores.size(); }
+  char* result(const BlockSum& sum) const {
+    return p.data_[static_cast<std::size_t>(results()[&sum - g.sums.data()])];
+  }
+  char* parts(const BlockSum& sum) const {
+    return p
+        .data_[static_cast<std::size_t>(results()[g.sums.size() + static_cast<std::size_t>(&sum - g.sums.data())])];
+  }
 
   // body(run, first, last) for units of so many elements, in parallel where there are many; -1: stopped.
   template <class Body>
@@ -73,7 +80,7 @@ struct SumRun {
     const index_t per = std::max<index_t>(1, kPartElements / elements);
     Unlocked unlocked(units > per);
     return p.for_parts(g, (units + per - 1) / per, [&](index_t k) {
-      GroupRun run(p, g);
+      GroupRun run(p, g, on);
       body(run, k * per, std::min(units, (k + 1) * per));
     });
   }
@@ -101,10 +108,7 @@ struct SumRun {
     };
     if (for_units(s.outer * chunks, std::min(s.n, kSumChunk), body) < 0) return -1;
     for (const BlockSum& sum : g.sums)
-      if (chunks > 1) {
-        const SumKernels* total = SumKernels::find(p.values[static_cast<std::size_t>(sum.value)].dtype);
-        total->tree(parts(sum), result(sum), s.outer, chunks, 1);
-      }
+      if (chunks > 1) sum.total->tree(parts(sum), result(sum), s.outer, chunks, 1);
     return 0;
   }
 
@@ -163,7 +167,7 @@ struct SumRun {
 
   void finish_columns(const Columns& c, const BlockSum& sum) const {
     if (c.direct()) return;
-    const SumKernels* total = SumKernels::find(p.values[static_cast<std::size_t>(sum.value)].dtype);
+    const SumKernels* total = sum.total;
     if (c.group == 1) {
       total->tree(parts(sum), result(sum), s.outer, c.runs, c.wide);
       return;
@@ -178,9 +182,9 @@ struct SumRun {
   }
 };
 
-int Plan::run_summed(const BlockGroup& g) {
+int Plan::run_summed(const BlockGroup& g, const std::int32_t* on) {
   const SumShape& s = *g.sums[0].shape;
-  const SumRun run{*this, g, s};
+  const SumRun run{*this, g, s, on};
   const int status = s.inner > 1 ? run.columns() : 2 * s.n <= g.block ? run.short_rows() : run.rows();
   if (status < 0) return -1;
   for (const BlockSum& sum : g.sums)

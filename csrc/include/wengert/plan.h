@@ -13,6 +13,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "wengert/kernels.h"
@@ -63,7 +65,6 @@ struct BlockOp {
 };
 // An operand from memory. Dense ones are used where they lie; others are gathered into a register.
 struct BlockLoad {
-  std::int32_t value;
   std::int16_t reg;
   std::uint8_t item;
   bool dense, uniform;
@@ -75,7 +76,6 @@ struct BlockWalk {
   index_t shape[8], stride[8];  // bytes
 };
 struct BlockStore {
-  std::int32_t value;
   std::int16_t reg;
   std::uint8_t item;
   bool late;  // written after the block's last instruction: its memory is also read
@@ -94,26 +94,23 @@ struct SumKernels {
 };
 // A register that the group adds up.
 struct BlockSum {
-  std::int32_t value, parts;  // as PlanCall::out and parts
   std::int16_t reg;
-  std::uint8_t item;      // bytes of a result
-  const SumShape* shape;  // the same of all sums of a group but for `mean`
-  const SumKernels* kernel;
+  std::uint8_t item;         // bytes of a result
+  const SumShape* shape;     // the same of all sums of a group but for `mean`
+  const SumKernels* kernel;  // of the elements, and of the result: a sum of bools is an integer
+  const SumKernels* total;
 };
-// What a group does to its registers. Groups of the same form share one, so that the steps of an unrolled loop find
-// it in the cache.
-struct BlockProgram {
+// Everything about a group but the values it works on. Steps of the same form share one, so that those of an
+// unrolled loop find it in the cache; a step has the values (Note [Instructions]) in the order of `loads`,
+// `stores`, results of `sums` and the values with sums of pieces (as PlanCall::parts).
+struct BlockGroup {
+  index_t numel = 0;
+  index_t block = kBlock;  // elements that go through the instructions at a time
+  index_t cell = 0;        // bytes of a temporary
+  index_t calls = 0;       // of the graph
   std::vector<BlockOp> code;
   std::vector<StripStep> strips;
   std::vector<std::int16_t> pool;  // of each register: its place among the temporaries; -1: none
-};
-struct BlockGroup : BlockProgram {  // its own part is a draft: empty when the plan is finished
-  std::shared_ptr<const BlockProgram> program;
-  index_t numel = 0;
-  index_t block = kBlock;   // elements that go through the instructions at a time
-  index_t cell = 0;         // bytes of a temporary
-  Layout* shape = nullptr;  // borrowed from a value
-  std::vector<std::int32_t> calls;
   std::vector<BlockLoad> loads;
   std::vector<BlockWalk> walks;
   std::vector<BlockStore> stores;
@@ -133,9 +130,22 @@ struct PlanStep {
   StepKind kind;
   std::int32_t moment = 0;          // of its first instruction
   std::int32_t index = -1;          // call, group, run of scalars, or number of a host step
+  std::int32_t first = -1;          // group: its values, of Plan::step_values
   std::vector<std::int32_t> calls;  // scalars: in order
   std::int32_t from = -1, to = -1;  // copy
   std::vector<std::int32_t> reads;  // host steps: values that they use
+};
+
+// Note [Instructions]. What a run reads is apart from what describes the plan: an instruction of 12 bytes for each
+// step, and the numbers of the values that it works on. A long unrolled loop would otherwise wait for its own
+// description, which does not fit in the second-level cache.
+struct Instruction {
+  enum Kind : std::uint8_t { kPrepared, kForward, kGroup, kScalars, kCopy, kHost } kind;
+  bool locked;         // needs the interpreter lock
+  bool worth;          // from here on there is enough work that does not, see Note [The lock]
+  std::uint8_t nin;    // kPrepared
+  std::int32_t index;  // kPrepared: of Plan::kernels_; kCopy: the step; otherwise as PlanStep::index
+  std::int32_t first;  // kPrepared, kGroup: values, of Plan::step_values
 };
 
 class Plan {
@@ -180,6 +190,7 @@ class Plan {
   std::vector<PlanCall> calls;
   std::vector<std::int32_t> operands;
   std::vector<PlanStep> steps;
+  std::vector<std::int32_t> step_values;
   std::vector<BlockGroup> groups;
   std::vector<std::vector<ScalarOp>> scalars;
   std::vector<std::int32_t> slots;  // the value of each binding
@@ -202,19 +213,22 @@ class Plan {
   int constant(const Array& weak, int dtype);
   void place_pointers();
   int prepare_call(PlanCall& c);
+  std::string form_of(const PlanCall& c) const;
   int prepare_calls();
   Array array(std::int32_t v, Storage* world) const;
-  void plan_lock();
+  void make_instructions();
+  double unlocked_work(const PlanStep& s) const;  // ns, about; -1: the step needs the interpreter lock
+  index_t call_work(const PlanCall& c) const;
   bool stopped();
   // body(k) for parts of a group, in parallel and in slices, between which it may be stopped: -1 then.
   template <class Body>
   int for_parts(const BlockGroup& g, index_t parts, Body body);
   int run_steps();
-  int run_step(const PlanStep& s);
-  void run_scalars(const PlanStep& s);
+  int run_step(const Instruction& s);
+  void run_scalars(const std::vector<ScalarOp>& code);
   int run_call(const PlanCall& c);
-  int run_group(const BlockGroup& g);
-  int run_summed(const BlockGroup& g);
+  int run_group(const BlockGroup& g, const std::int32_t* on);
+  int run_summed(const BlockGroup& g, const std::int32_t* on);
   bool is_plain_copy(std::int32_t from, std::int32_t to) const;
   int run_copy(std::int32_t from, std::int32_t to);
 
@@ -227,10 +241,15 @@ class Plan {
   int host_steps_ = 0;
   Callbacks with_{};
   std::optional<Unlocked> unlocked_;  // while a run goes on without the interpreter lock
-  std::vector<double>
-      stretch_;         // of each step: -1: needs the lock; else the work from here on that does not, in ns
-  bool whole_ = false;  // no step needs the lock
-  index_t work_ = 0;    // elements since the latest look at the clock
+  struct Kernel {
+    const Prepared* ready;
+    index_t work;  // as work_
+  };
+  std::vector<Instruction> instructions_;  // one for each step
+  std::vector<Kernel> kernels_;
+  std::unordered_map<std::string, std::shared_ptr<Prepared>> forms_;  // while the plan is finished
+  double whole_ = -1;                               // ns of a run, where no step needs the lock; -1: one does
+  index_t work_ = 0;                                // elements since the latest look at the clock
   std::chrono::steady_clock::time_point looked_{};  // for signals
 };
 
@@ -238,7 +257,7 @@ constexpr index_t kSliceWork = 1 << 8;  // parts times instructions between two 
 
 template <class Body>
 int Plan::for_parts(const BlockGroup& g, index_t parts, Body body) {
-  const index_t slice = 4 + kSliceWork / static_cast<index_t>(g.calls.size());
+  const index_t slice = 4 + kSliceWork / g.calls;
   for (index_t from = 0; from < parts; from += slice) {
     if (from > 0 && stopped()) return -1;
     const index_t n = parts - from < slice ? parts - from : slice;
