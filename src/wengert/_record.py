@@ -48,6 +48,14 @@ def _scopes():
         return _local.scopes
 
 
+def open_blocks():
+    """The names of the open `scope` blocks of this thread by the frame that opened them, outermost first."""
+    found = {}
+    for block, frame in _scopes():
+        found.setdefault(frame, []).append(block.name)
+    return found
+
+
 def _watch(notes, node, operands, value):
     recordings = _recordings()
     if recordings:
@@ -102,9 +110,10 @@ class Operand:
 
 
 class scope:
-    """Names what happens inside: a step of a loop, a part of a function. Recordings group nodes by it.
+    """Names what happens inside: a step of a loop, a part of a function. Pictures group nodes by it.
 
-    Modules and functions are scopes by themselves. Outside of a recording this does nothing.
+    Recordings (`wengert.record`) and static graphs take it up, built by hand or captured; elsewhere it does nothing. Modules
+    and functions are scopes by themselves.
 
     Args:
         name: what the group is called. A name that comes again in the same place counts: "step", "step#2", ...

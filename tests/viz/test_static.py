@@ -268,3 +268,55 @@ def test_sums_are_kept_where_paths_join():
     assert set(model.partials) == {node}, "where one gradient arrives there is nothing to add"
     z2 = (y.detach().requires_grad_() * 1).sum()
     assert r.partial_sums(r.notes(y)) and not build(z2).partials
+
+
+def sized():
+    """A graph whose batch size is a name, with a step of training in it."""
+    g = wengert.Graph("sized")
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    x = g.input("x", shape=(None, 4))
+    t = g.input("t", shape=(x.shape[0], 3))
+    loss = nn.functional.mse_loss(model(x), t)
+    g.output(loss)
+    g.minimize(loss, wengert.optim.Adam(model.parameters(), lr=0.01))
+    return g
+
+
+@pytest.mark.parametrize("suffix", ["html", "svg", "dot", "txt", "mmd"])
+def test_a_size_by_name_is_drawn_by_its_name(suffix, tmp_path):
+    path = tmp_path / f"graph.{suffix}"
+    wengert.viz.save(sized(), path)
+    drawn = path.read_text()
+    assert "(B, 4)" in drawn or "B×4" in drawn
+
+
+def test_an_example_gives_sizes_by_name_their_numbers():
+    g = sized()
+    model = build(g, wengert.randn(5, 4), wengert.randn(5, 3))
+    shapes = {model.names.get(k): model.shapes[model.shape[k]] for k in range(len(model))}
+    assert shapes["x"] == (5, 4) and shapes["t"] == (5, 3)
+    assert model.bytes[list(model.names.values()).index("x")] == 5 * 4 * 4
+    assert all(k in model.values for k in range(len(model)) if model.kind[k] == OPERATION)
+    with pytest.raises(RuntimeError, match=r"expected shape \(B, 4\) for input 'x'"):
+        build(g, wengert.randn(5, 7), wengert.randn(5, 3))
+    with pytest.raises(ValueError, match="expected example inputs"):
+        build(g, wengert.randn(5, 4))
+
+
+def test_a_compiled_graph_shows_the_plan_that_ran_last():
+    g = sized()
+    plan = g.compile()
+    assert build(plan).after is None, "nothing has run: the graph itself"
+    plan(wengert.randn(5, 4), wengert.randn(5, 3))
+    plan(wengert.randn(7, 4), wengert.randn(7, 3))
+    after = build(plan).after
+    assert after.groups and (7, 4) in after.shapes.values
+    assert (2, 4) in build(plan, wengert.randn(2, 4), wengert.randn(2, 3)).shapes.values
+
+
+def test_an_optimizers_operations_are_a_group_beside_its_state():
+    model = build(sized())
+    scopes = {model.names.get(k): model.scopes[model.scope[k]] for k in range(len(model))}
+    assert scopes["exp_avg"][0] == "optimizer"
+    outside = [k for k in range(len(model)) if model.kind[k] == OPERATION and not model.scopes[model.scope[k]]]
+    assert all(model.line[k] for k in outside) and len(outside) < 8

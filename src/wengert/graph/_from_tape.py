@@ -9,6 +9,7 @@ from .. import _core
 from .._record import memory_of
 from ..func._levels import is_tensor, payload
 from ..ops import TABLE
+from ._lines import line_text
 from ._symbolic import place_of
 
 
@@ -170,7 +171,7 @@ class _Reader:
             operands,
             tuple(node.attributes.values()),
             tuple((node.notes and node.notes.scope) or ()),
-            f"{line[0]}:{line[1]}" if line else None,
+            line_text(line) or None,
         )
         v = made.results[0]
         if tuple(graph.shapes[v]) != tuple(node.shape) or graph.dtypes[v] != node.dtype:
@@ -197,7 +198,7 @@ class _Reader:
             return v
         if isinstance(value, (bool, int, float)):
             return (value,)
-        line = f" at {node.line[0]}:{node.line[1]}" if node.line else ""
+        line = f" at {line_text(node.line)}" if node.line else ""
         operand = TABLE[node.op].inputs[k]
         raise RuntimeError(
             f"from_tensor: expected operands that the tape keeps, got {operand!r} of {node.op}{line}, which no "

@@ -3,8 +3,11 @@
 import ast
 import itertools
 import linecache
-import os
 import sys
+
+from .._record import open_blocks
+
+RECORDERS = ("wengert.graph._recorder", "wengert.graph._capture")  # whose frames call the function that is recorded
 
 
 def _own(frame):
@@ -16,34 +19,76 @@ def user_line():
     frame = sys._getframe(1)
     while frame is not None and _own(frame):
         frame = frame.f_back
-    return None if frame is None else f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return None if frame is None else line_text((frame.f_code.co_filename, frame.f_lineno))
+
+
+def line_text(line):
+    """(file, line, ...) as "file.py:12": the base name only."""
+    return f"{line[0].replace(chr(92), '/').rpartition('/')[2]}:{line[1]}" if line else ""
+
+
+class _Function(str):
+    """The name of a function of the user's that is running."""
+
+    __slots__ = ()
 
 
 def user_place():
-    """(line, scope, module): the user's line, the names of the modules being called from the outside in, and the
-    innermost module."""
+    """Where an operation is made: (line, scope, modules).
+
+    The line is the user's. The scope is the names of what is around the operation, from the outside in: modules that are
+    being called, `wengert.scope` blocks and, in a function that is recorded, the functions that it calls. The modules
+    are those of the scope.
+    """
     frame = sys._getframe(1)
     line = None
-    called = []
+    called = []  # modules and names, from the inside out
+    recorded = 0  # how many of them are inside of the function that is recorded, with that function
+    blocks = open_blocks()
     while frame is not None:
-        if line is None and not _own(frame):
-            line = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
-        if frame.f_code.co_name in ("__call__", "forward") and frame.f_code.co_varnames[:1] == ("self",):
-            module = frame.f_locals.get("self")
-            if hasattr(module, "_modules") and (not called or called[-1] is not module):
-                called.append(module)
+        code = frame.f_code
+        own = _own(frame)
+        if line is None and not own:
+            line = line_text((code.co_filename, frame.f_lineno))
+        called.extend(reversed(blocks.pop(frame, ())))
+        module = _module_called(frame)
+        if module is not None and (not called or called[-1] is not module):
+            called.append(module)
+        elif module is None and not own:
+            called.append(_Function(code.co_name))
+        elif line is not None and not recorded and frame.f_globals["__name__"] in RECORDERS:
+            recorded = len(called)
         frame = frame.f_back
+    called.extend(name for names in blocks.values() for name in reversed(names))
+    if recorded and isinstance(called[recorded - 1], _Function):
+        recorded -= 1
+    called = [c for k, c in enumerate(called) if not isinstance(c, _Function) or k < recorded and c[0] != "<"]
     called.reverse()
-    return line, tuple(scope_names(called)), called[-1] if called else None
+    return line, scope_names(called), [m for m in called if not isinstance(m, str)]
 
 
-def scope_names(modules):
+def _module_called(frame):
+    """The module whose __call__ or forward a frame is, or None."""
+    code = frame.f_code
+    if code.co_name in ("__call__", "forward") and code.co_argcount:
+        module = frame.f_locals.get(code.co_varnames[0])
+        if hasattr(module, "_modules"):
+            return getattr(module, "_orig_mod", module)  # a compiled module stands for the one that it holds
+    return None
+
+
+def scope_names(called):
     """The name of each module in the one around it; the class's name where that does not hold it."""
     names = []
-    for outer, module in zip([None, *modules], modules, strict=False):
-        name = None if outer is None else next((n for n, m in outer._modules.items() if m is module), None)
-        names.append(type(module).__name__ if name is None else name)
-    return names
+    outer = None
+    for scope in called:
+        if isinstance(scope, str):
+            names.append(scope)
+            continue
+        name = None if outer is None else next((n for n, m in outer._modules.items() if m is scope), None)
+        names.append(type(scope).__name__ if name is None else name)
+        outer = scope
+    return tuple(names)
 
 
 def counts_python_things(frame):

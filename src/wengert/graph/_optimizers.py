@@ -1,7 +1,10 @@
 """An optimizer's step as nodes: its own update rule, run on symbolic tensors."""
 
+import contextlib
+
 from .. import _core
 from .._dtypes import DTYPES
+from .._record import scope
 from ..func._levels import is_tensor
 from ._gradients import differentiate, ones
 from ._symbols import same_sizes
@@ -60,7 +63,9 @@ def _step_group(frame, optimizer, group, live, gradients):
         }
         target = frame.wrap(frame.state_cell(p))
         grad = frame.wrap_value(gradients[v])
-        with _core.no_grad():
+        with _core.no_grad(), contextlib.ExitStack() as scopes:
+            for part in ("optimizer", *filter(None, name.split("."))):
+                scopes.enter_context(scope(part))
             if group.get("maximize"):
                 grad = -grad
             optimizer._update(inside, target, grad, known if state is not None else None)

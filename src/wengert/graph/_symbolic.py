@@ -9,7 +9,7 @@ a new value, its root too (strided_scatter), and other views of the root read th
 from .. import _core
 from ..autograd.grad_mode import is_grad_enabled
 from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, payload
-from ._lines import user_place
+from ._lines import scope_names, user_place
 from ._numbers import is_followed
 from ._symbols import Dim, Ratio, recognise, same_sizes, symbolic
 
@@ -180,9 +180,8 @@ class SymbolicFrame(Frame, Watcher):
                 f"{op}: expected symbolic tensors, parameters or tensors without history, got the result of "
                 f"{t.grad_fn.name()} outside the graph. Compute it inside (`with g:`), or use .detach()."
             )
-        _, scope, module = user_place()
         if kind is None:
-            name, kind = name_in(module, t, scope)
+            name, kind = name_in(user_place()[2], t)
         if kind is None:
             kind = "parameter" if t.requires_grad else "constant"
         value = self.graph.add_state(t, name, kind)
@@ -389,12 +388,12 @@ def captured_key(t, p):
     return (place_of(t), t.requires_grad) if p is None else p.cell
 
 
-def name_in(module, t, scope):
-    """(name, kind) of a tensor that a module holds; ("", None) where it does not."""
-    if module is not None:
-        prefix = "".join(f"{part}." for part in scope[1:])
+def name_in(modules, t):
+    """(name, kind) of a tensor that the innermost of the modules being called holds; ("", None) where it does not."""
+    if modules:
+        prefix = "".join(f"{part}." for part in scope_names(modules)[1:])
         for kind, registry in (("parameter", "_parameters"), ("buffer", "_buffers")):
-            for name, held in getattr(module, registry).items():
+            for name, held in getattr(modules[-1], registry).items():
                 if held is not None and place_of(held) == place_of(t):
                     return prefix + name, kind
     return "", None

@@ -6,7 +6,9 @@ from .. import _core
 from .._record import kept, memory_of
 from ..graph._compiled import Compiled
 from ..graph._compiled_module import CompiledModule
+from ..graph._executable import Executable
 from ..graph._graph import Graph
+from ..graph._lines import line_text
 from ..graph._plan import Plan
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, Model
 from ._rules import operand_name
@@ -26,7 +28,7 @@ def build(x, *example, names=None):
 
     Args:
         x: a tensor with history or a list of them, a Graph, a Plan (its graph, and in `after` what runs of it), a compiled
-            function or module (its latest plans), a module, or a Model, which is returned as it is.
+            function, module or Graph (its latest plans), a module, or a Model, which is returned as it is.
         example: the inputs of a module; of static graphs inputs, where their values are to be shown.
         names: a dict from names to tensors and modules, for the labels of nodes.
 
@@ -41,6 +43,8 @@ def build(x, *example, names=None):
     named = _named(names or {})
     if isinstance(x, Module) and not isinstance(x, CompiledModule):
         return of_module(x, example, named)
+    if isinstance(x, Executable):
+        x = _latest_plan(x, example)
     if isinstance(x, Graph):
         from ._build_graph import of_graph
 
@@ -65,6 +69,12 @@ def build(x, *example, names=None):
                 f"viz: expected tensors, a Graph or a module with example inputs, got {type(t).__name__}."
             )
     return of_tensors(tensors, named)
+
+
+def _latest_plan(executable, example):
+    """The plan for example inputs, or the one that ran last; the graph where there is none."""
+    plans = [executable.plan_for(executable.bind(example, {}))] if example else list(executable.plans.values())
+    return plans[-1] if plans and isinstance(plans[-1], Plan) else executable.graph
 
 
 def _compiled(x):
@@ -99,11 +109,6 @@ def caller_names(depth=2):
     frame = sys._getframe(depth)
     variables = frame.f_globals | frame.f_locals if frame.f_globals is not frame.f_locals else frame.f_globals
     return {k: v for k, v in variables.items() if isinstance(v, (_core.Tensor, Module)) and not k.startswith("_")}
-
-
-def line_text(line):
-    """(file, line, function) as "file.py:12": the base name only."""
-    return f"{line[0].replace(chr(92), '/').rpartition('/')[2]}:{line[1]}" if line else ""
 
 
 def dtype_name(dtype):

@@ -2,10 +2,13 @@
 
 from .. import _core
 from ..graph._interpreter import Interpreter
+from ..graph._lines import line_text
 from ..graph._needed import needed
 from ..graph._regions import REGIONS, subgraphs
+from ..graph._specialize import sizes_of, specialize
 from ..graph._split import part
-from ._build import KIND_OPS, dtype_name, line_text
+from ..graph._symbols import symbolic
+from ._build import KIND_OPS, dtype_name
 from ._model import CONSTANT, GRADIENT, INPUT, OPERATION, PARAMETER, STATE, Model
 from ._rules import operand_name, rule_facts
 from ._summary import Summary
@@ -21,7 +24,7 @@ def of_graph(graph, named=None, example=()):
     """The model of a Graph: its nodes in order, what it writes, and the gradients that it leaves.
 
     Args:
-        example: input tensors; the values that nodes have for them are shown.
+        example: input tensors; the values that nodes have for them are shown, and sizes by name are theirs.
 
     Raises:
         RuntimeError: the graph is empty.
@@ -29,6 +32,8 @@ def of_graph(graph, named=None, example=()):
     """
     if not graph.nodes and not graph.inputs and not graph.states:
         raise RuntimeError("viz: expected a graph with nodes, got an empty one.")
+    if example and graph.symbols and len(example) == len(graph.inputs):
+        graph = specialize(graph, sizes_of(graph, example))
     built = _Build(graph, named or {})
     model = built.run(graph.nodes, [v for _, v in graph.outputs])
     if example:
@@ -122,7 +127,7 @@ class _Build:
 
     def add_given(self, v, kind, name, scope=()):
         graph = self.graph
-        at = self.model.add(kind, KIND_OPS[kind], graph.shapes[v], dtype_name(graph.dtypes[v]), scope)
+        at = self.model.add(kind, KIND_OPS[kind], *facts(graph, v), scope)
         self.places[v] = at, 0
         if name:
             self.model.names[at] = name
@@ -151,8 +156,8 @@ class _Build:
             name, scope = self.state_names[v], OPTIMIZER
         reader = self.readers.get(v, ())
         trained = state.kind == "parameter" or (state.kind != "grad" and state.tensor.requires_grad)
-        if (scope or trained) and reader[len(reader) - len(scope) :] == scope:
-            scope = reader  # which begins with the module that `named` knows by a variable
+        if scope or trained:
+            scope = _within(scope, reader)
         at = self.add_given(v, PARAMETER if trained else CONSTANT, name, scope)
         value = state.read()
         if value is not None:
@@ -200,7 +205,7 @@ class _Build:
         """The node of an operation. lead: where the node is whose gradient rule it is part of."""
         model = self.model
         self.step += 1
-        known = node.results and (graph.shapes[node.results[0]], dtype_name(graph.dtypes[node.results[0]]))
+        known = facts(graph, node.results[0]) if node.results else (None, "")
         line = node.line if isinstance(node.line, str) else line_text(node.line)
         beside = -1
         if lead is not None:
@@ -209,7 +214,7 @@ class _Build:
         at = model.add(
             kind,
             node.op,
-            *(known or (None, "")),
+            *known,
             scope=scope,
             line=line,
             attrs=attrs,
@@ -261,9 +266,8 @@ class _Build:
         self.step += 1
         source, result = self.find(v, f"the {op} of {self.graph.label(target)}")
         at_target = self.find(target, op)[0]
-        shape, dtype = self.graph.shapes[v], dtype_name(self.graph.dtypes[v])
         scope = model.scopes[model.scope[at_target]]
-        at = model.add(kind, op, shape, dtype, scope, step=self.step, beside=at_target)
+        at = model.add(kind, op, *facts(self.graph, v), scope, step=self.step, beside=at_target)
         self.effects.append((at, v))
         model.names[at] = title.format(model.label(at_target))
         model.connect(source, at, 0, result, flows=kind == GRADIENT)
@@ -326,6 +330,29 @@ class _Build:
         for at, v in [*of_nodes, *self.effects]:
             if v in values:
                 self.model.values[at] = Summary.of(values[v])
+
+
+def _within(scope, reader):
+    """A scope that begins with a name inside of a module, as part of the reader's, which begins with the module and has
+    functions and blocks between its names; the scope itself where the reader is elsewhere."""
+    if not scope:
+        return reader
+    rest = iter(enumerate(reader))
+    last = [next((k for k, found in rest if found == name), None) for name in scope][-1]
+    return scope if last is None else reader[: last + 1]
+
+
+class SizeName(str):
+    """A size by name in a shape: "B" in (B, 4)."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def facts(graph, v):
+    """The shape and the name of the dtype of a value."""
+    shape = tuple(SizeName(n) if symbolic(n) else n for n in graph.shapes[v])
+    return shape, dtype_name(graph.dtypes[v])
 
 
 def _plain(scope):

@@ -14,6 +14,8 @@ or None. Any object with the attributes of `Kept` serves; each may be None. Tens
 they are summarised when the model is built.
 """
 
+import math
+
 import numpy as np
 
 from ._summary import Summary
@@ -113,8 +115,9 @@ class Model:
     a gradient flows back along it).
 
     Sparse: names, values, gradients (node -> str or Summary), cuts (edge -> what cuts the gradient off).
-    Tables: ops, shapes (tuples or None), dtypes (names or ""), scopes (tuples of names), lines (strings such as
-    "train.py:12"), attrss (dicts from an attribute's name to its value; an operand that is a number is among them).
+    Tables: ops, shapes (tuples of numbers and of names of sizes, or None), dtypes (names or ""), scopes (tuples of names),
+    lines (strings such as "train.py:12"), attrss (dicts from an attribute's name to its value; an operand that is a number
+    is among them).
     framed: scopes that are groups even where they hold one node only.
     outputs: the nodes that the graph is of. notes: sentences for the reader. title: what the picture is of.
     partials: node -> pairs (step, Summary) of the sum of the gradients that have arrived by then, where paths join.
@@ -190,10 +193,8 @@ class Model:
         return self
 
     def _sizes(self):
-        """Bytes of each node's result, from shape and dtype."""
-        counts = np.array(
-            [0 if s is None else int(np.prod(s, dtype=np.int64)) for s in self.shapes.values], np.int64
-        )
+        """Bytes of each node's result, from shape and dtype; 0 where a size is a name."""
+        counts = np.array([_count(s) for s in self.shapes.values], np.int64)
         widths = np.array([ITEM_BYTES.get(d, 0) for d in self.dtypes.values], np.int64)
         return counts[self.shape] * widths[self.dtype] if len(self.kind) else np.zeros(0, np.int64)
 
@@ -222,6 +223,11 @@ class Model:
         from ._memory import alive
 
         return alive(self)
+
+
+def _count(shape):
+    """The number of elements; 0 where it is not known."""
+    return 0 if shape is None or any(isinstance(n, str) for n in shape) else math.prod(shape)
 
 
 ITEM_BYTES = {"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}

@@ -1,0 +1,109 @@
+"""Scopes of static graphs: modules, functions of a recorded function, and `wengert.scope` blocks, from the outside in."""
+
+import wengert
+from wengert import nn
+
+
+def halved(x):
+    return x * 0.5
+
+
+class Block(nn.Module):
+    def __init__(this):  # the first argument's name is the user's
+        super().__init__()
+        this.inner = nn.Linear(3, 3)
+
+    def forward(this, x):
+        with wengert.scope("part one"):
+            x = this.inner(x)
+        return halved(this.squashed(x))
+
+    def squashed(this, x):
+        return x.tanh()
+
+
+def scopes(graph):
+    return {node.op: node.scope for node in graph.nodes}
+
+
+def test_blocks_in_a_graph_by_hand():
+    g = wengert.Graph("g")
+    x = g.input("x", shape=(2, 3))
+    with wengert.scope("a"):
+        with wengert.scope("b"):
+            y = x.sin()
+        y = y.cos()
+    g.output(y.exp())
+    assert scopes(g) == {"sin": ("a", "b"), "cos": ("a",), "exp": ()}
+
+
+def test_blocks_stand_between_the_modules_that_they_are_in():
+    g = wengert.Graph("g")
+    with wengert.scope("net"):
+        g.output(nn.Sequential(Block())(g.input("x", shape=(2, 3))))
+    assert scopes(g)["linear"] == ("net", "Sequential", "0", "part one", "inner")
+    assert scopes(g)["tanh"] == ("net", "Sequential", "0"), "functions count where one is recorded"
+    assert {state.name for state in g.states.values()} == {"0.inner.weight", "0.inner.bias"}
+
+
+def test_functions_that_a_recorded_function_calls():
+    def step(x):
+        return halved(x).sin()
+
+    graph = wengert.graph.record(step, wengert.ones(3))
+    assert scopes(graph) == {"mul": ("halved",), "sin": ()}
+    lambda_graph = wengert.graph.record(lambda x: halved(x.cos()), wengert.ones(3))
+    assert scopes(lambda_graph) == {"cos": (), "mul": ("halved",)}
+
+
+def captured(function, *inputs):
+    for _ in range(2):
+        function(*inputs)
+    return scopes(function.plan.source)
+
+
+def test_a_compiled_function_and_a_compiled_module():
+    model = nn.Sequential(Block())
+
+    @wengert.compile
+    def step(x):
+        with wengert.scope("loss"), wengert.no_grad():
+            return halved(model(x)).exp()
+
+    found = captured(step, wengert.randn(2, 3))
+    assert found["exp"] == ("loss",)
+    assert found["linear"] == ("loss", "Sequential", "0", "part one", "inner")
+    assert found["tanh"] == ("loss", "Sequential", "0", "squashed")
+    compiled = wengert.compile(model)
+    with wengert.no_grad():
+        assert captured_module(compiled)["linear"] == ("Sequential", "0", "part one", "inner")
+
+
+def captured_module(compiled):
+    for _ in range(2):
+        compiled(wengert.randn(2, 3))
+    return scopes(compiled._compiled.plan.source)
+
+
+def test_blocks_of_a_caller_and_of_a_context_manager_are_outside():
+    import contextlib
+
+    @contextlib.contextmanager
+    def named(name):
+        with wengert.scope(name):
+            yield
+
+    g = wengert.Graph("g")
+    x = g.input("x", shape=(3,))
+    with named("outer"):
+        y = (lambda t: t.sin())(x)
+    g.output(y)
+    assert scopes(g) == {"sin": ("outer",)}
+
+
+def test_a_line_of_the_tape_names_no_folder():
+    x = wengert.ones(3, requires_grad=True)
+    with wengert.record(values="all"):
+        y = (x * 2).sum()
+    graph = wengert.Graph.from_tensor(y)
+    assert all(node.line.startswith("test_scopes.py:") for node in graph.nodes)
