@@ -100,14 +100,27 @@ def test_same_bits_for_any_number_of_threads(rng, m, n, k, dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_rows_do_not_depend_on_their_number(rng, dtype):
+@pytest.mark.parametrize("k", [700, 1000, 3001])
+def test_rows_do_not_depend_on_their_number(rng, k, dtype):
     """A row of a product is that row's own product, bit by bit, when there is more than one column."""
-    a, b = tensor(draw(rng, (50, 700), dtype)), tensor(draw(rng, (700, 37), dtype))
+    a, b = tensor(draw(rng, (50, k), dtype)), tensor(draw(rng, (k, 37), dtype))
     whole = values(a @ b)
     for rows in (1, 2, 5, 13, 49):
         assert values(a[:rows] @ b).tobytes() == whole[:rows].tobytes()
     for columns in (2, 3, 16, 33):
-        assert values(a @ b[:, :columns]).tobytes() == np.ascontiguousarray(whole[:, :columns]).tobytes()
+        first = np.ascontiguousarray(whole[:, :columns])
+        assert values(a @ b[:, :columns]).tobytes() == first.tobytes()
+        assert values(a[:1] @ b[:, :columns].contiguous()).tobytes() == first[:1].tobytes()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("k", [5, 20, 700])
+def test_a_column_of_results_has_the_bits_of_its_parts(rng, k, dtype):
+    a, v = tensor(draw(rng, (300, k), dtype)), tensor(draw(rng, (k, 1), dtype))
+    whole = values(a @ v)
+    for rows in (16, 37, 299):
+        assert values(a[:rows] @ v).tobytes() == whole[:rows].tobytes()
+        assert values(v.t() @ a[:rows].t()).tobytes() == whole[:rows].tobytes()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -58,10 +58,66 @@ static bool reads_in_place(const Product<T>& g) {
   return g.b_col == 1 || g.n == 1;
 }
 
+// One row of A by W vectors of columns, the last one in part. The sums of a chunk wait for each other, those of
+// several chunks do not: they are computed side by side, and added in their order.
+template <class T, int W>
+static WG_NOINLINE void row_by_chunks(const Product<T>& g, index_t chunk) {
+  using S = Simd<T>;
+  using V = typename S::V;
+  constexpr index_t L = S::kLanes, kTogether = 4;
+  const LaneMask mask(static_cast<int>(g.n - (W - 1) * L));
+  const index_t a_col = g.a_col, b_row = g.b_row, a_chunk = chunk * a_col, b_chunk = chunk * b_row;
+  V r[kTogether][W], total[W];
+  // Steps [from, to) of the first `count` chunks behind p0.
+  const auto run = [&](auto count, index_t p0, index_t from, index_t to) __attribute__((always_inline)) {
+    constexpr int C = decltype(count)::value;
+    V sum[C][W];
+    for (int c = 0; c < C; ++c)
+      for (int j = 0; j < W; ++j) sum[c][j] = from ? r[c][j] : V{};
+    const T *a = g.a + (p0 + from) * a_col, *b = g.b + (p0 + from) * b_row;
+    for (index_t p = from; p < to; ++p, a += a_col, b += b_row)
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        const V av = S::splat(a[c * a_chunk]);
+#pragma GCC unroll 2
+        for (int j = 0; j < W; ++j) {
+          const T* at = b + c * b_chunk + j * L;
+          sum[c][j] = fma(av, j == W - 1 ? load_lanes(at, mask) : S::load(at), sum[c][j]);
+        }
+      }
+    for (int c = 0; c < C; ++c)
+      for (int j = 0; j < W; ++j) r[c][j] = sum[c][j];
+  };
+  const auto first = [&](index_t count, index_t p0, index_t from, index_t to) {
+    if (count == 4) run(std::integral_constant<int, 4>(), p0, from, to);
+    if (count == 3) run(std::integral_constant<int, 3>(), p0, from, to);
+    if (count == 2) run(std::integral_constant<int, 2>(), p0, from, to);
+    if (count == 1) run(std::integral_constant<int, 1>(), p0, from, to);
+  };
+  for (index_t p0 = 0; p0 < g.k; p0 += kTogether * chunk) {
+    const index_t count = smaller((g.k - p0 + chunk - 1) / chunk, kTogether);
+    const index_t last = smaller(g.k - p0 - (count - 1) * chunk, chunk);  // the last chunk of all may be shorter
+    first(count, p0, 0, last);
+    if (last < chunk) first(count - 1, p0, last, chunk);
+    for (index_t c = 0; c < count; ++c)
+      for (int j = 0; j < W; ++j) total[j] = p0 + c ? total[j] + r[c][j] : r[c][j];
+  }
+  for (int j = 0; j + 1 < W; ++j) S::store(g.dest.c + j * L, total[j]);
+  store_lanes(g.dest.c + (W - 1) * L, total[W - 1], mask);
+}
+
+// Nothing is added to the sums over k.
+template <class T>
+static bool plain(const Dest<T>& dest) {
+  return !dest.bias && !dest.row_bias && !dest.add;
+}
+
 template <class T>
 static void multiply_rows(const Product<T>& g) {
   constexpr index_t L = Simd<T>::kLanes, P = kTileCols<T>, kColumns = kColBlock<T>;
   const index_t chunk = chunk_length<T>(g.k);
+  if (kMaskedLoads && g.m == 1 && g.n <= P && g.b_col == 1 && g.k > chunk && plain(g.dest))
+    return (g.n > L ? row_by_chunks<T, 2> : row_by_chunks<T, 1>)(g, chunk);
   const bool chunked = g.k > chunk, hold = chunked && g.dest.add;
   const bool in_place = reads_in_place(g);
   const bool pack_b = !in_place || (g.m > 4 * kTileRows && g.k * g.b_row > 8192);
@@ -248,6 +304,8 @@ constexpr index_t kTurnedWidth = 256;
 template <class T>
 static void multiply_turned(const Product<T>& g) {
   constexpr index_t L = Simd<T>::kLanes;
+  if (g.n == 1 && g.a_col == 1 && g.m >= L && g.dest.c_row == 1 && plain(g.dest))
+    return multiply_narrow<T>(g, g.m, g.dest.c, 0);
   alignas(64) T turned[L * kTurnedWidth];
   for (index_t i0 = 0; i0 < g.m; i0 += kTurnedWidth) {
     const index_t w = smaller(kTurnedWidth, g.m - i0);
@@ -267,6 +325,10 @@ static void multiply_turned(const Product<T>& g) {
                         {turned, kTurnedWidth, nullptr, 0, nullptr, false}});
     for (index_t i = 0; i < w; ++i) {
       T* c = g.dest.c + (i0 + i) * g.dest.c_row;
+      if (plain(g.dest)) {
+        for (index_t j = 0; j < g.n; ++j) c[j] = turned[j * kTurnedWidth + i];
+        continue;
+      }
       for (index_t j = 0; j < g.n; ++j) {
         T v = turned[j * kTurnedWidth + i];
         if (g.dest.bias) v += g.dest.bias[j];
@@ -281,6 +343,8 @@ static void multiply_turned(const Product<T>& g) {
 template <class T>
 static void multiply_few_rows(const Product<T>& g) {
   constexpr index_t L = Simd<T>::kLanes;
+  if (g.m == 1 && plain(g.dest))
+    return multiply_narrow<T>({g.n, 1, g.k, g.b, g.b_col, 1, g.a, g.a_col, g.a_row, {}}, g.n, g.dest.c, 0);
   alignas(64) T found[kNarrowCols * kTurnedWidth];
   index_t w;
   for (index_t j0 = 0; j0 < g.n; j0 += w) {
