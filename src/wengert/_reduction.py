@@ -37,12 +37,16 @@ def sum(input, *args, dtype=None, **named):
         >>> wengert.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
         tensor([4., 6.])
     """
+    if dtype is None and not args and not named:
+        return _sum(input)
     return _sum(input, *args, **named) if dtype is None else cast(_sum(cast(input, dtype), *args, **named), dtype)
 
 
 @publish()
 def mean(input, *args, dtype=None, **named):
     """The mean over dimensions, or over all of them. The input is floating, or dtype= makes it so."""
+    if dtype is None and not args and not named:
+        return _mean(input)
     return _mean(input if dtype is None else cast(input, dtype), *args, **named)
 
 

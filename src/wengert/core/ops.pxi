@@ -15,6 +15,8 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
+    cdef cbool all_defaults   # one operand, and every attribute may be left out
+    cdef Attr* usual          # the attributes where all are left out, once asked for; Ops live as long as the process
 
     def __cinit__(self, Entry e):
         row = e.row
@@ -29,6 +31,7 @@ cdef class Op:
         self.positions = {name: k for k, name in enumerate(self.names)}
         self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
+        self.all_defaults = self.nin == 1 and not (e.variadic or self.random or REQUIRED in self.defaults)
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
 
     @property
@@ -135,6 +138,10 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
             return unary(e, <object> args[0])
         if self.nattr == 0 and not self.random and n == self.nin:
             return apply_op(e, [<object> args[k] for k in range(n)], NULL)
+        if n == 1 and self.all_defaults and isinstance(<object> args[0], Tensor):
+            if self.usual == NULL:
+                self.usual = encode_attrs(e, self.defaults)
+            return apply_op(e, [<object> args[0]], attr_incref(self.usual))
     total = self.nin + self.nattr
     values = [REQUIRED] * total
     have = n
