@@ -29,6 +29,7 @@ def embedding_bag(
         weight: the table (V, D).
         offsets: where the bags begin in a 1-d input, (B,); with include_last_offset its last entry is the end.
         mode: 'sum', 'mean' or 'max'; empty bags give 0.
+        sparse: makes the gradient of the table a sparse tensor of the rows looked up.
         per_sample_weights: factors of the rows, of input's shape; mode 'sum' only.
         padding_idx: indices of this row count for nothing.
 
@@ -49,6 +50,11 @@ def embedding_bag(
         per_sample_weights = per_sample_weights.reshape(-1)
     if max_norm is not None:
         _limit_norms(weight, index, max_norm, float(norm_type))
+    if sparse:
+        from ._sparse_lookup import is_sparse_lookup
+
+        if is_sparse_lookup("embedding_bag", weight, scale_grad_by_freq):
+            return _sparse_bag(weight, index, offsets, per_sample_weights, mode, padding_idx)
     if scale_grad_by_freq:
         weight = _share_by_frequency(weight, index)
     if mode == "max":
@@ -86,6 +92,21 @@ def _bag_ends(input, offsets, with_last):
     if with_last:
         return offsets
     return wengert.cat((offsets, wengert.tensor([input.shape[0]], dtype=offsets.dtype)))
+
+
+def _sparse_bag(weight, index, offsets, factors, mode, padding_idx):
+    """Sums or means of which the table has a sparse gradient."""
+    from ._sparse_lookup import with_sparse_gradient
+
+    result = _sum(weight.detach(), index, offsets, factors, mode == "mean", padding_idx)
+    bag = wengert.repeat_interleave(wengert.arange(offsets.shape[0] - 1), offsets.diff().long())
+    if mode == "mean":
+        counted = wengert.ones_like(index) if padding_idx is None else index.ne(padding_idx).long()
+        size = wengert.zeros(result.shape[0], dtype=wengert.int64).index_add_(0, bag, counted)
+        factors = (1.0 / size.to(weight.dtype))[bag]
+    elif factors is not None:
+        factors = factors.detach()
+    return with_sparse_gradient(result, weight, index, bag, factors, padding_idx)
 
 
 def _maxima(weight, index, offsets, padding_idx):

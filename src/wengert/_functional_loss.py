@@ -234,7 +234,7 @@ def embedding(
         padding_idx: the row that receives no gradient.
         max_norm: rows that are looked up and longer than this are rescaled in place first.
         scale_grad_by_freq: divides the gradient of a row by how often it was looked up.
-        sparse: accepted; gradients are dense.
+        sparse: makes the gradient of the table a sparse tensor of the rows looked up.
 
     Returns a tensor of input's shape with D appended. Raises IndexError for indices out of range.
 
@@ -250,6 +250,12 @@ def embedding(
         padding_idx = _padding_row("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
+    if sparse:
+        from ._sparse_lookup import is_sparse_lookup, with_sparse_gradient
+
+        if is_sparse_lookup("embedding", weight, scale_grad_by_freq):
+            result = _embedding(weight.detach(), input, padding_idx)
+            return with_sparse_gradient(result, weight, input, padding_idx=padding_idx)
     if scale_grad_by_freq:
         weight = _share_by_frequency(weight, input)
     return _embedding(weight, input, padding_idx)

@@ -24,17 +24,9 @@ def _check_dims(op, *pairs):
             )
 
 
-def _is_sparse(*operands):
-    return any(getattr(v, "is_sparse", False) for v in operands)
-
-
 @publish(out=True)
 def mm(input, mat2):
     """Product of two matrices: (m, k) @ (k, n); one of them may be sparse."""
-    if not (isinstance(input, Tensor) and isinstance(mat2, Tensor)) and _is_sparse(input, mat2):
-        from .sparse import mm as sparse_mm
-
-        return sparse_mm(input, mat2)
     if not isinstance(mat2, Tensor) or input.dim() != 2 or mat2.dim() != 2:
         _check_dims("mm", (input, 2), (mat2, 2))
     return _matmul(input, mat2)

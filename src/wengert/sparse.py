@@ -1,8 +1,9 @@
 """Sparse matrices and tensors in coordinate form, as far as graphs and large tables need them.
 
-A `SparseTensor` holds the indices and the values of elements that are not zero. It is made by `sparse_coo_tensor` or
-`Tensor.to_sparse`, multiplies dense matrices, becomes dense again, and gradients flow to its values and to the dense
-operand. Everything else raises NotImplementedError: dense tensors do it, after `.to_dense()`.
+A `SparseTensor` holds the indices and the values of elements that are not zero. It is made by `sparse_coo_tensor`,
+`Tensor.to_sparse` and as the gradient of a table that was looked up with `sparse=True`. It multiplies dense matrices, is
+scaled, added and written to dense tensors, becomes dense again, and gradients flow to its values and to the dense operand.
+Everything else raises NotImplementedError: dense tensors do it, after `.to_dense()`.
 """
 
 from . import _core
@@ -10,8 +11,9 @@ from ._bind import OPS
 from ._dtypes import DTYPES
 from ._format import values_text
 from ._methods import Layout
+from ._ordering import searchsorted
 from ._overload import wrap_dim
-from ._size import Size
+from ._sparse_dispatch import CONTENT, SparseError
 
 Tensor = _core.Tensor
 sparse_coo = Layout("sparse_coo")
@@ -20,11 +22,7 @@ _int64 = DTYPES["int64"]
 __all__ = ["addmm", "mm", "sparse_coo", "sparse_coo_tensor"]
 
 
-class SparseError(NotImplementedError, AttributeError):
-    """Sparse tensors do not have the operation."""
-
-
-class SparseTensor:
+class SparseTensor(Tensor):
     """A tensor of which only some elements are stored; made by `sparse_coo_tensor` and `Tensor.to_sparse`.
 
     The first `sparse_dim()` dimensions are indexed, the others are those of the values. An element that is named
@@ -33,24 +31,18 @@ class SparseTensor:
 
     is_sparse = True
     layout = sparse_coo
+    _plain_results = True
 
-    def __init__(self, indices, values, shape, coalesced=False):
-        self._index, self._value, self._coalesced = indices, values, coalesced
-        self.shape = Size(shape)
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise SparseError(
-            f"{name}: expected a dense tensor, got a sparse one. Sparse tensors have coalesce(), to_dense() and products "
-            "with dense matrices; use .to_dense() first."
-        )
+    def __new__(cls, indices, values, shape, coalesced=False):
+        made = _core.shell(cls, _core.make_wrapper(tuple(shape), values.dtype, None))
+        _core.mark_slow(made)
+        made._payload = CONTENT
+        made._index, made._value, made._coalesced = indices, values, coalesced
+        return made
 
     # ---- what it is ----
 
-    dtype = property(lambda self: self._value.dtype, doc="The element type.")
-    device = property(lambda self: self._value.device, doc="The device: the CPU.")
-    ndim = property(lambda self: len(self.shape), doc="The number of dimensions.")
+    data = property(lambda self: self.detach(), doc="The same elements without history.")
     is_leaf = property(lambda self: self._value.is_leaf, doc="Whether no operation made the values.")
     grad_fn = property(lambda self: self._value.grad_fn, doc="The node that made the values.")
     requires_grad = property(lambda self: self._value.requires_grad, doc="Whether gradients flow to the values.")
@@ -61,25 +53,19 @@ class SparseTensor:
         g = self._value.grad
         return None if g is None else SparseTensor(self._index, g, self.shape, self._coalesced)
 
+    def __deepcopy__(self, memo):
+        made = memo[id(self)] = self.detach().clone()
+        return made.requires_grad_() if self.requires_grad else made
+
+    def __reduce_ex__(self, protocol):
+        if self.grad_fn is not None:
+            raise RuntimeError("pickle: expected a tensor without history, got one. Use .detach().")
+        return SparseTensor, (self._index, self._value, tuple(self.shape), self._coalesced)
+
     def requires_grad_(self, requires_grad=True):
         """Asks for gradients by the values; returns the tensor."""
         self._value.requires_grad_(requires_grad)
         return self
-
-    def size(self, dim=None):
-        """The sizes of all dimensions, or one of them."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def dim(self):
-        """The number of dimensions."""
-        return len(self.shape)
-
-    def numel(self):
-        """The number of elements, stored or not."""
-        count = 1
-        for n in self.shape:
-            count *= n
-        return count
 
     def sparse_dim(self):
         """How many dimensions are indexed."""
@@ -116,6 +102,13 @@ class SparseTensor:
         self._need_coalesced("values")
         return self._value
 
+    def __len__(self):
+        return self.shape[0]
+
+    def numpy(self, *, force=False):
+        """Not possible: raises TypeError."""
+        raise TypeError("numpy: expected a dense tensor, got a sparse one. Use .to_dense() first.")
+
     # ---- what it becomes ----
 
     def _with(self, values):
@@ -141,7 +134,7 @@ class SparseTensor:
         index = OPS["stack"](rows[::-1], 0) if rows else _core.full((0, flat.numel()), 0, _int64)
         return SparseTensor(index, values, self.shape, True)
 
-    def to_dense(self, dtype=None):
+    def to_dense(self, dtype=None, *, masked_grad=None):
         """The tensor with all its elements; differentiable."""
         sizes = self.shape[: self.sparse_dim()]
         count = 1
@@ -167,6 +160,10 @@ class SparseTensor:
         """The tensor in float64."""
         return self.to(DTYPES["float64"])
 
+    def half(self):
+        """The tensor in float16."""
+        return self.to(DTYPES["float16"])
+
     def cpu(self):
         """The tensor itself."""
         return self
@@ -175,7 +172,7 @@ class SparseTensor:
         """The same elements without history."""
         return self._with(self._value.detach())
 
-    def clone(self):
+    def clone(self, *, memory_format=None):
         """A copy, through which gradients flow."""
         return SparseTensor(self._index.clone(), self._value.clone(), self.shape, self._coalesced)
 
@@ -197,39 +194,59 @@ class SparseTensor:
             raise RuntimeError(f"t: expected a sparse matrix, got shape {tuple(self.shape)}.")
         return self.transpose(0, 1)
 
-    # ---- arithmetic ----
+    def sparse_mask(self, mask):
+        """The elements at the places that `mask`, a coalesced sparse tensor, names; zeros where this tensor has none."""
+        own, wanted = self.coalesce(), mask.coalesce()
+        values = _core.full((wanted._nnz(), *own._value.shape[1:]), 0, self.dtype)
+        if own._nnz() and wanted._nnz():
+            have, want = own._flat_index(), wanted._flat_index()
+            place = OPS["minimum"](searchsorted(have, want), own._nnz() - 1)
+            hit = (have[place] == want).nonzero().squeeze(1)
+            values[hit] = own._value[place[hit]]
+        return wanted._with(values)
 
-    def _scaled(self, op, other):
-        if isinstance(other, (SparseTensor, list, tuple)) or (isinstance(other, Tensor) and other.dim()):
-            raise SparseError(
-                f"{op}: expected a number beside a sparse tensor, got another. Use .to_dense() first."
-            )
-        return other
+    # ---- written in place ----
 
-    def __mul__(self, other):
-        return self._with(self._value * self._scaled("mul", other))
+    def _become(self, other):
+        self._index, self._value, self._coalesced = other._index, other._value, other._coalesced
+        return self
 
-    __rmul__ = mul = __mul__
+    def zero_(self):
+        """Forgets all elements."""
+        rows = self.sparse_dim()
+        index = _core.full((rows, 0), 0, _int64)
+        return self._become(SparseTensor(index, self._value.detach()[:0].clone(), self.shape, True))
 
-    def __truediv__(self, other):
-        return self._with(self._value / self._scaled("div", other))
+    def copy_(self, src, non_blocking=False):
+        """Takes over the elements of another sparse tensor of the same shape."""
+        if not isinstance(src, SparseTensor) or src.shape != self.shape:
+            raise SparseError(f"copy_: expected a sparse tensor of shape {tuple(self.shape)}, got another.")
+        return self._become(src.to(self.dtype).clone())
 
-    div = __truediv__
+    def added_to(self, dense):
+        """Adds the elements to a dense tensor in place, at their places alone; returns it."""
+        return dense.index_put_(tuple(self._index.unbind(0)), self._value.to(dense.dtype), accumulate=True)
 
-    def __neg__(self):
-        return self._with(-self._value)
+    def _accumulate_at(self, leaf):
+        """Adds this gradient to the one of its leaf."""
+        if leaf.grad is None:
+            leaf.grad = self.detach().clone()
+        else:
+            leaf.grad.add_(self.detach())
 
-    def __add__(self, other):
-        if isinstance(other, Tensor):
-            return self.to_dense() + other
-        if not isinstance(other, SparseTensor):
-            raise SparseError(f"add: expected a tensor beside a sparse one, got {type(other).__name__}.")
-        if self.shape != other.shape or self.sparse_dim() != other.sparse_dim():
-            raise RuntimeError(f"add: expected sparse tensors of one shape, got {self.shape} and {other.shape}.")
-        index = OPS["cat"]([self._index, other._index], 1)
-        return SparseTensor(index, OPS["cat"]([self._value, other._value], 0), self.shape).coalesce()
+    # ---- reductions ----
 
-    __radd__ = add = __add__
+    def sum(self, dim=None, keepdim=False, *, dtype=None):
+        """The sum of all elements."""
+        if dim is not None:
+            raise SparseError("sum: expected no dim for a sparse tensor, got one. Use .to_dense() first.")
+        return self._value.sum(dtype=dtype)
+
+    def norm(self, p=2, dim=None, keepdim=False, dtype=None):
+        """The norm of all elements, taken as a vector."""
+        if dim is not None:
+            raise SparseError("norm: expected no dim for a sparse tensor, got one. Use .to_dense() first.")
+        return self.coalesce()._value.norm(p, dtype=dtype)
 
     def __matmul__(self, other):
         return mm(self, other)

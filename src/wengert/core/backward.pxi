@@ -251,6 +251,8 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             if work > SIGNAL_WORK:
                 work = 0
                 PyErr_CheckSignals()
+            if sparse_pending and meet_sparse(&s, &o, k, i, needed, wanted, captured, accumulate):
+                continue
             if create_graph:
                 if k not in tensors:
                     if not n_flags[i] & N_FUNCTION or k not in pending_of(tensors):
@@ -326,7 +328,9 @@ cdef object run_backward(list roots, list grads, list inputs, cbool keep, cbool 
             time_backward(-1)
         free(needed)
         if function_pending:
-            drop_pending(<size_t> &s)
+            drop_pending(function_pending, <size_t> &s)
+        if sparse_pending:
+            drop_pending(sparse_pending, <size_t> &s)
         slots_free(&s)
         order_free(&o)
         if restamp_order == &o:
@@ -356,13 +360,54 @@ cdef int add_to_grad(Tensor t, object g) except -1:
 # ---- nodes that need Python: hooks, custom functions, anomaly mode --------------------------------------------------
 
 cdef dict function_pending = {}    # (address of the slots, place) -> {output number: gradient}
+cdef dict sparse_pending = {}      # (address of the slots, place) -> sparse gradient
 
 
-cdef int drop_pending(size_t address) except -1:
+cdef int drop_pending(dict pending, size_t address) except -1:
     """Forgets what a pass that failed has left."""
-    for key in [key for key in function_pending if key[0] == address]:
-        del function_pending[key]
+    for key in [key for key in pending if key[0] == address]:
+        del pending[key]
     return 0
+
+
+cdef int contribute_any(Slots* s, int32_t k, int32_t node, Tensor t) except -1:
+    """contribute() for a gradient that Python code made: a sparse one waits beside the slots."""
+    cdef Array g
+    if t.c.flags & T_SLOW and t.is_sparse:
+        have = sparse_pending.get((<size_t> s, k))
+        sparse_pending[<size_t> s, k] = t if have is None else have + t
+        return 0
+    g = t.c.array
+    array_ref(g)
+    return contribute(s, k, node, &g)
+
+
+cdef int meet_sparse(Slots* s, Order* o, int32_t k, int32_t i, char* needed, dict wanted, dict captured,
+                     cbool accumulate) except -1:
+    """Hands the sparse gradient of a node on, where there is one. A leaf that has no dense one too takes it as it is, which
+    finishes the node (1); elsewhere it becomes dense (0)."""
+    cdef Array g
+    cdef Tensor t
+    found = sparse_pending.pop((<size_t> s, k), None)
+    if found is None or needed != NULL and not needed[k]:
+        return 0
+    if s.slot[k] >= 0 or not n_flags[i] & N_LEAF:
+        t = <Tensor> found.to_dense()
+        g = t.c.array
+        array_ref(g)
+        contribute(s, k, i, &g)
+        return 0
+    if n_flags[i] & N_HOOKS:
+        found = run_hooks(i, found)
+        restamp_if_needed(o)
+    if wanted is not None and i in wanted and not accumulate:
+        captured[i] = found
+    elif n_owner[i] != NULL and (wanted is None or i in wanted):
+        leaf = <Tensor> <object> <PyObject*> n_owner[i]
+        found._accumulate_at(leaf)
+        run_post_hooks(<Tensor> leaf)
+        restamp_if_needed(o)
+    return 1
 
 
 cdef int backward_replayed(Slots* s, Order* o, int32_t i, Tensor t, cbool keep) except -1:
@@ -384,9 +429,7 @@ cdef int backward_replayed(Slots* s, Order* o, int32_t i, Tensor t, cbool keep) 
         j = node_input(i, n)
         if results[n] is None or j < 0 or n_mark[j] != o.mark:
             continue
-        g = (<Tensor> results[n]).c.array
-        array_ref(g)
-        contribute(s, n_pos[j], j, &g)
+        contribute_any(s, n_pos[j], j, <Tensor> results[n])
     if not keep and n_prog[i].saves.size():
         node_drop_saved(i)
         n_flags[i] |= N_FREED
@@ -413,16 +456,15 @@ cdef int backward_special(Slots* s, Order* o, int32_t k, int32_t i, cbool keep, 
             j = node_input(i, n)
             if results[n] is None or j < 0 or n_mark[j] != o.mark:
                 continue
-            t = <Tensor> results[n]
-            g = t.c.array
-            array_ref(g)
-            contribute(s, n_pos[j], j, &g)
+            contribute_any(s, n_pos[j], j, <Tensor> results[n])
         return 0
     slots_take(s, k, &g)
     t = tensor_from(&g)
     if n_flags[i] & (N_HOOKS | N_RETAIN):
         t = <Tensor> run_hooks(i, t)
         restamp_if_needed(o)
+        if t.c.flags & T_SLOW and t.is_sparse:
+            t = t.to_dense()
     if wanted is not None and i in wanted and not (accumulate and n_flags[i] & N_LEAF):
         captured[i] = t
     g = t.c.array

@@ -127,6 +127,8 @@ cdef int backward_recorded(Order* o, dict tensors, int32_t k, int32_t i, cbool k
             add_to_grad(<Tensor> leaf, g)
             run_post_hooks(<Tensor> leaf)
         return 0
+    if g is not None and (<Tensor> g).c.flags & T_SLOW and (<Tensor> g).is_sparse:
+        g = g.to_dense()   # other rules take dense gradients
     if n_flags[i] & N_PICK:
         restamp_if_needed(o)
         add_tensor(pending_of(tensors).setdefault(n_pos[n_in0[i]], {}), n_nin[i], g)

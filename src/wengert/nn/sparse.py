@@ -61,7 +61,7 @@ class Embedding(_Table):
         max_norm: rows that are looked up are first scaled down to this norm, in place.
         norm_type: the p of that norm.
         scale_grad_by_freq: divide the gradient of a row by how often it occurs.
-        sparse: kept for compatibility; gradients are dense.
+        sparse: make the gradient of the table a sparse tensor of the rows looked up; for SGD, SparseAdam and Adagrad.
 
     Example:
         >>> table = wengert.nn.Embedding(10, 3, padding_idx=0)

@@ -90,11 +90,12 @@ class UpdateOptimizer(Optimizer):
         for p, grad, state in zip(params, grads, states, strict=True):
             if getattr(grad, "is_sparse", False) and not self._allows_sparse:
                 raise RuntimeError(
-                    f"{type(self).__name__}: expected dense gradients, got a sparse one. Use .to_dense() first."
+                    f"{type(self).__name__}: expected dense gradients, got a sparse one. Use SparseAdam, SGD or Adagrad, or "
+                    "sparse=False."
                 )
             if group.get("maximize"):
                 grad = -grad
-            if self._views_complex_as_real and p.is_complex():
+            if self._views_complex_as_real and p.is_complex() and not grad.is_sparse:
                 real = {k: wengert.view_as_real(v) if _is_complex(v) else v for k, v in state.items()}
                 self._update(group, wengert.view_as_real(p), wengert.view_as_real(grad), real)
             else:
@@ -124,6 +125,10 @@ def number(value):
 def decayed(group, p, grad):
     """Return the gradient of the loss with its L2 penalty ``weight_decay / 2 * |p|**2``."""
     weight_decay = group["weight_decay"]
+    if grad.is_sparse:
+        if weight_decay != 0:
+            raise RuntimeError("weight_decay: expected 0 with sparse gradients, got another. Use sparse=False.")
+        return grad
     if isinstance(weight_decay, wengert.Tensor):
         if weight_decay.requires_grad:
             return grad.addcmul(p.clone(), weight_decay)

@@ -36,6 +36,7 @@ class Adagrad(UpdateOptimizer):
     """
 
     _pass = "Adagrad"
+    _allows_sparse = True
 
     def __init__(
         self,
@@ -77,6 +78,13 @@ class Adagrad(UpdateOptimizer):
         grad = decayed(group, p, grad)
         rate = scalar(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
         total = state["sum"]
+        if grad.is_sparse:
+            grad = grad.coalesce()
+            g, at = grad.values(), tuple(grad.indices().unbind(0))
+            sums = total[at].addcmul_(g, g)
+            total[at] = sums
+            p.index_put_(at, g.div(sums.sqrt().add(group["eps"])) * -rate, accumulate=True)
+            return
         total.addcmul_(grad, grad, value=1)
         p.addcdiv_(grad, kept(group, total).sqrt().add(group["eps"]), value=-rate)
 

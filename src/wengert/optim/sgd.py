@@ -78,6 +78,8 @@ class SGD(UpdateOptimizer):
                 buffer = state["momentum_buffer"] = grad.detach().clone()
             else:
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
+            if buffer.is_sparse:  # otherwise it grows with every step
+                buffer = state["momentum_buffer"] = buffer.coalesce()
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
         if isinstance(lr, wengert.Tensor) and (lr.requires_grad or not _core.has_value(lr)):
             p.addcmul_(grad, lr, value=-1)

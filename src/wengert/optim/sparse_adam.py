@@ -7,8 +7,8 @@ from wengert.optim._update import UpdateOptimizer, check_lr, options, scalar
 class SparseAdam(UpdateOptimizer):
     """Adam that leaves rows without a gradient, and what is remembered of them, as they are.
 
-    ``p -= lr sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)`` for the rows (entries of the first axis) whose gradient
-    is not all zero: gradients of tables are dense here, and a row that was not looked up has zeros.
+    ``p -= lr sqrt(1 - b2**t) / (1 - b1**t) * m / (sqrt(v) + eps)`` for the elements that the sparse gradient names: those of
+    ``nn.Embedding(sparse=True)`` name the rows that were looked up.
 
     Args:
         params: parameters or groups, see ``Optimizer``.
@@ -18,7 +18,8 @@ class SparseAdam(UpdateOptimizer):
         maximize: climb instead.
 
     Raises:
-        ValueError: an option is out of range.
+        ValueError: an option is out of range, or a parameter is sparse.
+        RuntimeError: in ``step``, for a dense gradient.
 
     Example:
         >>> import wengert
@@ -32,6 +33,7 @@ class SparseAdam(UpdateOptimizer):
     """
 
     _views_complex_as_real = False
+    _allows_sparse = True
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         check_lr(lr)
@@ -43,21 +45,28 @@ class SparseAdam(UpdateOptimizer):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
         super().__init__(params, options(locals()))
+        sparse = [p for group in self.param_groups for p in group["params"] if p.is_sparse]
+        if sparse:
+            raise ValueError(f"SparseAdam: expected dense parameters, got {len(sparse)} sparse ones.")
 
     def _new_state(self, p, group):
         return {"step": 0, "exp_avg": wengert.zeros_like(p), "exp_avg_sq": wengert.zeros_like(p)}
 
     def _update(self, group, p, grad, state):
+        if not grad.is_sparse:
+            raise RuntimeError(
+                "SparseAdam: expected sparse gradients, got a dense one. Use Adam, or tables with sparse=True (in compiled "
+                "functions their gradients are dense)."
+            )
         beta1, beta2 = group["betas"]
         step = state["step"] = int(state["step"]) + 1
-        used = grad != 0
-        rows = (used.flatten(1).any(1) if used.dim() > 1 else used).nonzero().squeeze(1)
-        if not rows.numel():
+        grad = grad.coalesce()
+        g, at = grad.values(), tuple(grad.indices().unbind(0))
+        if not g.numel():
             return
-        g = grad.index_select(0, rows)
-        first = state["exp_avg"].index_select(0, rows).lerp_(g, 1 - beta1)
-        second = state["exp_avg_sq"].index_select(0, rows).lerp_(g * g, 1 - beta2)
-        state["exp_avg"].index_copy_(0, rows, first)
-        state["exp_avg_sq"].index_copy_(0, rows, second)
+        first, second = (state[name][at] for name in ("exp_avg", "exp_avg_sq"))
+        first.add_(g.sub(first).mul_(1 - beta1))
+        second.add_((g * g).sub_(second).mul_(1 - beta2))
+        state["exp_avg"][at], state["exp_avg_sq"][at] = first, second
         length = scalar(group["lr"]) * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
-        p.index_add_(0, rows, first.div_(second.sqrt_().add_(group["eps"])), alpha=float(-length))
+        p[at] = p[at].sub_(first.div_(second.sqrt().add_(group["eps"])).mul_(length))

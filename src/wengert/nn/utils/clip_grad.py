@@ -24,7 +24,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
         >>> get_total_norm([wengert.tensor([3.0]), wengert.tensor([4.0])]).item()
         5.0
     """
-    tensors = _as_list(tensors)
+    tensors = [t.coalesce().values() if t.is_sparse else t for t in _as_list(tensors)]
     if not tensors:
         return wengert.tensor(0.0)
     norm_type = float(norm_type)
