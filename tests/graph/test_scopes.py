@@ -85,6 +85,25 @@ def captured_module(compiled):
     return scopes(compiled._compiled.plan.source)
 
 
+def decorated(forward):
+    def outer(self, x):
+        return forward(self, x)
+
+    return outer
+
+
+class Decorated(nn.Module):
+    @decorated
+    def forward(self, x):
+        return x.sin()
+
+
+def test_a_module_whose_forward_is_decorated_counts_once():
+    g = wengert.Graph("g")
+    g.output(Decorated()(g.input("x", shape=(2,))))
+    assert scopes(g) == {"sin": ("Decorated",)}
+
+
 def test_blocks_of_a_caller_and_of_a_context_manager_are_outside():
     import contextlib
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_static import by_hand, loops, training_step
+from test_static import by_hand, loops, sized, training_step
 
 import wengert
 from wengert.viz._build import build
@@ -116,3 +116,16 @@ def test_breakpoints_find_gradients_of_static_graphs(visit):
     tab.tab.select_option("#break", "nan")
     tab.tab.click("#run")
     assert "No value or gradient" in tab.text("#step")
+
+
+def test_a_step_of_training_ends_with_its_update(visit):
+    tab = visit(build(sized()))
+    steps = tab.run("page.view.graph.steps")
+    phases = []
+    for k in range(1, steps + 1):
+        tab.run(f"page.setStep({k})")
+        phase = tab.text("#step").split(" · ")[1]
+        if not phases or phases[-1] != phase:
+            phases.append(phase)
+    assert phases == ["forward", "backward", "update"]
+    assert "B×4" in tab.text("#node")

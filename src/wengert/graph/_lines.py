@@ -15,7 +15,7 @@ def _own(frame):
 
 
 def user_line():
-    """ "file.py:12" of the innermost frame outside this package, or None."""
+    """ "file.py:12" of the latest frame outside this package, or None."""
     frame = sys._getframe(1)
     while frame is not None and _own(frame):
         frame = frame.f_back
@@ -43,6 +43,7 @@ def user_place():
     frame = sys._getframe(1)
     line = None
     called = []  # modules and names, from the inside out
+    latest = None  # the module met last
     recorded = 0  # how many of them are inside of the function that is recorded, with that function
     blocks = open_blocks()
     while frame is not None:
@@ -52,9 +53,11 @@ def user_place():
             line = line_text((code.co_filename, frame.f_lineno))
         called.extend(reversed(blocks.pop(frame, ())))
         module = _module_called(frame)
-        if module is not None and (not called or called[-1] is not module):
-            called.append(module)
-        elif module is None and not own:
+        if module is not None:
+            if module is not latest:  # its forward and its __call__ are one
+                called.append(module)
+                latest = module
+        elif not own:
             called.append(_Function(code.co_name))
         elif line is not None and not recorded and frame.f_globals["__name__"] in RECORDERS:
             recorded = len(called)

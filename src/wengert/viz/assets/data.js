@@ -68,6 +68,14 @@ class Graph {
     return now === NOTHING ? null : { cell: now < 0 ? ~now : now, back: now < 0 || this.kind[now] === GRADIENT };
   }
 
+  /** The steps at which the backward pass begins and ends; what follows in a static graph is the update. */
+  phases() {
+    if (this.ends) return this.ends;
+    let first = this.steps + 1, end = 0;
+    for (let k = this.steps; k > 0; k--) if ((this.running(k) || {}).back) { first = k; end ||= k + 1; }
+    return this.ends = [first, end || first];
+  }
+
   /** Boxes of cells and groups in the coordinates of the whole. */
   place_() {
     const g = this.g, n = g.count;

@@ -163,7 +163,8 @@ class Page {
     if (!now) return `step ${step} of ${graph.steps}`;
     const mirror = now.back && graph.hasGradient(now.cell), what = mirror ? graph.gradientTitle(now.cell) : graph.title_(now.cell);
     const value = (mirror ? graph.gradients : graph.values).short(now.cell);
-    return `${step} of ${graph.steps} · ${now.back ? "backward" : "forward"} · ${what}${value && ` = ${value}`}`;
+    const phase = ["forward", "backward", "update"][graph.phases().filter((from) => step >= from).length];
+    return `${step} of ${graph.steps} · ${phase} · ${what}${value && ` = ${value}`}`;
   }
 
   play() {
@@ -192,7 +193,7 @@ class Page {
     this.say(find("step").textContent);
   }
 
-  /** Bytes alive at each step: forward and backward, and where we are. */
+  /** Bytes alive at each step: forward, backward and update, and where we are. */
   drawMemory() {
     const canvas = find("memory"), { graph } = this.view, { colours, step } = this.shared, ratio = window.devicePixelRatio || 1;
     const w = canvas.clientWidth, h = 54, n = graph.alive.length;
@@ -200,9 +201,7 @@ class Page {
     canvas.width = w * ratio; canvas.height = h * ratio;
     const c = canvas.getContext("2d");
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
-    let most = 0, forward = 0;
-    for (let k = 0; k < n; k++) most = Math.max(most, graph.alive[k]);
-    while (forward < n && !(graph.running(forward) || {}).back) forward++;
+    const most = graph.alive.reduce((a, b) => Math.max(a, b), 0), [first, end] = graph.phases();
     const x = (k) => (n > 1 ? k / n * w : 0), y = (v) => h - 4 - v / (most || 1) * (h - 20);
     const area = (from, to, colour) => {
       c.beginPath(); c.moveTo(x(from), h - 4);
@@ -213,8 +212,9 @@ class Page {
       }
       c.lineTo(x(to), h - 4); c.fillStyle = colour; c.globalAlpha = 0.55; c.fill(); c.globalAlpha = 1;
     };
-    area(0, forward, colours.flow);
-    if (forward < n) area(forward, n, colours.back);
+    area(0, Math.min(first, n), colours.flow);
+    if (first < n) area(first, Math.min(end, n), colours.back);
+    if (end < n) area(end, n, colours.flow);
     const here = x(step + 0.5);
     c.fillStyle = colours.mark; c.fillRect(here - 0.75, 12, 1.5, h - 14);
     c.font = `11px ${this.shared.font}`;
