@@ -189,3 +189,14 @@ def test_every_row_is_drawn(name):
 def test_pictures_are_not_imported_before_they_are_used():
     code = "import sys, wengert; print([m for m in sys.modules if m.startswith('wengert.viz')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_notebooks_show_all_that_holds_a_graph():
+    g = wengert.Graph("hand")
+    g.output(g.input("x", shape=(None, 2)) * 2)
+    compiled = wengert.compile(lambda x: x.sin())
+    assert compiled._repr_html_().startswith("<pre>"), "there is no plan yet"
+    for _ in range(2):
+        compiled(wengert.ones(2))
+    for thing in (g, g.compile(), compiled, compiled.plan, wengert.viz.picture(g)):
+        assert thing._repr_html_().startswith("<iframe")

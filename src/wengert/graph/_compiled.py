@@ -16,6 +16,7 @@ from ..func._trees import flatten, unflatten
 from ._budget import MemoryBudgetError, checked
 from ._capture import difference, record_call
 from ._numbers import Varying
+from ._page import Page
 from ._plan import Plan, assemble
 from ._split import Halves
 
@@ -89,7 +90,7 @@ def forget_plans():
         function.reset()
 
 
-class Compiled:
+class Compiled(Page):
     """What wengert.compile returns for a function.
 
     Attributes:
@@ -285,10 +286,6 @@ class Compiled:
         self._cases.clear()
         warnings.warn(f"{text} It runs as it is written from now on.", stacklevel=4)
 
-    def _repr_html_(self):
-        """The interactive page of its graph, which notebooks show."""
-        return page_of(self)
-
     def explain(self):
         """What became of the calls so far, as text: plans with their steps and memory, or the reason why there are none."""
         if self.reason is not None:
@@ -320,17 +317,6 @@ class _Identity:
 
     def __hash__(self):
         return id(self.value)
-
-
-def page_of(compiled):
-    """What notebooks show of a compiled function or module: its page; before there is a plan, what became of the calls."""
-    from html import escape
-
-    from ..viz import picture
-
-    if compiled.plan is None:
-        return f"<pre>{escape(compiled.explain())}</pre>"
-    return picture(compiled, names={})._repr_html_()
 
 
 def self_name(fn):

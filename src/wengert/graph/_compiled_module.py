@@ -3,10 +3,11 @@
 import functools
 
 from ..nn.module import Module
-from ._compiled import Compiled, page_of
+from ._compiled import Compiled
+from ._page import Page
 
 
-class CompiledModule(Module):
+class CompiledModule(Page, Module):
     """What wengert.compile returns for a module: its child `_orig_mod` is the module itself, whose attributes it shows."""
 
     def __init__(self, module, fullgraph=False, memory_budget=None, exact=False):
@@ -33,10 +34,6 @@ class CompiledModule(Module):
     def plan(self):
         """The plan that ran last, or was made last; None where there is none."""
         return self._compiled.plan
-
-    def _repr_html_(self):
-        """The interactive page of its graph, which notebooks show."""
-        return page_of(self)
 
     def explain(self):
         """What became of the calls so far, as text."""

@@ -2,6 +2,7 @@
 
 from ..func._levels import is_tensor
 from ._interpreter import Interpreter, needs_interpreter
+from ._page import Page
 from ._plan import Plan
 from ._specialize import sizes_of, specialize
 
@@ -13,7 +14,7 @@ def executable(graph, options=None):
     return Executable(graph, options or {})
 
 
-class Executable:
+class Executable(Page):
     """A graph made ready to run.
 
     Attributes:

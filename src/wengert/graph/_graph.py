@@ -7,6 +7,7 @@ from ._editing import Editing
 from ._files import InText
 from ._from_tape import FromTape
 from ._needed import EFFECTS
+from ._page import Page
 from ._symbols import agree, evaluate, readable, second, symbolic
 
 
@@ -110,7 +111,7 @@ class State:
         return self.tensor.grad if self.kind == "grad" else self.tensor
 
 
-class Graph(ByHand, Editing, InText, FromTape):
+class Graph(Page, ByHand, Editing, InText, FromTape):
     """Operations over numbered values, defined before they run.
 
     Attributes:
@@ -245,12 +246,6 @@ class Graph(ByHand, Editing, InText, FromTape):
         for a, b in self.grads.items():
             lines.append(f"gradients: {self.label(a)}.grad = {None if b is None else self.label(b)}")
         return "\n".join(lines)
-
-    def _repr_html_(self):
-        """The interactive page of the graph, which notebooks show."""
-        from ..viz import picture
-
-        return picture(self, names={})._repr_html_()
 
     def __repr__(self):
         return f"<Graph {self.name!r}: {len(self.nodes)} nodes, {len(self.inputs)} inputs, {len(self.outputs)} outputs>"

@@ -15,7 +15,7 @@ def _own(frame):
 
 
 def user_line():
-    """ "file.py:12" of the latest frame outside this package, or None."""
+    """ "file.py:12" of the innermost frame outside this package, or None."""
     frame = sys._getframe(1)
     while frame is not None and _own(frame):
         frame = frame.f_back

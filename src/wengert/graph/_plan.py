@@ -6,6 +6,7 @@ from ..func._levels import entry
 from ..func._trees import unflatten
 from ._budget import Fitting, checked
 from ._needed import needed
+from ._page import Page
 from ._regions import REGIONS, runner
 from ._remat import Sizes
 from .passes import EXACT, PASSES, lends_shape, optimise, rounding
@@ -13,7 +14,7 @@ from .passes import EXACT, PASSES, lends_shape, optimise, rounding
 ALIGN = 64  # bytes: what places in the arena are multiples of
 
 
-class Plan:
+class Plan(Page):
     """A graph with its memory laid out, run by the core without Python for each node.
 
     Args:
@@ -307,12 +308,6 @@ class Plan:
     def _name(self, k):
         name = self.graph.names.get(self.graph.inputs[k])
         return f"input {name!r}" if name else f"input {k}"
-
-    def _repr_html_(self):
-        """The graph and, beside it, what runs of it, as an interactive page, which notebooks show."""
-        from ..viz import picture
-
-        return picture(self, names={})._repr_html_()
 
     def ranges(self):
         """The random ranges of the latest run, for the plan of a backward pass: (seed, offset) as recorded -> as drawn."""
