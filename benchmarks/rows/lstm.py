@@ -27,7 +27,7 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, text[:-1].copy(), text[1:].copy()
 
 
-def _tensors(name: str, compiled: bool = False) -> Step:
+def _tensors(name: str, compiled: bool = False, scan: bool = False) -> Step:
     module = peers.load(name)
     functional = module.nn.functional
     weights, *arrays = _data()
@@ -36,18 +36,25 @@ def _tensors(name: str, compiled: bool = False) -> Step:
     embedding, w_in, w_hidden, bias, w_out, b_out = parameters
     optimizer = module.optim.Adam(parameters, lr=_LR)
 
+    def advance(state, letters, wanted):
+        h, c, loss = state
+        x = functional.embedding(letters, embedding)
+        gates = functional.linear(x, w_in, bias) + functional.linear(h, w_hidden)
+        i, f, g, o = gates.chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return h, c, loss + functional.cross_entropy(functional.linear(h, w_out, b_out), wanted)
+
     def step():
         optimizer.zero_grad()
         h = module.zeros(_BATCH, _HIDDEN)
         c = module.zeros(_BATCH, _HIDDEN)
-        loss = 0.0
-        for t in range(_TIME):
-            x = functional.embedding(inputs[t], embedding)
-            gates = functional.linear(x, w_in, bias) + functional.linear(h, w_hidden)
-            i, f, g, o = gates.chunk(4, dim=1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
-            loss = loss + functional.cross_entropy(functional.linear(h, w_out, b_out), targets[t])
+        loss = module.tensor(0.0)
+        if scan:
+            (*_, loss), _ = module.scan(lambda s, xs: (advance(s, *xs), None), (h, c, loss), (inputs, targets))
+        else:
+            for t in range(_TIME):
+                h, c, loss = advance((h, c, loss), inputs[t], targets[t])
         loss = loss / _TIME
         loss.backward()
         optimizer.step()
@@ -114,6 +121,7 @@ ROWS = [
         contestants={
             "wengert": lambda: _tensors("wengert"),
             "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "wengert scan": lambda: _tensors("wengert", compiled=True, scan=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
         },

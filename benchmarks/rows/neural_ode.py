@@ -17,18 +17,23 @@ def _data() -> tuple[list[np.ndarray], np.ndarray]:
     return dense(rng, 2, 32, 2), rng.standard_normal((_BATCH, 2), dtype=np.float32)
 
 
+def _advance(field, y):
+    """Return the state after one step of the classical fourth-order method."""
+    k1 = field(y)
+    k2 = field(y + (_DT / 2) * k1)
+    k3 = field(y + (_DT / 2) * k2)
+    k4 = field(y + _DT * k3)
+    return y + (_DT / 6) * (k1 + 2 * (k2 + k3) + k4)
+
+
 def _rollout(field, y):
-    """Return the state after all steps of the classical fourth-order method."""
+    """Return the state after all steps."""
     for _ in range(_STEPS):
-        k1 = field(y)
-        k2 = field(y + (_DT / 2) * k1)
-        k3 = field(y + (_DT / 2) * k2)
-        k4 = field(y + _DT * k3)
-        y = y + (_DT / 6) * (k1 + 2 * (k2 + k3) + k4)
+        y = _advance(field, y)
     return y
 
 
-def _tensors(name: str, compiled: bool = False) -> Step:
+def _tensors(name: str, compiled: bool = False, scan: bool = False) -> Step:
     module = peers.load(name)
     linear = module.nn.functional.linear
     weights, start = _data()
@@ -42,7 +47,10 @@ def _tensors(name: str, compiled: bool = False) -> Step:
     def step():
         for parameter in parameters:
             parameter.grad = None
-        end = _rollout(field, start)
+        if scan:
+            end, _ = module.scan(lambda y, _: (_advance(field, y), None), start, length=_STEPS)
+        else:
+            end = _rollout(field, start)
         (end * end).mean().backward()
         return [parameter.grad for parameter in parameters]
 
@@ -98,6 +106,23 @@ def _autograd() -> Step:
     return lambda: gradient(weights)
 
 
+def _jax() -> Step:
+    jax, jnp = peers.load("jax"), peers.load("jax.numpy")
+    weights, start = jax.device_put(_data())
+
+    def loss(parameters, y):
+        w1, b1, w2, b2 = parameters
+
+        def field(y):
+            return jnp.tanh(y @ w1.T + b1) @ w2.T + b2
+
+        end, _ = jax.lax.scan(lambda y, _: (_advance(field, y), None), y, None, length=_STEPS)
+        return jnp.mean(end * end)
+
+    gradient = jax.jit(jax.grad(loss))
+    return lambda: jax.block_until_ready(gradient(weights, start))
+
+
 ROWS = [
     Row(
         name="neural-ode",
@@ -105,8 +130,10 @@ ROWS = [
         contestants={
             "wengert": lambda: _tensors("wengert"),
             "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "wengert scan": lambda: _tensors("wengert", compiled=True, scan=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
+            "jax": _jax,
             "autograd": _autograd,
         },
         reference="numpy",

@@ -6,6 +6,7 @@
 
 #include "arena.h"
 #include "plan_parts.h"
+#include "wengert/plan_region.h"
 
 namespace wg {
 
@@ -229,8 +230,10 @@ struct PlanBuilder {
     p.steps.push_back(s);
   }
 
-  // Whether a call may fail on the values of its operands: it takes integers, which may be indices.
+  // Whether a call may fail on the values of its operands: it takes integers, which may be indices, or has parts
+  // that may.
   bool fallible(const PlanCall& c) {
+    if (c.region) return true;
     for (int i = 0; i < c.nin; ++i)
       if (operand(c, i) >= 0 && value(operand(c, i)).place != Place::kNumber && is_int(value(operand(c, i)).dtype))
         return true;
@@ -320,21 +323,32 @@ struct PlanBuilder {
         p.values[v].place = Place::kRegister;
   }
 
-  // Memory for the sums of pieces, while their group runs.
+  // Memory that a step needs while it runs.
+  std::int32_t add_scratch(index_t size, int dtype, std::int32_t moment) {
+    PlanValue v;
+    v.layout = layout_contiguous(1, &size);
+    v.dtype = static_cast<std::uint8_t>(dtype);
+    v.place = Place::kArena;
+    v.owner = static_cast<std::int32_t>(p.values.size());
+    v.first = v.last = moment;
+    p.values.push_back(v);
+    return v.owner;
+  }
+
+  // Memory for the sums of pieces, while their group runs, and for the parts of regions.
   void add_parts() {
     for (const PlanStep& s : p.steps) {
+      if (s.kind == StepKind::kCall && call(s.index).region) {
+        PlanRegion& region = *call(s.index).region;
+        region.lay_out(p, call(s.index));
+        region.work = add_scratch(region.work_bytes, kBool, s.moment);
+      }
       if (s.kind != StepKind::kGroup) continue;
       for (std::int32_t k : s.calls) {
         if (!call(k).summed) continue;
         const index_t size = sum_parts(*call(k).ready->sum());
         if (size == 0) continue;
-        PlanValue v;
-        v.layout = layout_contiguous(1, &size);
-        v.dtype = value(call(k).out).dtype;
-        v.place = Place::kArena;
-        v.owner = call(k).parts = static_cast<std::int32_t>(p.values.size());
-        v.first = v.last = s.moment;
-        p.values.push_back(v);
+        call(k).parts = add_scratch(size, value(call(k).out).dtype, s.moment);
       }
     }
   }
@@ -423,7 +437,7 @@ struct PlanBuilder {
   }
 };
 
-int Plan::finish(bool fuse) {
+int Plan::finish(bool fuse, bool inner) {
   PlanBuilder b(*this, fuse);
   if (b.group() < 0) return -1;
   b.place_writes();
@@ -432,11 +446,13 @@ int Plan::finish(bool fuse) {
   b.allocate();
   prepare_steps(*this, b.call_step);
   bound_.assign(slots.size(), nullptr);
-  if (arena_bytes) {
-    arena_ = storage_new(arena_bytes);
-    if (!arena_) return fail_memory("plan", static_cast<index_t>(arena_bytes));
+  if (!inner) {
+    if (arena_bytes) {
+      arena_ = storage_new(arena_bytes);
+      if (!arena_) return fail_memory("plan", static_cast<index_t>(arena_bytes));
+    }
+    place_pointers(arena_ ? arena_->data : nullptr);
   }
-  place_pointers();
   if (prepare_calls() < 0) return -1;
   forms_.clear();
   make_instructions();
@@ -444,18 +460,24 @@ int Plan::finish(bool fuse) {
 }
 
 // Pointers that no run changes, and the list of those that each run sets.
-void Plan::place_pointers() {
+void Plan::place_pointers(char* arena) {
   data_.assign(values.size(), nullptr);
   for (std::size_t k = 0; k < values.size(); ++k) {
     const PlanValue& v = values[k];
     const PlanValue& o = values[static_cast<std::size_t>(v.owner)];
-    if (o.place == Place::kArena && arena_) {
-      data_[k] = arena_->data + o.offset + v.delta;
+    if (o.place == Place::kArena && arena) {
+      data_[k] = arena + o.offset + v.delta;
     } else if (o.place == Place::kOutside) {
       outer_.push_back(static_cast<std::int32_t>(k));
     } else if (o.place == Place::kNumber) {
       data_[k] = values[k].number.u.raw;
     }
+  }
+  for (const PlanStep& s : steps) {
+    if (s.kind != StepKind::kCall || !calls[static_cast<std::size_t>(s.index)].region) continue;
+    const PlanRegion& region = *calls[static_cast<std::size_t>(s.index)].region;
+    for (const PlanPart& part : region.parts)
+      part.plan->place_pointers(data_[static_cast<std::size_t>(region.work)]);
   }
 }
 

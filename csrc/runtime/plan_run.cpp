@@ -240,16 +240,20 @@ int Plan::run(const Callbacks& with, index_t n, const Feed* feeds, index_t count
   if (whole_ * static_cast<double>(n) >= kUnlockWork) unlocked_.emplace(true);
   for (done = 0; done < n && status == 0; ++done) {
     for (index_t k = 0; k < count; ++k) bind(feeds[k].slot, feeds[k].data + done * feeds[k].bytes);
-    for (std::int32_t v : outer_) {
-      const PlanValue& value = values[static_cast<std::size_t>(v)];
-      data_[static_cast<std::size_t>(v)] =
-          bound_[static_cast<std::size_t>(values[static_cast<std::size_t>(value.owner)].slot)] + value.delta;
-    }
+    follow_bindings();
     status = run_steps();
     if (status < 0) break;
   }
   unlocked_.reset();
   return status;
+}
+
+void Plan::follow_bindings() {
+  for (std::int32_t v : outer_) {
+    const PlanValue& value = values[static_cast<std::size_t>(v)];
+    data_[static_cast<std::size_t>(v)] =
+        bound_[static_cast<std::size_t>(values[static_cast<std::size_t>(value.owner)].slot)] + value.delta;
+  }
 }
 
 int Plan::run_steps() {
@@ -292,6 +296,8 @@ int Plan::run_step(const Instruction& s) {
     case Instruction::kForward:
       work_ += call_work(calls[index]);
       return run_call(calls[index]);
+    case Instruction::kRegion:
+      return run_region(calls[index]);
     case Instruction::kCopy:
       return run_copy(steps[index].from, steps[index].to);
     case Instruction::kHost:
@@ -333,6 +339,8 @@ double Plan::unlocked_work(const PlanStep& s) const {
                     static_cast<double>(s.calls.size());
   if (s.kind == StepKind::kScalars) return 4 * static_cast<double>(s.calls.size());
   if (s.kind == StepKind::kCopy && is_plain_copy(s.from, s.to)) return 20 + 0.05 * numel(s.to);
+  if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].region)
+    return region_work(calls[static_cast<std::size_t>(s.index)]);
   if (s.kind != StepKind::kCall || !calls[static_cast<std::size_t>(s.index)].ready) return -1;
   const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
   const double a = numel(operands[static_cast<std::size_t>(c.first_in)]);
@@ -355,6 +363,8 @@ void Plan::make_instructions() {
     const PlanStep& s = steps[k];
     Instruction made{kKinds[static_cast<int>(s.kind)], false, false, 0, s.index, s.first};
     if (s.kind == StepKind::kCopy) made.index = static_cast<std::int32_t>(k);
+    if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].region)
+      made.kind = Instruction::kRegion;
     if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].ready) {
       const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
       auto place = known.emplace(c.ready.get(), static_cast<std::int32_t>(kernels_.size()));

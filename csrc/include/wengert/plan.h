@@ -27,7 +27,7 @@ namespace wg {
 
 constexpr int kMaxResults = 8;  // of any row
 
-enum class Place : std::uint8_t { kNone, kArena, kOutside, kNumber, kRegister, kMeasured };
+enum class Place : std::uint8_t { kNone, kArena, kOutside, kNumber, kRegister, kMeasured, kTape };
 
 struct PlanValue {
   Layout* layout = nullptr;  // its own reference
@@ -44,6 +44,8 @@ struct PlanValue {
   Array number{};      // kNumber
 };
 
+struct PlanRegion;
+
 struct PlanCall {
   const OpInfo* op = nullptr;
   Attr* attr = nullptr;                // its own reference; not shared, for random ops are given new ranges
@@ -53,6 +55,7 @@ struct PlanCall {
   std::int32_t dtype = -1;  // elementwise: the type it computes in; -1: goes through its forward function
   bool summed = false;      // a sum that the group which makes its operand adds up
   std::int32_t parts = -1;  // of such a sum: the value that holds sums of pieces; -1: pieces are results
+  std::shared_ptr<PlanRegion> region;  // a branch, a loop or a function of the host (plan_region.h)
 };
 
 // One instruction of a group, on registers. With strip >= 0: `count` steps of BlockProgram::strips from there on,
@@ -140,7 +143,7 @@ struct PlanStep {
 // step, and the numbers of the values that it works on. A long unrolled loop would otherwise wait for its own
 // description, which does not fit in the second-level cache.
 struct Instruction {
-  enum Kind : std::uint8_t { kPrepared, kForward, kGroup, kScalars, kCopy, kHost } kind;
+  enum Kind : std::uint8_t { kPrepared, kForward, kRegion, kGroup, kScalars, kCopy, kHost } kind;
   bool locked;         // needs the interpreter lock
   bool worth;          // from here on there is enough work that does not, see Note [The lock]
   std::uint8_t nin;    // kPrepared
@@ -157,6 +160,14 @@ class Plan {
   int number(const Array& weak);
   // Appends a call; takes the reference to attr. Returns the number of its first result, -1 with the error set.
   int call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr);
+  // Appends a region: a call whose results have these layouts (nullptr: a tape of rows of `row_bytes`); takes the
+  // references. Returns the number of its first result.
+  struct Made {
+    int dtype;
+    Layout* layout;
+    index_t row_bytes;
+  };
+  int region(std::unique_ptr<PlanRegion> region, const std::int32_t* in, int nin, const Made* made, int nout);
   // A step that the caller performs (an optimizer's update): it reads and writes memory of outside values. All
   // results and writes that were asked for before it are done when it runs.
   void host(const std::int32_t* uses, int n);
@@ -166,8 +177,9 @@ class Plan {
   int result(std::int32_t v);
   // The memory of the outside value `target` is to hold v after a run.
   void write(std::int32_t target, std::int32_t v);
-  // Groups, places, prepares. -1 with the error set.
-  int finish(bool fuse);
+  // Groups, places, prepares. -1 with the error set. With `inner` it is a part of a region of another plan, in
+  // whose arena it gets its place.
+  int finish(bool fuse, bool inner = false);
 
   // Binds the memory of an outside value.
   void bind(int slot, char* data) { bound_[static_cast<std::size_t>(slot)] = data; }
@@ -185,6 +197,10 @@ class Plan {
     index_t bytes;  // of a slice
   };
   int run(const Callbacks& with, index_t n, const Feed* feeds, index_t count);
+
+  // While it runs: copies value v to an array without gaps, or such an array to value v.
+  int read(std::int32_t v, const Array& to) const;
+  int fill(std::int32_t v, const Array& from);
 
   std::vector<PlanValue> values;
   std::vector<PlanCall> calls;
@@ -205,13 +221,15 @@ class Plan {
   friend struct PlanBuilder;
   friend class GroupRun;
   friend struct SumRun;
+  friend class RegionRun;
   struct Write {
     std::int32_t target, value;
     std::int32_t host;  // the host step that waits for it
     bool fresh;         // into new memory
   };
   int constant(const Array& weak, int dtype);
-  void place_pointers();
+  void place_pointers(char* arena);
+  void follow_bindings();
   int prepare_call(PlanCall& c);
   std::string form_of(const PlanCall& c) const;
   int prepare_calls();
@@ -227,6 +245,8 @@ class Plan {
   int run_step(const Instruction& s);
   void run_scalars(const std::vector<ScalarOp>& code);
   int run_call(const PlanCall& c);
+  int run_region(const PlanCall& c);
+  double region_work(const PlanCall& c) const;
   int run_group(const BlockGroup& g, const std::int32_t* on);
   int run_summed(const BlockGroup& g, const std::int32_t* on);
   bool is_plain_copy(std::int32_t from, std::int32_t to) const;

@@ -12,6 +12,8 @@ from cpython.tuple cimport PyTuple_CheckExact
 from cpython.exc cimport PyErr_CheckSignals, PyErr_Occurred
 from cpython.buffer cimport (PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
                              PyObject_GetBuffer)
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.utility cimport move
 from libcpp.vector cimport vector
 from libcpp cimport bool as cbool
 

@@ -1,10 +1,12 @@
 # Static plans: the core's side of a compiled graph (csrc/include/wengert/plan.h).
 
 cdef extern from "wengert/plan.h" namespace "wg":
+    cppclass PlanRegion
     enum class Place "wg::Place" (uint8_t):
         kArena "wg::Place::kArena"
         kRegister "wg::Place::kRegister"
         kOutside "wg::Place::kOutside"
+        kTape "wg::Place::kTape"
     enum class StepKind "wg::StepKind" (uint8_t):
         kCall "wg::StepKind::kCall"
         kGroup "wg::StepKind::kGroup"
@@ -17,6 +19,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         Place place
         int32_t owner
         int32_t slot
+        int32_t call
         int32_t first
         int32_t last
         int64_t delta
@@ -25,6 +28,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         const OpInfo* op
         Attr* attr
         int32_t out
+        shared_ptr[PlanRegion] region
     cppclass BlockGroup:
         int64_t numel
     cppclass PlanStep:
@@ -43,7 +47,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         void fence()
         int result(int32_t)
         void write(int32_t, int32_t)
-        int finish(cbool)
+        int finish(cbool, cbool)
         void bind(int, char*)
         cppclass Callbacks:
             int (*host)(void*, int) noexcept
@@ -53,6 +57,13 @@ cdef extern from "wengert/plan.h" namespace "wg":
             int32_t slot
             char* data
             int64_t bytes
+        cppclass Made:
+            int dtype
+            Layout* layout
+            int64_t row_bytes
+        int region(unique_ptr[PlanRegion]&&, const int32_t*, int, const Made*, int)
+        int read(int32_t, const Array&)
+        int fill(int32_t, const Array&)
         int run(const Callbacks&, int64_t, const Feed*, int64_t)
         vector[PlanValue] values
         vector[PlanCall] calls
@@ -66,10 +77,44 @@ cdef extern from "wengert/plan.h" namespace "wg":
         int32_t reached
         vector[double] seconds
 
+cdef extern from "wengert/plan_region.h" namespace "wg":
+    int kDraw
+    enum class RegionKind "wg::RegionKind" (uint8_t):
+        kCall "wg::RegionKind::kCall"
+        kCond "wg::RegionKind::kCond"
+        kWhile "wg::RegionKind::kWhile"
+        kScan "wg::RegionKind::kScan"
+        kHost "wg::RegionKind::kHost"
+    cppclass PlanPart:
+        CPlan* plan
+        vector[int32_t] ins "in"
+        vector[int32_t] out
+        CPlan.Callbacks callbacks "with"
+        cbool draws
+    cppclass PlanTape "wg::Tape":
+        int64_t bytes()
+        int64_t count()
+        char* row(int64_t)
+    cppclass PlanRegion:
+        RegionKind kind
+        vector[PlanPart] parts
+        int carried
+        int scanned
+        int64_t length
+        cbool reverse
+        vector[unique_ptr[PlanTape]] tapes
+
+
+_region_kinds = {"call": <int> RegionKind.kCall, "cond": <int> RegionKind.kCond, "while_loop": <int> RegionKind.kWhile,
+                 "scan": <int> RegionKind.kScan, "host": <int> RegionKind.kHost}
+
 
 cdef int plan_host(void* arg, int i) noexcept:
     try:
-        (<StaticPlan> arg).hosts[i]()
+        if i == kDraw:
+            (<StaticPlan> arg).draw_ranges()
+        else:
+            (<StaticPlan> arg).hosts[i](<StaticPlan> arg)
     except BaseException as error:
         (<StaticPlan> arg).failure = error
         return -1
@@ -120,6 +165,7 @@ cdef class StaticPlan:
     """A graph with its memory laid out: built call by call, finished once, run any number of times."""
     cdef CPlan p
     cdef readonly list hosts
+    cdef list parts                   # plans that regions run
     cdef object failure
     cdef vector[int32_t] results      # slots of fresh results, in the order they were asked for
     cdef vector[int32_t] given        # slots of outside values, in the order they were declared
@@ -131,6 +177,7 @@ cdef class StaticPlan:
 
     def __cinit__(self):
         self.hosts = []
+        self.parts = []
         self.drawn = {}
         self.failure = None
 
@@ -220,8 +267,87 @@ cdef class StaticPlan:
                 self.written[k] = 1
         return 0
 
+    def region(self, str kind, operands, results, list parts, int carried=0, int scanned=0, int64_t length=0,
+               cbool reverse=False, function=None):
+        """Appends a region; returns the number of its first result.
+
+        Args:
+            kind: "call", "cond", "while_loop", "scan" or "host".
+            operands: values, those of a part without gaps in the order of its inputs.
+            results: pairs (shape, dtype); triples (shape of a row, dtype, True) for tapes.
+            parts: plans finished with inner=True, which are run by nobody else.
+            length: of a scan; -1: that of the tapes it reads.
+            function: of a host region: is called with this plan, and uses `read` and `fill` on operands and results.
+        """
+        cdef unique_ptr[PlanRegion] region
+        cdef PlanPart part
+        cdef StaticPlan inner
+        cdef CPlan.Made made
+        cdef vector[CPlan.Made] all_made
+        cdef vector[int32_t] ins = operands
+        cdef int64_t sizes[kMaxDims]
+        cdef int n
+        region.reset(new PlanRegion())
+        region.get().kind = <RegionKind> <int> _region_kinds[kind]
+        region.get().carried, region.get().scanned = carried, scanned
+        region.get().length, region.get().reverse = length, reverse
+        for inner in parts:
+            part.plan = &inner.p
+            part.ins, part.out = inner.given, inner.results
+            part.callbacks.host, part.callbacks.interrupt, part.callbacks.arg = plan_host, plan_interrupt, <void*> inner
+            part.draws = not inner.draws.empty()
+            region.get().parts.push_back(part)
+        for shape, dtype, *tape in results:
+            n = read_shape(tuple(shape), sizes, "plan")
+            made.dtype = dtype_code(dtype, "plan")
+            made.layout = layout_contiguous(n, sizes)
+            made.row_bytes = made.layout.numel * itemsize(made.dtype)
+            if tape:
+                layout_decref(made.layout)
+                made.layout = NULL
+            all_made.push_back(made)
+        if function is not None:
+            self.hosts.append(function)
+        self.parts += parts
+        return self.p.region(move(region), ins.data(), <int> ins.size(), all_made.data(), <int> all_made.size())
+
+    def read(self, int v):
+        """For host regions: a copy of value v as a tensor."""
+        cdef Array a
+        cdef PlanValue* value = &self.p.values[v]
+        if not array_new(&a, value.dtype, layout_contiguous(value.layout.ndim, value.layout.shape())):
+            raise_memory("plan")
+        if self.p.read(v, a) < 0:
+            array_unref(a)
+            raise_last()
+        return tensor_from(&a)
+
+    def tape(self, int v, shape, dtype):
+        """After a run: the rows of a tape, each of `shape`, as one tensor."""
+        cdef PlanCall* call = &self.p.calls[self.p.values[v].call]
+        cdef PlanTape* tape = call.region.get().tapes[v - call.out].get()
+        cdef Array a
+        cdef int64_t k, row, sizes[kMaxDims]
+        cdef int n = read_shape((tape.count(), *shape), sizes, "plan")
+        if not array_new(&a, dtype_code(dtype, "plan"), layout_contiguous(n, sizes)):
+            raise_memory("plan")
+        if tape.count():
+            row = a.nbytes() // tape.count()
+            for k in range(tape.count()):
+                memcpy(a.data() + k * row, tape.row(k), row)
+        return tensor_from(&a)
+
+    def fill(self, int v, Tensor t):
+        """For host regions: gives value v, a result, its elements."""
+        cdef PlanValue* value = &self.p.values[v]
+        if not same_shape(t.c.array.layout, value.layout):
+            raise RuntimeError(f"plan: expected shape {shape_tuple(value.layout)} from a function of the host, got "
+                               f"{shape_tuple(t.c.array.layout)}. Make the plan again for such operands.")
+        if self.p.fill(v, t.c.array) < 0:
+            raise_last()
+
     def host(self, function, uses):
-        """A step that calls function(): it may read and write the tensors given for the outside values in `uses`."""
+        """A step that calls function(plan): it may read and write the tensors given for the outside values in `uses`."""
         cdef vector[int32_t] values = uses
         self.p.host(values.data(), <int> values.size())
         self.hosts.append(function)
@@ -230,10 +356,10 @@ cdef class StaticPlan:
         """What is appended from now on joins no group that began before: it runs no earlier than it stands."""
         self.p.fence()
 
-    def finish(self, int inputs=0, fuse=True):
-        """Groups, places and prepares. The first `inputs` outside values are arguments."""
+    def finish(self, int inputs=0, fuse=True, inner=False):
+        """Groups, places and prepares. The first `inputs` outside values are arguments. With `inner` it is for `region`."""
         self.inputs = inputs
-        if self.p.finish(fuse) < 0:
+        if self.p.finish(fuse, inner) < 0:
             raise_last()
         self.finished = True
 
@@ -307,12 +433,20 @@ cdef class StaticPlan:
         callbacks.interrupt = plan_interrupt
         callbacks.arg = <void*> self
         if self.p.run(callbacks, n, feeds.data(), <int64_t> feeds.size()) < 0:
-            if self.failure is not None:
-                error = self.failure
-                self.failure = None
+            error = self.take_failure()
+            if error is not None:
                 raise error
             raise_last()
         return 0
+
+    cdef object take_failure(self):
+        """The exception that stopped a run, in this plan or in one of its parts."""
+        cdef StaticPlan part
+        error, self.failure = self.failure, None
+        for part in self.parts:
+            inner = part.take_failure()
+            error = inner if error is None else error
+        return error
 
     def _touched(self):
         """Of the outside values that runs write, those that the unfinished run has begun to write."""
@@ -324,7 +458,7 @@ cdef class StaticPlan:
             s = &self.p.steps[k]
             made = [self.p.calls[c].out for c in s.calls]
             if s.kind == StepKind.kCall:
-                made.append(self.p.calls[s.index].out)
+                made += range(self.p.calls[s.index].out, self.p.calls[s.index].out + self.p.calls[s.index].op.nout)
             elif s.kind == StepKind.kCopy:
                 made.append(s.to)
             elif s.kind == StepKind.kHost:
@@ -461,6 +595,19 @@ cdef class StaticPlan:
         """Bytes of the arena: what a run uses beside its arguments and results."""
         return self.p.arena_bytes
 
+    @property
+    def tape_bytes(self):
+        """Bytes that tapes have taken so far: as many as the longest loops needed, in chunks."""
+        cdef StaticPlan part
+        cdef size_t k, j
+        total = sum([part.tape_bytes for part in self.parts])
+        for k in range(self.p.calls.size()):
+            if self.p.calls[k].region:
+                for j in range(self.p.calls[k].region.get().tapes.size()):
+                    if self.p.calls[k].region.get().tapes[j]:
+                        total += self.p.calls[k].region.get().tapes[j].get().bytes()
+        return total
+
     def layout(self):
         """Of each value that owns memory in the arena: (number, offset, bytes, first moment, last moment)."""
         cdef size_t k
@@ -487,7 +634,8 @@ cdef class StaticPlan:
         for k in range(self.p.steps.size()):
             s = &self.p.steps[k]
             if s.kind == StepKind.kCall:
-                out.append(("call", [self.op_name(s.index)], self.call_numel(s.index)))
+                kind = "region" if self.p.calls[s.index].region else "call"
+                out.append((kind, [self.op_name(s.index)], self.call_numel(s.index)))
             elif s.kind == StepKind.kGroup or s.kind == StepKind.kScalars:
                 names = [self.op_name(c) for c in s.calls]
                 out.append(("group" if s.kind == StepKind.kGroup else "scalars", names, self.call_numel(s.calls[0])))

@@ -1,9 +1,9 @@
 """What `Graph.compile` returns: inputs by name or position, and plans for the sizes that turn up."""
 
 from ..func._levels import is_tensor
-from ._interpreter import Interpreter, needs_interpreter
 from ._page import Page
 from ._plan import Plan
+from ._regions import has_tapes
 from ._specialize import sizes_of, specialize
 
 MAX_PLANS = 64  # of one graph with sizes by name; the one used longest ago goes
@@ -31,14 +31,12 @@ class Executable(Page):
             self.plans[()] = self._make(graph)
 
     def _make(self, graph):
-        if not needs_interpreter(graph):
-            return Plan(graph, **self._options)
-        if self._options.get("memory_budget") is not None:
+        if has_tapes(graph) and self._options.get("memory_budget") is not None:
             raise RuntimeError(
                 f"{graph.name}: expected a graph whose memory is known before it runs, got one with a while_loop that "
                 "keeps values of every step, and a memory budget. Use scan, or no budget."
             )
-        return Interpreter(graph)
+        return Plan(graph, **self._options)
 
     def bind(self, inputs, named):
         """The input tensors in order."""

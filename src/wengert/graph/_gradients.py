@@ -62,7 +62,11 @@ class Walk:
         if graph.dtypes[gradient] != graph.dtypes[value]:
             gradient = self.append("cast", [gradient], (graph.dtypes[value],), node)[0]
         have = self.grads.get(value)
-        self.grads[value] = gradient if have is None else self.append("add", [have, gradient], (), node)[0]
+        if have is not None and _regions.has_rows(graph, value):
+            gradient = _regions.sum_of_tapes(self, [have, gradient], node)
+        elif have is not None:
+            gradient = self.append("add", [have, gradient], (), node)[0]
+        self.grads[value] = gradient
 
     def append(self, op, inputs, attrs, node):
         """Appends a node of the backward pass of `node`; returns the numbers of its results."""

@@ -7,17 +7,6 @@ from ._needed import needed
 from ._plan import assemble
 
 
-def needs_interpreter(graph):
-    """Whether a graph has values whose sizes are known only when it runs: the tape of a while_loop."""
-    return any(
-        type(size) is not int
-        for node in graph.nodes
-        if node.op in _regions.REGIONS
-        for v in node.results
-        for size in graph.shapes[v]
-    )
-
-
 def _own(node):
     """What runs an operation of the graph's own, which is no row: operands -> results; None for rows."""
     if node.op in _regions.REGIONS:

@@ -1,13 +1,13 @@
 """A graph made ready to run: lowered to the core's plan, called with tensors."""
 
-from .. import _core
+from .. import _core, _host
 from ..autograd.grad_mode import no_grad
 from ..func._levels import entry
 from ..func._trees import unflatten
 from ._budget import Fitting, checked
 from ._needed import needed
 from ._page import Page
-from ._regions import REGIONS, runner
+from ._regions import PARTS, REGIONS, check_tapes, has_rows, has_tapes
 from ._remat import Sizes
 from .passes import EXACT, PASSES, lends_shape, optimise, rounding
 
@@ -25,6 +25,7 @@ class Plan(Page):
             attention written by hand.
         memory_budget: the most bytes that the plan may use beside arguments, states and results (`memory()["arena"]`).
             It is kept by computing again what is cheap instead of keeping it; every bit of the results stays.
+        inner: the plan is a part of a region of another plan: it has no memory of its own, and cannot be called.
 
     Raises:
         MemoryBudgetError: no schedule within the budget was found; the message names the smallest budget that was.
@@ -42,8 +43,9 @@ class Plan(Page):
         tensor([0.9640, 0.9640, 0.9640])
     """
 
-    def __init__(self, graph, fuse=True, passes=None, memory_budget=None, exact=False):
+    def __init__(self, graph, fuse=True, passes=None, memory_budget=None, exact=False, inner=False):
         budget = checked(memory_budget)
+        self._inner = inner
         self.source = graph
         self.graph, self.report = optimise(graph, (EXACT if exact else PASSES) if passes is None else passes)
         self.seconds = None  # of each step, when profile() has measured them
@@ -62,6 +64,8 @@ class Plan(Page):
         core = self._core = _core.StaticPlan()
         self._states = []  # pairs (tensor, whether its gradient is read)
         wanted = needed(graph)
+        if has_tapes(graph):
+            check_tapes(graph, wanted)
         self._place = place = {}  # value of the graph -> value of the plan
         for v in graph.inputs:
             place[v] = core.outside(graph.shapes[v], graph.dtypes[v])
@@ -79,7 +83,6 @@ class Plan(Page):
         self._fresh = {}  # value of the graph -> which of a run's results holds it
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
         self._written_inputs = [k for k, v in enumerate(graph.inputs) if v in graph.writes]
-        self._made = []  # (shape, dtype) of tensors that regions fill, given after the states
         numbers, measured = {}, {}
         for node in wanted:
             if id(node) in fences:
@@ -117,8 +120,11 @@ class Plan(Page):
                 lookers.append(node.results[0])
         index = {v: k for k, v in enumerate(given)}
         self._outputs = []  # of each output: (True, which given tensor) or (False, which result)
-        for _, v in graph.outputs:
-            if v in index:
+        self._tapes = []  # of outputs that are tapes: (place among the outputs, value of the plan, shape of a row, dtype)
+        for k, (_, v) in enumerate(graph.outputs):
+            if has_rows(graph, v):
+                self._tapes.append((k, place[v], graph.shapes[v][1:], graph.dtypes[v]))
+            elif v in index and not self._inner:
                 self._outputs.append((True, index[v]))
             elif v in self._stale:
                 raise RuntimeError(f"{graph.name}: expected outputs that an optimizer's step does not overwrite.")
@@ -129,7 +135,7 @@ class Plan(Page):
         ]
         for target, v in graph.writes.items():
             core.write(place[target], place[v])
-        core.finish(len(graph.inputs), fuse)
+        core.finish(len(graph.inputs), fuse, self._inner)
         if graph.repeats:
             core.preset({node.attrs[-2:]: node.attrs[-2:] for node in wanted if node.random})
         del self._stale, self._fresh, self._lookers
@@ -154,28 +160,34 @@ class Plan(Page):
         return k
 
     def _lower_region(self, node):
-        """A node with sub-graphs: a host step that runs their plans on tensors."""
-        core = self._core
-        operands = [v[0] if type(v) is tuple else None if v is None else self._result(v) for v in node.inputs]
-        taken = [type(v) is int for v in node.inputs]
-        uses = [core.result_value(k) for k, yes in zip(operands, taken, strict=True) if yes]
-        first = len(self._made)
+        """A node with sub-graphs, which the core runs as plans inside of this one, or a function of the host."""
+        core, payload, place = self._core, node.payload, self._place
+        operands = [place[v] for v in node.inputs]
+        results, function = [], None
         for v in node.results:
             shape, dtype = self.graph.shapes[v], self.graph.dtypes[v]
-            self._place[v] = core.outside(shape, dtype)
-            self._made.append((shape, dtype))
-            uses.append(self._place[v])
-        execute = runner(node)
+            results.append((shape[1:], dtype, True) if has_rows(self.graph, v) else (shape, dtype))
+        if node.op == "host":
 
-        def run():
-            results, made = self._running
-            given = [results[k] if yes else k for k, yes in zip(operands, taken, strict=True)]
-            with no_grad():
-                for t, value in zip(made[first:], execute(given), strict=False):
-                    t.copy_(value)
+            def function(running):
+                made = _host.run(payload["function"], [running.read(v) for v in operands], payload["options"])
+                for k, t in enumerate(made):
+                    running.fill(first + k, t)
 
-        run.__name__ = node.payload["function"] if node.op == "host" else node.op
-        core.host(run, uses)
+        parts = [Plan(payload[key], exact=True, inner=True) for key in PARTS[node.op]]
+        first = core.region(
+            node.op,
+            operands,
+            results,
+            [part._core for part in parts],
+            payload.get("carried", 0),
+            payload.get("scanned", 0),
+            length if type(length := payload.get("length", 0)) is int else -1,
+            payload.get("reverse", False),
+            function,
+        )
+        for k, v in enumerate(node.results):
+            place[v] = first + k
 
     def _lower_update(self, node):
         graph, core, place, update = self.graph, self._core, self._place, node.payload
@@ -197,7 +209,7 @@ class Plan(Page):
                 self._set_before.append((leaf, k))
                 uses.append(core.result_value(k))
 
-        def run():
+        def run(_):
             if not update.step(update.group, update.state):
                 raise RuntimeError(
                     f"{graph.name}: expected the optimizer as it was when this plan was made, got one that is set up "
@@ -221,8 +233,6 @@ class Plan(Page):
         """The outputs as a list, for inputs that are known to fit."""
         given = _core.values_of(inputs, self._states)
         results = self._core.make_results()
-        if self._made:
-            given += self._new_made(results)
         _core.set_gradients(self._set_before, results)
         self._core.run(given, results)
         _core.set_gradients(self._grads, results)
@@ -231,7 +241,10 @@ class Plan(Page):
                 with no_grad():
                     inputs[k].copy_(given[k])
                 given[k] = inputs[k]
-        return [given[k] if passed else results[k] for passed, k in self._outputs]
+        found = [given[k] if passed else results[k] for passed, k in self._outputs]
+        for k, *tape in self._tapes:
+            found.insert(k, self._core.tape(*tape))
+        return found
 
     def run(self, n, *inputs, collect=True):
         """Runs n steps without Python in between.
@@ -269,7 +282,6 @@ class Plan(Page):
         self._check(given)
         given += _core.values_of((), self._states)
         results = self._core.make_results()
-        given += self._new_made(results)
         stacked = []
         if collect:
             for passed, k in self._outputs:
@@ -317,12 +329,6 @@ class Plan(Page):
         """Draws recorded with one of these ranges repeat the numbers that another plan has drawn."""
         self._core.preset(ranges)
 
-    def _new_made(self, results):
-        """Tensors for what regions compute; host steps find them, and the results, here."""
-        made = [_core.empty(shape, dtype) for shape, dtype in self._made]
-        self._running = results, made
-        return made
-
     def map(self, *inputs):
         """Evaluates the graph for many sets of inputs at once: elementwise operations run over all sets in one pass.
 
@@ -346,13 +352,15 @@ class Plan(Page):
         """Bytes that a run uses beside its arguments, states and results; known before running.
 
         Returns:
-            A dict: "arena" (bytes), "values" (how many lie in it), "without_reuse" (bytes if none shared memory).
+            A dict: "arena" (bytes), "values" (how many lie in it), "without_reuse" (bytes if none shared memory), "tapes"
+            (bytes that while_loops have taken so far to keep values of every iteration: what is not known before).
         """
         rows = self._core.layout()
         return {
             "arena": self._core.arena_bytes,
             "values": len(rows),
             "without_reuse": sum(size for _, _, size, _, _ in rows),
+            "tapes": self._core.tape_bytes,
         }
 
     def explain(self):

@@ -10,6 +10,8 @@ host        results of a function on NumPy arrays, by name (see _host.py)
 scan        carried values, then sequences (slices along dimension 0), then captured values; body -> carried values and
             what is stacked over the steps
 
+Note [Running]. Plans run regions inside of the core: sub-graphs are plans inside a plan (wengert/plan_region.h).
+
 Note [Loops backwards]. The body gives its carried values as further results, stacked over the steps, once gradients are
 asked for (`with_tapes`). The backward pass is a scan over them in the other direction; its body runs the step again and
 differentiates it. The stack of a while_loop has a length that is known afterwards only: a size named loop_<number>.
@@ -21,7 +23,15 @@ from .. import _host
 from ._graph_error import GraphError
 from ._symbols import Dim, loop_length, same_sizes
 
-REGIONS = frozenset({"call", "cond", "while_loop", "scan", "host"})
+# Of each operation the keys of its sub-graphs, in the order in which the core has them.
+PARTS = {
+    "call": ("graph",),
+    "cond": ("true", "false"),
+    "while_loop": ("cond", "body"),
+    "scan": ("body",),
+    "host": (),
+}
+REGIONS = frozenset(PARTS)
 LOCAL_SIZES = re.compile(r"\bloop_\d+\b")
 
 
@@ -141,80 +151,58 @@ def specs(graph, node):
 # ---- running ---------------------------------------------------------------------------------------------------------
 
 
-def flat_plan(graph):
-    """A function from the input tensors of a sub-graph to the list of its outputs."""
-    from ._interpreter import Interpreter, needs_interpreter
-    from ._plan import Plan
-
-    return Interpreter(graph).run_flat if needs_interpreter(graph) else Plan(graph, exact=True).outputs
+def has_rows(graph, v):
+    """Whether a value is a tape: rows of a while_loop, or of a scan over such rows, as many as it turns out."""
+    shape = graph.shapes[v]
+    return len(shape) > 0 and type(shape[0]) is not int and LOCAL_SIZES.fullmatch(str(shape[0])) is not None
 
 
-class Tape:
-    """Rows that arrive one by one, in memory that grows in chunks of twice the size."""
+def has_tapes(graph):
+    """Whether a region of a graph gives a tape."""
+    return any(has_rows(graph, v) for node in graph.nodes if node.op in REGIONS for v in node.results)
 
-    def __init__(self):
-        self.memory = None
-        self.count = 0
 
-    def add(self, row):
-        """One row more."""
-        from .. import _core
+def check_tapes(graph, nodes):
+    """Raises GraphError where something else than a scan, as a sequence, reads a tape."""
+    from ._verify import fail
 
-        if self.memory is None or self.count == self.memory.shape[0]:
-            grown = _core.empty((max(4, 2 * self.count), *row.shape), row.dtype)
-            if self.count:
-                grown[: self.count].copy_(self.memory)
-            self.memory = grown
-        self.memory[self.count].copy_(row)
-        self.count += 1
-
-    def tensor(self, shape, dtype):
-        """All rows as a tensor."""
-        from .. import _core
-
-        return _core.empty((0, *shape), dtype) if self.memory is None else self.memory[: self.count]
+    for node in nodes:
+        count, scanned = (node.payload["carried"], node.payload["scanned"]) if node.op == "scan" else (0, 0)
+        for v in node.inputs[:count] + node.inputs[count + scanned :]:
+            if type(v) is int and has_rows(graph, v):
+                fail(
+                    graph, node, "values of a known size", f"%{v}, of which only the run tells how many rows it has"
+                )
 
 
 def runner(node):
-    """A function from the operands of a region (tensors) to the list of its results."""
+    """A function from the operands of a region (tensors) to the list of its results: a plan of that node alone."""
     payload = node.payload
     if node.op == "host":
         return lambda operands: _host.run(payload["function"], operands, payload["options"])
-    plans = {key: flat_plan(part) for key, part in subgraphs(node).items()}
-    if node.op == "call":
-        return plans["graph"]
-    if node.op == "cond":
-        return lambda operands: plans["true" if bool(operands[0]) else "false"](operands[1:])
-    count = payload["carried"]
-    body = payload["body"]
-    stacked = _outputs(body)[count:]
+    plans = {}  # by the shapes of the operands: a scan over a tape has another length each time
 
-    def run_while(operands):
-        carried, captured = list(operands[:count]), list(operands[count:])
-        tapes = [Tape() for _ in stacked]
-        while bool(plans["cond"](carried + captured)[0]):
-            out = plans["body"](carried + captured)
-            carried = out[:count]
-            for tape, row in zip(tapes, out[count:], strict=True):
-                tape.add(row)
-        return carried + [tape.tensor(*spec) for tape, spec in zip(tapes, stacked, strict=True)]
+    def run(operands):
+        key = tuple([tuple(t.shape) for t in operands])
+        if key not in plans:
+            plans[key] = _alone(node, operands)
+        return plans[key].outputs([t.contiguous() for t in operands])
 
-    def run_scan(operands):
-        from .. import _core
+    return run
 
-        carried = list(operands[:count])
-        sequences = operands[count : count + payload["scanned"]]
-        captured = list(operands[count + payload["scanned"] :])
-        length = sequences[0].shape[0] if sequences else payload["length"]
-        rows = [_core.empty((length, *shape), dtype) for shape, dtype in stacked]
-        for k in reversed(range(length)) if payload["reverse"] else range(length):
-            out = plans["body"](carried + [s[k] for s in sequences] + captured)
-            carried = out[:count]
-            for memory, row in zip(rows, out[count:], strict=True):
-                memory[k].copy_(row)
-        return carried + rows
 
-    return run_while if node.op == "while_loop" else run_scan
+def _alone(node, operands):
+    from ._graph import Graph, Node
+    from ._plan import Plan
+
+    graph, payload = Graph(node.op), node.payload
+    inputs = [graph.add_input(t.shape, t.dtype) for t in operands]
+    if payload.get("scanned"):
+        payload = {**payload, "length": operands[payload["carried"]].shape[0]}
+    made = Node(node.op, tuple(inputs), (), (len(graph.shapes),), (), None, payload)
+    out = graph.add_node(node.op, inputs, (), specs(graph, made), (), None, payload)
+    graph.outputs = [("", v) for v in out.results]
+    return Plan(graph, exact=True)
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -286,6 +274,17 @@ def _append(walk, node, op, inputs, payload):
     back = graph.add_node(op, inputs, (), specs(graph, made), made.scope, made.line, payload)
     back.gradient_of = node.results[0]
     return back.results
+
+
+def sum_of_tapes(walk, tapes, node):
+    """The sum of gradients of a tape, row by row: nothing but scans reads tapes."""
+    graph = walk.graph
+    body = type(graph)("add")
+    rows = [body.add_input(graph.shapes[v][1:], graph.dtypes[v]) for v in tapes]
+    body.outputs = [("", body.apply("add", rows).results[0])]
+    length = graph.shapes[tapes[0]][0]
+    payload = {"body": body, "carried": 0, "scanned": len(tapes), "length": length, "reverse": False}
+    return _append(walk, node, "scan", tapes, payload)[0]
 
 
 def _branches_back(walk, node, found, wanted):

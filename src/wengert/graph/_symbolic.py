@@ -8,7 +8,7 @@ a new value, its root too (strided_scatter), and other views of the root read th
 
 from .. import _core
 from ..autograd.grad_mode import is_grad_enabled
-from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, payload
+from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, open_frames, payload
 from ._lines import scope_names, user_place
 from ._numbers import is_followed
 from ._symbols import Dim, Ratio, recognise, same_sizes, symbolic
@@ -202,6 +202,9 @@ class SymbolicFrame(Frame, Watcher):
                 f"{entry.name}: expected an op whose result has a shape known when the graph is built, got one whose "
                 "shape depends on values. Use wengert.where() with a mask instead."
             )
+        inner = self._innermost() if "random" in entry.row.flags else self
+        if inner is not self:  # drawn in every iteration, not once before the loop
+            return inner.run(entry, operands, attrs)
         values = [self.operand(v, entry.name) for v in operands]
         attrs = self.named_sizes([v.item() if is_followed(v) else v for v in attrs])
         node = self.append(entry.name, values, attrs)
@@ -215,6 +218,13 @@ class SymbolicFrame(Frame, Watcher):
                 self._place(cell)  # a view or a copy: code that follows depends on it
             results.append(self.wrap(cell, not is_grad_enabled()))
         return tuple(results) if len(results) > 1 else results[0]
+
+    def _innermost(self):
+        """The frame of the function of a branch or loop that is being traced; this one where none is."""
+        for frame in reversed(open_frames()):
+            if isinstance(frame, SymbolicFrame):
+                return frame if frame._inside(self) else self
+        return self
 
     def named_sizes(self, attrs):
         """Attributes in which sizes by name are recognised."""
@@ -319,6 +329,11 @@ class SymbolicFrame(Frame, Watcher):
             raise RuntimeError(
                 f"{entry.name}_: expected a tensor of the sub-graph {self.graph.name!r}, got one from outside. Return "
                 "the new value from the function instead."
+            )
+        if "random" in entry.row.flags and self._innermost() is not self:
+            raise RuntimeError(
+                f"{entry.name}_: expected random numbers of a tensor made in the function of the loop or branch, got those "
+                "of one from outside. Draw outside and pass them in, or use wengert.rand or wengert.randn with a shape."
             )
         values = [self.operand(v, entry.name + "_") for v in operands]
         graph = self.graph
