@@ -9,6 +9,7 @@ from textwrap import indent
 
 from .. import _core
 from ..ops._def import DIM_FIELDS
+from . import _batching_index, _batching_windows
 from ._levels import Frame, Watcher, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
 
 
@@ -225,19 +226,6 @@ def _rows(frame, entry, operands, attrs):
     return reshape(value, (frame.size, merged, shape[-1]))
 
 
-def _fold(frame, entry, operands, attrs):
-    """Dimension 0 of operand 0 is a batch already (convolution, pooling): both become one."""
-    peeled = [frame.peel(v) for v in operands]
-    if any(mine for _, mine in peeled[1:]) or len(operands[0].shape) < 2:
-        return None
-    shape = tuple(operands[0].shape)
-    x = reshape(peeled[0][0], (frame.size * shape[0], *shape[1:]))
-    out = _core.apply(entry, [x] + [v for v, _ in peeled[1:]], attrs)
-    parts = out if isinstance(out, tuple) else (out,)
-    parts = tuple(reshape(v, (frame.size, shape[0], *tuple(v.shape)[1:])) for v in parts)
-    return parts if isinstance(out, tuple) else parts[0]
-
-
 def _size(frame, entry, operands, attrs):
     """The attribute is a shape: one more size in front."""
     value = frame.peel(operands[0])[0]
@@ -333,22 +321,9 @@ def _dims(frame, entry, operands, attrs):
     return _core.apply(entry, values, tuple(shifted))
 
 
-def _index(frame, entry, operands, attrs):
-    """Integer tensors that every element of the batch shares."""
-    x, *indices = operands
-    if any(frame.peel(v)[1] for v in indices):
-        return None
-    dims = sorted(d % len(x.shape) for d in attrs[0])
-    if dims != list(range(dims[0], dims[0] + len(dims))):
-        return None
-    return _core.apply(entry, [frame.peel(x)[0], *indices], (tuple(d + 1 for d in dims),))
-
-
 RULES = {
     "dims": _dims,
     "expand_like": _expand_like,
-    "fold": _fold,
-    "index": _index,
     "leading": _leading,
     "linear": _linear,
     "matmul": _matmul,
@@ -363,6 +338,8 @@ RULES = {
     "squeeze": _squeeze,
     "sum_to_like": _sum_to_like,
     "unreduce_like": _unreduce_like,
+    **_batching_index.RULES,
+    **_batching_windows.RULES,
 }
 
 

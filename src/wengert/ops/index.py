@@ -3,31 +3,31 @@
 from ._def import boolean, integer, ints, op
 
 
-@op("index_get", linear=True, public=False, batch="index", shown="index")
+@op("index_get", linear=True, public=False, batch="index_read", shown="index")
 def index_get(g, x, index, y, *, dims: ints):
     """x at flat positions in some dimensions; the positions' shape takes their place (or comes first)."""
     return g.index_embed(index, x, dims), None
 
 
-@op("index_embed", flags="accumulates", linear=True, public=False, batch="loop")
+@op("index_embed", flags="accumulates", linear=True, public=False, batch="index_embed")
 def index_embed(g, x, index, like, y, *, dims: ints):
     """Zeros of like's shape with x added at flat positions in some dimensions."""
     return g.index_get(index, dims), None, None
 
 
-@op("index_put", kernel="scatter_rows", linear=True, public=False, batch="loop")
+@op("index_put", kernel="scatter_rows", linear=True, public=False, batch="index_write")
 def index_put(g, x, index, values, y, *, dims: ints):
     """x with values written at flat positions in some dimensions."""
     return g.index_put(index, 0.0, dims), None, g.index_get(index, dims)
 
 
-@op("index_put", kernel="scatter_add_rows", linear=True, public=False, batch="loop")
+@op("index_put", kernel="scatter_add_rows", linear=True, public=False, batch="index_write")
 def index_put_add(g, x, index, values, y, *, dims: ints):
     """x with values added at flat positions in some dimensions."""
     return g, None, g.index_get(index, dims)
 
 
-@op("flat_index", variadic=True, differentiable=False, public=False)
+@op("flat_index", variadic=True, differentiable=False, public=False, batch="aligned")
 def flat_index(g, indices, y, *, sizes: ints):
     """Broadcast indices of dimensions of the given sizes as flat positions, checked and not negative."""
 
