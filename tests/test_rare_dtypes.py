@@ -6,6 +6,7 @@ from against_torch import check
 
 import wengert
 
+torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(23)
 X = RNG.normal(size=(3, 4))
 Z = X + 1j * RNG.normal(size=(3, 4))
@@ -69,6 +70,59 @@ def test_convolutions_of_whole_numbers_are_exact_or_refused():
         wengert.nn.functional.conv_transpose1d(wengert.full((1, 8, 1), 2**30), wengert.full((8, 1, 1), 2**20 + 1))
     with pytest.raises(RuntimeError, match="one dtype"):
         wengert.nn.functional.conv1d(x, wengert.ones(1, 1, 2))
+
+
+def complex_normal(*shape):
+    return RNG.normal(size=shape) + 1j * RNG.normal(size=shape)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding")
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("batch", [(2,), ()])
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolutions_of_complex_numbers(dims, batch, bias):
+    """With gradients of two orders for input, weight and bias."""
+    size = (5, 4, 3)[:dims]
+    x = complex_normal(*batch, 4, *size)
+    b = complex_normal(6) if bias else None
+    check(f"nn.functional.conv{dims}d", x, complex_normal(6, 2, *[2] * dims), b, stride=2, padding=1, groups=2)
+    check(f"nn.functional.conv_transpose{dims}d", x, complex_normal(4, 3, *[2] * dims), b, stride=2, groups=2)
+    check(f"nn.functional.conv{dims}d", x, complex_normal(6, 4, *[2] * dims), b, padding="same")
+
+
+def test_complex_layers():
+    layer = wengert.nn.Conv2d(2, 3, 3, dtype=wengert.complex64)
+    assert layer(wengert.ones(1, 2, 5, 5, dtype=wengert.complex64)).dtype == wengert.complex64
+    with pytest.raises(RuntimeError, match="one dtype"):
+        layer(wengert.ones(1, 2, 5, 5))
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "bias"),
+    [
+        ((4,), (4,), None), ((3, 4), (4,), None), ((2, 3, 4), (4,), None), ((4,), (4,), ()), ((4,), (2, 4), ()),
+        ((4,), (2, 4), (1,)), ((3, 4), (2, 4), ()), ((3, 4), (2, 4), (1,)), ((3, 4), (2, 4), (3, 2)),
+        ((3, 4), (2, 4), (1, 2)), ((2, 3, 4), (2, 4), (1,)), ((2, 3, 4), (2, 4), (3, 2)), ((2, 3, 4), (2, 4), (2, 3, 2)),
+        ((0, 4), (2, 4), (1,)), ((3, 4), (0, 4), None),
+    ],
+)  # fmt: skip
+def test_linear_of_all_ranks(shape, weight, bias):
+    operands = [None if s is None else np.asarray(RNG.normal(size=s)) for s in (shape, weight, bias)]
+    check("nn.functional.linear", *operands)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "bias"),
+    [
+        ((3, 4), (4,), ()), ((4,), (4,), (1,)), ((), (2, 4), None), ((3, 4), (1, 2, 4), None), ((4,), (), None),
+        ((3, 4), (3,), None), ((4,), (2, 4), (3, 2)), ((3, 4), (2, 4), (3,)),
+    ],
+)  # fmt: skip
+def test_linear_refuses_as_torch(shape, weight, bias):
+    for package in (wengert, torch):
+        operands = [None if s is None else package.ones(s) for s in (shape, weight, bias)]
+        with pytest.raises(RuntimeError):
+            package.nn.functional.linear(*operands)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])

@@ -61,6 +61,33 @@ def _whole_numbers(name, run):
     return exact
 
 
+def _complex_numbers(name, run):
+    """The convolution of complex numbers by those of their parts; real and imaginary parts of the input are one batch."""
+
+    def in_parts(input, weight, bias, stride, *arguments):
+        if any(v is not None and v.dtype != input.dtype for v in (weight, bias)):
+            kinds = [v.dtype for v in (input, weight, bias) if v is not None]
+            raise RuntimeError(f"{name}: expected operands of one dtype, got {kinds}.")
+        alone = input.ndim == len(stride) + 1
+        x = input.unsqueeze(0) if alone else input
+        n = x.shape[0]
+        parts = wengert.cat([x.real, x.imag])
+        by_real, by_imag = (run(parts, w, None, stride, *arguments) for w in (weight.real, weight.imag))
+        y = wengert.complex(by_real[:n] - by_imag[n:], by_real[n:] + by_imag[:n])
+        if bias is not None:
+            y = y + bias.reshape(-1, *(1,) * len(stride))
+        return y.squeeze(0) if alone else y
+
+    return in_parts
+
+
+def _for_dtype(name, run, dtype):
+    """A convolution as it is done for a dtype: floating ones are the kernels' own."""
+    if dtype.is_floating_point:
+        return run
+    return (_complex_numbers if dtype.is_complex else _whole_numbers)(name, run)
+
+
 def _conv(n):
     name = f"conv{n}d"
 
@@ -77,7 +104,7 @@ def _conv(n):
             padding, input = _named_padding(name, padding, input, weight, stride, dilation, n)
         else:
             padding = sizes(name, "padding", padding, n)
-        run = _convolution if input.dtype.is_inexact else _whole_numbers(name, _convolution)
+        run = _for_dtype(name, _convolution, input.dtype)
         return run(input, weight, bias, stride, padding, dilation, groups)
 
     conv.__name__ = conv.__qualname__ = name
@@ -104,7 +131,7 @@ def _transposed(n):
     def conv(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
         if weight is None:
             raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
-        run = _conv_transpose if input.dtype.is_inexact else _whole_numbers(name, _conv_transpose)
+        run = _for_dtype(name, _conv_transpose, input.dtype)
         return run(
             input,
             weight,

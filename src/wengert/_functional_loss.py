@@ -6,16 +6,49 @@ import wengert
 
 from . import _core
 from ._bind import OPS
+from ._dtypes import DTYPES
+from ._indexing import check_index
 from ._overload import check_tensor, store
+from ._shaping import broadcast_shapes
 
-linear = OPS["linear"]
-
+_linear = OPS["linear"]
 _softmax = OPS["softmax_rows"]
 _log_softmax = OPS["log_softmax_rows"]
 _cross_entropy = OPS["cross_entropy_rows"]
 _class_loss = OPS["class_loss"]
 _embedding = OPS["embedding_rows"]
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+
+
+def linear(input, weight, bias=None):
+    """input (…, in) times the transpose of weight (out, in), plus bias (out,): (…, out).
+
+    A weight (in,) gives (…,); a bias may have any shape that broadcasts to the result.
+
+    Example:
+        >>> import wengert
+        >>> wengert.nn.functional.linear(wengert.ones(2), wengert.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([3., 7.])
+    """
+    try:
+        return _linear(input, weight, bias)
+    except RuntimeError:
+        if not _rarely_shaped(input, weight, bias):
+            raise
+    y = input @ (weight if weight.ndim == 1 else weight.transpose(0, 1))
+    return y if bias is None else y + bias
+
+
+def _rarely_shaped(input, weight, bias):
+    """Whether a product and a sum, but not the op of layers, take these shapes."""
+    if input.dtype != weight.dtype or input.ndim < 1 or weight.ndim not in (1, 2):
+        return False
+    if input.shape[-1] != weight.shape[-1]:
+        return False
+    if weight.ndim == 1:
+        return bias is None or input.ndim == 1 and bias.ndim == 0
+    size = (*input.shape[:-1], weight.shape[0])
+    return bias is not None and tuple(bias.shape) != size[-1:] and broadcast_shapes(tuple(bias.shape), size) == size
 
 
 def _implicit_dim(name, ndim, level):
@@ -246,6 +279,7 @@ def embedding(
                 [1., 2.]])
     """
     check_tensor("embedding", weight)
+    check_index("embedding", check_tensor("embedding", input), DTYPES["int32"])
     if padding_idx is not None:
         padding_idx = _padding_row("embedding", padding_idx, weight.shape[0])
     if max_norm is not None:
