@@ -29,7 +29,6 @@ REMOVED = {"Tensor.solve", "Tensor.eig"}  # torch's own only raise
 SPELLED = {"uniform": "uniform_"}
 # Where we differ, by name and form: what and why.
 DIFFERENT = {
-    ("square", "bool"): "bools have no arithmetic of their own; torch computes int64",
     ("linalg.solve", "method"): "torch's method only says that it was removed",
     **{
         (name, "in place"): "a tensor with a gradient does not change its own shape"

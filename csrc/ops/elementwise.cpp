@@ -250,13 +250,26 @@ int check_integers(const OpInfo& op, const Array& right, int dtype) {
   return 0;
 }
 
+// Bools have no difference, not even with numbers: what `1 - mask` means is for the program to say.
+int check_bools(const OpInfo& op, const Array* in, int nin) {
+  for (int i = 0; i < nin; ++i)
+    if (in[i].dtype == kBool && !std::strcmp(op.kernel, "sub"))
+      return fail(
+          kRuntimeError,
+          "%s: expected numbers, got a bool operand: bools have no subtraction. Use ^ or ~, or .int() first.",
+          op.name);
+  return 0;
+}
+
 int forward_elementwise(OpCall& c) {
   const OpInfo& op = *c.op;
   int nin = op.nin;
+  if (nin == 2 && check_bools(op, c.in, nin) < 0) return -1;
   // `where` takes its dtype from the two values; the mask is bool.
   int first = nin == 3 && op.kernel[0] == 'w' ? 1 : 0;
   int dtype = result_dtype(c.in + first, nin - first);
   if (op.flags & kFloatResult && !is_inexact(dtype)) dtype = default_dtype;
+  if (dtype == kBool && !std::strcmp(op.kernel, "square")) dtype = kInt64;  // a power with a number, as b ** 2
   int compute_dt = is_half(dtype) ? static_cast<int>(kFloat32) : dtype;
   void* fn = op.fn[compute_dt];
   if (!fn)

@@ -34,13 +34,18 @@ def _in_place(name, function):
 
 def _is_one(value):
     """Whether a factor is the number 1; the value of a tensor is not asked for."""
-    return not isinstance(value, Tensor) and value == 1
+    return not isinstance(value, (Tensor, bool)) and value == 1
 
 
 def _check_alpha(op, alpha, *operands):
-    floats = any(v.dtype.is_inexact if isinstance(v, Tensor) else isinstance(v, (float, complex)) for v in operands)
-    if isinstance(alpha, float) and not floats:
+    """A factor is of the operands' kind or a lesser one, as PyTorch demands; a bool only for bools."""
+    kinds = [v.dtype if isinstance(v, Tensor) else _core.from_data(v).dtype for v in operands]
+    if isinstance(alpha, float) and not any(k.is_inexact for k in kinds):
         raise RuntimeError(f"{op}: expected an integer alpha for integer operands, got {alpha}.")
+    if isinstance(alpha, complex) and not any(k.is_complex for k in kinds):
+        raise RuntimeError(f"{op}: expected a real alpha for real operands, got {alpha}.")
+    if isinstance(alpha, bool) and any(k != _bool for k in kinds):
+        raise RuntimeError(f"{op}: expected a number as alpha for operands that are numbers, got {alpha}.")
 
 
 def _times_alpha(op, alpha, input, other):
@@ -62,18 +67,9 @@ def add(input, other, *, alpha=1):
     return _add(input, other if _is_one(alpha) else _times_alpha("add", alpha, input, other))
 
 
-def _no_bools(op, input, other):
-    for v in (input, other):
-        if isinstance(v, bool) or (isinstance(v, Tensor) and v.dtype == _bool):
-            raise RuntimeError(
-                f"{op}: expected numbers, got a bool operand: bools have no subtraction. Use ^ or ~."
-            )
-
-
 @publish("subtract", out=True)
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting."""
-    _no_bools("sub", input, other)
     if not _is_one(alpha):
         _check_alpha("sub", alpha, input, other)
         other = other * alpha
@@ -171,6 +167,7 @@ _in_place("divide_", _divide_)
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
     product = tensor1 * tensor2
+    _check_alpha("addcmul", value, input, product)
     return input + (product if _is_one(value) else product * value)
 
 

@@ -132,6 +132,9 @@ def instance_norm(
 
 
 def _p_norm(x, p, dim, keepdim):
+    if not x.dtype.is_inexact:
+        raise RuntimeError(f"norm: expected a floating or complex tensor, got {x.dtype}. Convert it with .float().")
+    x = x.abs() if x.dtype.is_complex else x
     if p == 2:
         return (x * x).sum(dim, keepdim).sqrt()
     if p == 1:
@@ -160,6 +163,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The cosine of the angle between two tensors along `dim`; norms below eps count as eps."""
     x1, x2 = broadcast_tensors(check_tensor("cosine_similarity", x1), check_tensor("cosine_similarity", x2))
+    if not (x1.dtype.is_floating_point or x2.dtype.is_floating_point):
+        raise RuntimeError(f"cosine_similarity: expected floating operands, got {x1.dtype} and {x2.dtype}.")
     squares1, squares2 = (x1 * x1).sum(dim), (x2 * x2).sum(dim)
     floor = eps * eps
     norms = (

@@ -17,6 +17,8 @@ _positions, _reshape = OPS["true_positions"], OPS["reshape"]
 _put_entry, _put_add_entry = OPS["index_put"].entry, OPS["index_put_add"].entry
 _inplace = _core.inplace
 _bool, _int64, _uint8 = DTYPES["bool"], DTYPES["int64"], DTYPES["uint8"]
+_int32 = DTYPES["int32"]
+_KEYS = (_int64, _int32, _bool, _uint8)
 
 
 # ---- x[...] ---------------------------------------------------------------------------------------------------------
@@ -36,8 +38,10 @@ def _index_tensor(key):
                 f"index: expected ints, slices, None, ..., and tensors or lists of integers or bools, got "
                 f"{type(key).__name__}."
             )
-    if key.dtype.is_floating_point:
-        raise IndexError(f"index: expected integer or bool tensors as indices, got {key.dtype}. Use .long().")
+    if key.dtype not in _KEYS:
+        raise IndexError(
+            f"index: expected int64, int32, bool or uint8 tensors as indices, got {key.dtype}. Use .long()."
+        )
     return key
 
 
@@ -56,7 +60,7 @@ def _resolve(x, keys):
     """Applies the views among the keys. Returns x's view, the flat index and the dimensions that it indexes."""
     if len(keys) == 1 and isinstance(keys[0], Tensor):
         key = keys[0]
-        if key.dtype != _bool and not key.dtype.is_floating_point and key.dtype != _uint8:
+        if key.dtype in (_int64, _int32):
             if x.dim() == 0:
                 raise IndexError("index: expected at most 0 indices for shape (), got 1.")
             return x, key, (0,)
@@ -155,8 +159,9 @@ def _index_keys(indices):
 @publish()
 def index_put(input, indices, values, accumulate=False):
     """A copy of input with values written (or added) at a tuple of index tensors: input[indices] = values."""
-    result = OPS["clone"](input)
-    return index_put_(result, indices, values, accumulate)
+    values = _values_for(input, values, "index_put")
+    view, index, dims = _resolve(input, _index_keys(indices))
+    return _core.apply(_put_add_entry if accumulate else _put_entry, [view, index, values], (dims,))
 
 
 def index_put_(self, indices, values, accumulate=False):
@@ -173,11 +178,25 @@ METHODS["index_put_"] = index_put_
 # ---- along one dimension --------------------------------------------------------------------------------------------
 
 
-def _vector_index(op, index):
+def check_index(op, index, *more, error=RuntimeError):
+    """Raises where an index is not int64, or of another dtype that is named."""
     if not isinstance(index, Tensor):
         raise TypeError(f"{op}: expected an index tensor, got {type(index).__name__}.")
+    if index.dtype not in (_int64, *more):
+        names = " or ".join(str(kind) for kind in (_int64, *more))
+        raise error(f"{op}: expected an index of dtype {names}, got {index.dtype}. Use .long().")
+
+
+# The index dtypes besides int64 that the ops along one dimension take, and what they raise for others.
+_INDEX = {"index_select": (_int32,), "index_add": (_int32,), "index_copy": (), "index_fill": ()}
+
+
+def _vector_index(op, index):
+    check_index(op, index, *_INDEX[op], error=IndexError if op == "index_fill" else RuntimeError)
     if index.dim() > 1:
-        raise IndexError(f"{op}: expected an index of at most one dimension, got shape {tuple(index.shape)}.")
+        raise (RuntimeError if op == "index_fill" else IndexError)(
+            f"{op}: expected an index of at most one dimension, got shape {tuple(index.shape)}."
+        )
     return _reshape(index, (1,)) if index.dim() == 0 else index
 
 
@@ -231,6 +250,8 @@ def _index_fill(input, dim, index, value, *, inplace):
         if inplace:
             return _inplace(_put_entry, input, (index, value), ((dim,),))
         return _index_put(input, index, value, (dim,))
+    if isinstance(value, complex) and not input.dtype.is_complex:
+        raise RuntimeError(f"index_fill: expected a number that {input.dtype} holds, got {value}. Use its .real.")
     return _along("index_fill", input, dim, index, value, _put_entry, inplace)
 
 

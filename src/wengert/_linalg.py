@@ -78,6 +78,10 @@ def outer(input, vec2):
 
 
 def _added(input, product, beta, alpha):
+    if input.dtype != product.dtype:
+        raise RuntimeError(f"addmm: expected operands of one dtype, got {input.dtype} and {product.dtype}.")
+    if not product.dtype.is_inexact and not (isinstance(alpha, int) and isinstance(beta, int)):
+        raise RuntimeError(f"addmm: expected integers as alpha and beta for integers, got {alpha} and {beta}.")
     product = product if alpha == 1 else product * alpha
     if beta == 0:
         return product
@@ -191,6 +195,10 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables (rows) over observations (columns), with counts and weights of the observations."""
     if input.dim() > 2:
         raise RuntimeError(f"cov: expected at most 2 dimensions, got {input.dim()}.")
+    if input.dtype.name == "bool":
+        raise RuntimeError("cov: expected numbers, got a bool tensor. Convert it with .float().")
+    if aweights is not None and not aweights.dtype.is_floating_point:
+        raise RuntimeError(f"cov: expected floating aweights, got {aweights.dtype}. Convert them with .float().")
     if not input.dtype.is_inexact:
         input = input.to(_core.get_default_dtype())
     rows = _reshape(input, (1, -1)) if input.dim() < 2 else input

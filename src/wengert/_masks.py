@@ -46,7 +46,7 @@ def _masked_fill(input, mask, value, *, inplace):
             f"masked_fill: expected a value that {input.dtype} can hold, got {value}: can't be cast."
         )
     elif isinstance(value, float) and not input.dtype.is_inexact:
-        if not math.isfinite(value):
+        if not math.isfinite(value) and input.dtype != _bool:
             raise RuntimeError(f"masked_fill: expected a value that {input.dtype} can hold, got {value}.")
         value = bool(value) if input.dtype == _bool else int(value)
     result = _where(mask, value, input)

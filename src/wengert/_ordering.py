@@ -48,6 +48,8 @@ def msort(input):
 @publish(out=True, numpy=True)
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) values along a dimension, best first: (values, indices)."""
+    if input.dtype == DTYPES["bool"]:
+        raise RuntimeError("topk: expected numbers, got a bool tensor. Use .int() first.")
     return TopK(*OPS["topk"](input, k, dim, largest))
 
 

@@ -7,8 +7,8 @@ from . import _core
 from ._bind import OPS
 
 Tensor = _core.Tensor
-_alias, _cast, _clone = OPS["alias"], OPS["cast"], OPS["clone"]
-_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim"}
+_cast, _clone = OPS["cast"], OPS["clone"]
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim", "x": "input", "x1": "input", "x2": "other"}
 
 
 def cast(x, dtype):
@@ -16,13 +16,12 @@ def cast(x, dtype):
     return x if dtype is None or x.dtype == dtype else _cast(x, dtype)
 
 
-def store(result, out):
+def store(result, out, op="out="):
     """Writes a result to the tensor (or tuple of tensors) of an out= argument; returns it."""
     if isinstance(result, tuple):
-        return (
-            type(result)(*map(store, result, out)) if hasattr(result, "_fields") else tuple(map(store, result, out))
-        )
-    return _alias(result, out=out)
+        written = [store(r, o, op) for r, o in zip(result, out, strict=False)]
+        return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
+    return _core.copy_out(op, result, out)
 
 
 def write(op, x, result):
@@ -41,14 +40,19 @@ def write(op, x, result):
 
 
 def numpy_names(function):
-    """Lets a function take axis= and keepdims= for dim= and keepdim=."""
+    """Lets a function take NumPy's names of arguments: axis= for dim=, keepdims= for keepdim=, x= for input=."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    synonyms = {theirs: ours for theirs, ours in _SYNONYMS.items() if theirs not in names}
 
     @functools.wraps(function)
     def renamed(*args, **kwargs):
         if kwargs:
-            for theirs, ours in _SYNONYMS.items():
-                if theirs in kwargs:
-                    kwargs[ours] = kwargs.pop(theirs)
+            for theirs in synonyms.keys() & kwargs.keys():
+                ours = synonyms[theirs]
+                if ours in kwargs:
+                    raise TypeError(f"{function.__name__}: expected {ours} or {theirs}, got both.")
+                kwargs[ours] = kwargs.pop(theirs)
         return function(*args, **kwargs)
 
     return renamed
@@ -73,7 +77,7 @@ def with_out(function):
     @functools.wraps(function)
     def writing(*args, out=None, **kwargs):
         result = function(*args, **kwargs)
-        return result if out is None else store(result, out)
+        return result if out is None else store(result, out, function.__name__)
 
     return writing
 
@@ -90,7 +94,7 @@ class Publisher:
 
         def enter(f):
             call = f
-            if numpy:
+            if numpy or out:
                 call = numpy_names(call)
             if out:
                 call = with_out(call)

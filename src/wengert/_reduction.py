@@ -15,7 +15,7 @@ _sum, _mean, _amax, _amin = OPS["sum"], OPS["mean"], OPS["amax"], OPS["amin"]
 _maximum, _minimum = OPS["maximum"], OPS["minimum"]
 _max_along, _min_along = OPS["max_along"], OPS["min_along"]
 _argmax, _argmin, _where = OPS["argmax"], OPS["argmin"], OPS["where"]
-_int64, _float32 = DTYPES["int64"], DTYPES["float32"]
+_bool, _int64, _float32 = DTYPES["bool"], DTYPES["int64"], DTYPES["float32"]
 
 
 Max, Min = return_type("max", "values", "indices"), return_type("min", "values", "indices")
@@ -104,6 +104,8 @@ def aminmax(input, *, dim=None, keepdim=False, out=None):
 
 def _arg(name, along):
     def arg(input, dim=None, keepdim=False):
+        if input.dtype == _bool:
+            raise RuntimeError(f"{name}: expected numbers, got a bool tensor. Use .int() first.")
         if dim is None and keepdim:
             return along(input, None, True)
         return along(input, dim, keepdim)
@@ -196,6 +198,8 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 @publish(out=True, numpy=True)
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of what is not NaN."""
+    if dtype is None and not input.dtype.is_inexact:
+        raise RuntimeError(f"nanmean: expected a floating tensor, got {input.dtype}. Pass dtype=, or use mean().")
     input = cast(input, dtype)
     _no_complex("nanmean", input)
     missing = input.isnan()
@@ -256,6 +260,12 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     p is a number, math.inf, -math.inf, 'fro' (2) or 'nuc' (the sum of singular values of a matrix). The derivative of
     the 2-norm at 0 is 0.
     """
+    if dtype is not None and input.dtype.is_complex and not dtype.is_complex:
+        raise RuntimeError(f"norm: expected a complex dtype for a complex input, got {dtype}.")
+    if not input.dtype.is_inexact:
+        raise RuntimeError(
+            f"norm: expected a floating or complex tensor, got {input.dtype}. Convert it with .float()."
+        )
     input = cast(input, dtype)
     if p == "nuc":
         from .linalg import matrix_norm

@@ -5,6 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
+from ._indexing import check_index
 from ._overload import Publisher, cast, wrap_dim, write
 from ._shaping import broadcast_shapes
 
@@ -145,6 +146,7 @@ publish.both(
 @publish(out=True)
 def take(input, index):
     """Elements of the flattened tensor at index; the result has index's shape."""
+    check_index("take", index)
     return _index_get(_reshape(input, (-1,)), index, (0,))
 
 
@@ -174,6 +176,9 @@ def _counted_from_0(indices, size):
 
 
 def _put(input, index, source, accumulate=False, *, inplace):
+    check_index("put", index)
+    if source.dtype != input.dtype:
+        raise RuntimeError(f"put: expected a source of dtype {input.dtype}, got {source.dtype}.")
     flat = _reshape(input, (-1,))
     source = _reshape(source, tuple(index.shape))
     result = (OPS["index_put_add"] if accumulate else _index_put)(flat, index, source, (0,))

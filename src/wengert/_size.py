@@ -14,6 +14,14 @@ class Size(tuple):
 
     __slots__ = ()
 
+    def __new__(cls, sizes=()):
+        """Raises TypeError for sizes that are not ints; a 0-d tensor counts as one."""
+        sizes = tuple(int(size) if isinstance(size, _core.Tensor) else size for size in sizes)
+        for size in sizes:
+            if not hasattr(size, "__index__"):  # the sizes of static graphs stay what they are
+                raise TypeError(f"Size: expected an iterable of ints, got {size!r} in it.")
+        return tuple.__new__(cls, sizes)
+
     def numel(self):
         """The product of the sizes."""
         product = 1

@@ -29,6 +29,13 @@ SlogDet = return_type("linalg_slogdet", "sign", "logabsdet")
 LstSq = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
+def _check_inexact(op, x):
+    if not x.dtype.is_inexact:
+        raise RuntimeError(
+            f"linalg.{op}: expected a floating or complex dtype, got {x.dtype}. Convert the tensor first."
+        )
+
+
 def _check(op, x, square=False):
     if not isinstance(x, Tensor):
         raise TypeError(f"linalg.{op}: expected a Tensor, got {type(x).__name__}.")
@@ -505,6 +512,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
     """The norm of matrices: 'fro', 'nuc', inf, -inf, 1, -1 (sums of rows or columns), 2, -2 (singular values)."""
     A = cast(A, dtype)
+    _check_inexact("matrix_norm", A)
     row, column = wrap_dims("linalg.matrix_norm", dim, A.dim())
     if ord == "fro":
         return _with_out(_vector_norm(A, 2, (row, column), keepdim), out)
@@ -569,6 +577,7 @@ def multi_dot(tensors, *, out=None):
 def vecdot(x, y, *, dim=-1, out=None):
     """Sums of products along a dimension, the first factor conjugated."""
     check_tensor("linalg.vecdot", y)
+    _check_inexact("vecdot", x)
     return _with_out(OPS["sum"](x.conj() * y, dim), out)
 
 

@@ -50,6 +50,7 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
     DType part_type(int)
     DType complex_type(int)
     cbool is_int(int)
+    int category(int)
     DType promote(int, int)
     struct half_t:
         uint16_t bits

@@ -78,6 +78,8 @@ cdef int wanted_dtype(object dtype, object out, object device, str op) except -1
     if device is not None:
         check_device(device, op)
     if dtype is not None:
+        if out is not None and (<Tensor?> out).c.array.dtype != dtype_code(dtype, op):
+            raise RuntimeError(f"{op}: expected an out= tensor of dtype {dtype}, got {out.dtype}. Leave out dtype=.")
         return dtype_code(dtype, op)
     return default_dtype if out is None else (<Tensor?> out).c.array.dtype
 

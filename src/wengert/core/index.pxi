@@ -148,7 +148,19 @@ cdef object copy_to(Tensor dst, object value):
 cdef object fill_inplace(Tensor dst, Array* value):
     """dst.fill_(number): the history of dst ends here."""
     cdef Tensor scalar = tensor_from(value)
+    cdef Layout* l = dst.c.array.layout
+    cdef object once = dst
+    cdef int d
     array_ref(scalar.c.array)
+    if is_complex(value.dtype) and not is_complex(dst.c.array.dtype):
+        raise RuntimeError(f"fill_: expected a number that {dst.dtype} holds, got {scalar.item()}. Use its .real.")
+    if not dst.c.flags & T_SLOW:
+        for d in range(l.ndim):
+            if l.strides()[d] == 0 and l.shape()[d] > 1:   # every element of an expanded dimension is the same one
+                once = once.narrow(d, 0, 1)
+    if once is not dst:
+        fill_inplace(<Tensor> once, value)
+        return dst
     if recorder_traces():
         (<object> active_recorder).made(scalar)
     return apply_inplace(<Entry> entry_by_name["assign"], dst, [dst, scalar], NULL)

@@ -343,12 +343,15 @@ cdef object write_out(str op, object result, object out):
     if isinstance(result, tuple):
         return tuple([write_out(op, a, b) for a, b in zip(result, out)])
     if not isinstance(out, Tensor):
-        raise TypeError(f"{op}: expected a Tensor for out, got {type(out).__name__}.")
+        raise TypeError(f"{op}: expected a Tensor for out=, got {type(out).__name__}.")
     o = <Tensor> out
     r = <Tensor> result
     if not wg_grad_off() and (r.c.node >= 0 or o.c.node >= 0):
         raise RuntimeError(f"{op}: expected arguments without gradients together with out=, got one that requires "
                            "grad. Use the form that returns its result, or wengert.no_grad().")
+    if category(r.c.array.dtype) > category(o.c.array.dtype):
+        raise RuntimeError(f"{op}: expected an out= tensor that holds results of dtype {r.dtype}, got {o.dtype}: the "
+                           "result can't be cast to it.")
     if not same_shape(o.c.array.layout, r.c.array.layout):
         replace_data(o, <Tensor> r.to(out.dtype))
         return out

@@ -1,6 +1,7 @@
 # Op objects: the callables of the op table, and what they make of their arguments.
 
-cdef dict _synonyms = {"axis": "dim", "keepdims": "keepdim", "self": "input", "axes": "dims"}
+cdef dict _synonyms = {"axis": "dim", "keepdims": "keepdim", "self": "input", "axes": "dims",
+                       "axis0": "dim0", "axis1": "dim1", "x": "input", "x1": "input", "x2": "other"}
 
 
 cdef class Op:

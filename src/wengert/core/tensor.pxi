@@ -95,6 +95,8 @@ cdef class Tensor:
         return unary(<Entry> slot_entry[S_NEG], self)
 
     def __pos__(self):
+        if self.c.array.dtype == kBool:
+            raise RuntimeError("positive: expected numbers, got a bool tensor. Use .int() first.")
         return self
 
     def __abs__(self):

@@ -127,6 +127,10 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
             " deprecated."
             " Please ensure they have the same size."
         )
+    if not input.dtype.is_floating_point or target.dtype != input.dtype:
+        raise RuntimeError(
+            f"binary_cross_entropy: expected operands of one floating dtype, got {input.dtype} and {target.dtype}."
+        )
     inner = (input > _EDGE) & (input < 1 - _EDGE)
     loss = _log_odds_loss(input, target) if bool(inner.all()) else _loss_at_edges(input, target, inner)
     if weight is not None:
@@ -154,6 +158,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     wants.
     """
     reduction = chosen_reduction(reduction, size_average, reduce)
+    if isinstance(input, wengert.Tensor) and not input.dtype.is_floating_point:
+        raise RuntimeError(f"kl_div: expected floating log-probabilities, got {input.dtype}.")
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
