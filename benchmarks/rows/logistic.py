@@ -43,6 +43,24 @@ def _tensors(name: str, compiled: bool = False) -> Step:
     return peers.compiler(name)(step) if compiled else step
 
 
+def _scan() -> Step:
+    """All steps as one loop inside the plan, with the gradient as a formula, as NumPy has it."""
+    module = peers.load("wengert")
+    x, y, start, push = (module.from_numpy(array) for array in _data())
+    eps = float(_EPS)
+
+    def leap(pair, _):
+        q, p = pair
+        q = q + eps * p
+        return (q, p - eps * ((module.sigmoid(x @ q) - y) @ x + q)), None
+
+    @module.compile(fullgraph=True)
+    def step():
+        return list(module.scan(leap, (start, push), length=_STEPS)[0])
+
+    return step
+
+
 def _numpy() -> Step:
     x, y, start, push = _data()
 
@@ -128,6 +146,7 @@ ROWS = [
         contestants={
             "wengert": lambda: _tensors("wengert"),
             "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "wengert scan": _scan,
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
             "torch.compile": _torch_compiled,

@@ -24,7 +24,7 @@ def is_registered(name):
 
 def _find(name):
     if name not in _functions:
-        from . import linalg  # noqa: F401 (registers its decompositions)
+        from . import fft, linalg  # noqa: F401 (they register their functions)
     return _functions.get(name)
 
 

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from . import _core
+from . import _host as host
 from ._bind import OPS
 from ._overload import cast, check_tensor, store, wrap_dim, wrap_dims
 from ._rearranging import roll
@@ -46,11 +47,29 @@ __all__ = [
 # ---- the three maps ---------------------------------------------------------------------------------------------------
 
 
-def _tensor(array, dtype, scale):
-    array = np.ascontiguousarray(array, dtype=dtype.name)
+def _scaled(array, dtype, scale):
+    array = np.ascontiguousarray(array, dtype=dtype)
     if scale != 1.0:
         array *= scale
-    return _core.from_numpy(array)
+    return (array,)
+
+
+@host.register("fft.complex_to_complex")
+def _complex_to_complex(a, inverse, scale, *dims):
+    return _scaled(
+        np.fft.ifftn(a, axes=dims, norm="forward") if inverse else np.fft.fftn(a, axes=dims), a.dtype, scale
+    )
+
+
+@host.register("fft.real_to_half")
+def _real_to_half(a, scale, *dims):
+    return _scaled(np.fft.rfftn(a, axes=dims), np.result_type(a.dtype, np.complex64), scale)
+
+
+@host.register("fft.half_to_real")
+def _half_to_real(a, n, scale, *dims):
+    sizes = [*(a.shape[d] for d in dims[:-1]), n]
+    return _scaled(np.fft.irfftn(a, s=sizes, axes=dims, norm="forward"), a.real.dtype, scale)
 
 
 class _ComplexToComplex(Function):
@@ -59,9 +78,7 @@ class _ComplexToComplex(Function):
     @staticmethod
     def forward(ctx, x, dims, inverse, scale):
         ctx.given = dims, inverse, scale
-        a = x.detach().numpy()
-        out = np.fft.ifftn(a, axes=dims, norm="forward") if inverse else np.fft.fftn(a, axes=dims)
-        return _tensor(out, x.dtype, scale)
+        return host.call("fft.complex_to_complex", x, options=(inverse, scale, *dims))[0]
 
     @staticmethod
     def backward(ctx, g):
@@ -75,7 +92,7 @@ class _RealToHalf(Function):
     @staticmethod
     def forward(ctx, x, dims, scale):
         ctx.given = dims, scale, x.shape[dims[-1]]
-        return _tensor(np.fft.rfftn(x.detach().numpy(), axes=dims), x.dtype.to_complex(), scale)
+        return host.call("fft.real_to_half", x, options=(scale, *dims))[0]
 
     @staticmethod
     def backward(ctx, g):
@@ -90,9 +107,7 @@ class _HalfToReal(Function):
     @staticmethod
     def forward(ctx, x, dims, n, scale):
         ctx.given = dims, n, scale
-        sizes = [*(x.shape[d] for d in dims[:-1]), n]
-        out = np.fft.irfftn(x.detach().numpy(), s=sizes, axes=dims, norm="forward")
-        return _tensor(out, x.dtype.to_real(), scale)
+        return host.call("fft.half_to_real", x, options=(n, scale, *dims))[0]
 
     @staticmethod
     def backward(ctx, g):

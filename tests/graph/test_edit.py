@@ -178,3 +178,14 @@ def test_chains_are_deep():
     assert g.differences(g.copy()) == [] and g.prune() == 0
     g.sort()
     assert len(Graph.parse(g.to_text()).nodes) == 20000
+
+
+def test_calls_of_graphs_that_repeat_their_numbers_are_not_inlined():
+    x = w.ones(64).requires_grad_()
+    once = Graph.from_tensor(w.nn.functional.dropout(x * 2).sum(), inputs={"x": x})
+    g = Graph("around")
+    a = g.input("a", (64,))
+    g.output(g.call(once, a), g.call(Graph.from_tensor((x * 3).sum(), inputs={"x": x}), a))
+    assert g.inline() == 1
+    plan = g.compile()
+    assert len({plan(w.ones(64))[0].item() for _ in range(5)}) == 1

@@ -232,3 +232,38 @@ def test_what_cannot_be_written():
     deep = 'graph "g"\n%1 = call(%0): float32[] with "graph" = ' * 100
     with pytest.raises(ParseError, match="deep"):
         Graph.parse(deep)
+
+
+@pytest.mark.parametrize("cls", [w.optim.SGD, w.optim.Adam], ids=lambda c: c.__name__)
+def test_a_recorded_step_of_an_optimizer_says_that_it_has_no_text(cls, tmp_path):
+    layer = w.nn.Linear(3, 2)
+    optimizer = cls(layer.parameters(), lr=0.1)
+
+    def step(x):
+        optimizer.zero_grad()
+        layer(x).pow(2).sum().backward()
+        optimizer.step()
+
+    step(w.ones(4, 3))
+    graph = w.graph.record(step, w.ones(4, 3))
+    for write in (graph.to_text, lambda: graph.save(tmp_path / "step")):
+        with pytest.raises(TypeError, match="update at .* the step of an optimizer.*Graph.minimize"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cls", [w.optim.SGD, w.optim.Adam, w.optim.RMSprop], ids=lambda c: c.__name__)
+def test_a_minimized_graph_goes_on_after_it_is_read(cls, tmp_path):
+    w.manual_seed(1)
+    layer = w.nn.Linear(3, 2)
+    g = Graph("training")
+    loss = layer(g.input("x", (4, 3))).pow(2).sum()
+    g.minimize(loss, cls(layer.parameters(), lr=0.05))
+    g.output(loss)
+    g.compile()(w.ones(4, 3))
+    g.save(tmp_path / "step")
+    again = Graph.load(tmp_path / "step")
+    assert again.differences(g) == []
+    mine, read = g.compile(), again.compile()
+    for _ in range(4):
+        assert w.equal(mine(w.ones(4, 3)), read(w.ones(4, 3)))

@@ -10,6 +10,7 @@ from ._covariance import ByCovariance, count_given, solved, squares
 from ._multigamma import multidigamma, multigammaln
 from .chi2 import Chi2
 from .exp_family import ExponentialFamily
+from .utils import holds
 
 
 class Wishart(ByCovariance, ExponentialFamily):
@@ -57,9 +58,9 @@ class Wishart(ByCovariance, ExponentialFamily):
         batch, name, matrix = self._take_matrix(tuple(getattr(df, "shape", ())), given)
         self.df = wengert.as_tensor(df, dtype=matrix.dtype).expand(batch)
         size = matrix.shape[-1]
-        if not bool((self.df > size - 1).all()):
+        if not holds(constraints.greater_than(size - 1), self.df):
             raise ValueError(f"Wishart: expected df above {size - 1} for {size} x {size} matrices, got {df}.")
-        if bool((self.df < size).any()):
+        if not holds(constraints.greater_than_eq(size), self.df):
             warnings.warn(f"Wishart: with df below {size}, samples may be singular.", stacklevel=2)
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
         self._take_factor(name, matrix)

@@ -2,7 +2,7 @@
 
 from ..func._levels import is_tensor
 from ._lines import user_place
-from ._regions import specs
+from ._regions import has_random, specs
 from ._symbols import Dim, evaluate, same_sizes
 
 
@@ -77,15 +77,23 @@ def substitute(graph, sizes):
                     node.payload[key] = evaluate(value, sizes)
 
 
+def _dissolves(graph, node):
+    """Whether a node is a call whose nodes do the same in the graph around: numbers repeat in all of a graph or nowhere."""
+    if node.op != "call":
+        return False
+    part = node.payload["graph"]
+    return part.repeats == graph.repeats or not has_random(part)
+
+
 def inline(graph):
     """Graph.inline: see there."""
     count = 0
-    while any(node.op == "call" for node in graph.nodes):
+    while any(_dissolves(graph, node) for node in graph.nodes):
         nodes, graph.nodes = graph.nodes, []
         moved = {}  # result of a call -> value of the nodes in its place
         for node in nodes:
             node.inputs = tuple([moved.get(v, v) if type(v) is int else v for v in node.inputs])
-            if node.op != "call":
+            if not _dissolves(graph, node):
                 graph.nodes.append(node)
                 continue
             count += 1

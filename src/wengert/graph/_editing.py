@@ -266,7 +266,10 @@ class Editing:
         return call(self, graph, inputs)
 
     def inline(self):
-        """Replaces every node "call" by the nodes of its graph, also inside; returns the number of calls replaced."""
+        """Replaces every node "call" by the nodes of its graph, also inside; returns the number of calls replaced.
+
+        A call of a graph that repeats its random numbers stays where this one draws new ones, and the other way round.
+        """
         from ._composition import inline
 
         return inline(self)

@@ -40,19 +40,13 @@ class Outside(SymbolicFrame):
     def append_region(self, op, inputs, parts):
         """Runs a region; what it gives are tensors with values."""
         for part in parts.values():
-            if hasattr(part, "nodes") and has_random(part):
+            if hasattr(part, "nodes") and _regions.has_random(part):
                 raise RuntimeError(f"{op}: expected functions without random operations, got some. {_DRAW}")
         place = {v: k for k, v in enumerate(self.graph.inputs)}
         return lambda: apply(op, parts, [self.tensors[place[v]] for v in inputs])
 
 
 _DRAW = "Draw outside and pass the numbers in"
-
-
-def has_random(graph):
-    """Whether a graph or one inside it draws random numbers."""
-    inner = [part for node in graph.nodes for part in _regions.subgraphs(node).values()]
-    return any(node.random for node in graph.nodes) or any(map(has_random, inner))
 
 
 class Inside(Watcher):

@@ -5,6 +5,7 @@ that it is a view of (strided_scatter) and the other views of that one (as_strid
 """
 
 from .. import _core
+from .._dtypes import DTYPES
 from .._host import call as host_call
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
@@ -158,9 +159,17 @@ class Recorder(Watcher):
             )
         return tuple(t.shape), tuple(t.stride()), t.storage_offset() - base.tensor.storage_offset()
 
-    def _operand(self, v):
+    def _operands(self, operands):
+        return [self._operand(v, operands) for v in operands]
+
+    def _operand(self, v, beside):
         if is_tensor(v):
             return self.known(v).value
+        if isinstance(v, complex):  # nodes hold real numbers; a tensor without dimensions changes no precision
+            double = any(t.dtype.name in ("float64", "complex128") for t in beside if is_tensor(t))
+            with paused():
+                literal = _core.full((), v, DTYPES["complex128" if double else "complex64"])
+                return self.graph.add_state(literal, kind="literal")
         if v is None:
             return None
         return (v.item() if hasattr(v, "item") else v,)  # a NumPy scalar counts as its number
@@ -170,7 +179,7 @@ class Recorder(Watcher):
     def run(self, op, operands, attrs):
         if "random" in op.row.flags:
             self._check_draw(op, attrs)
-        numbers = [self._operand(v) for v in operands]
+        numbers = self._operands(operands)
         with paused():
             out = _core.apply(op, operands, attrs)
         results = out if isinstance(out, tuple) else (out,)
@@ -191,7 +200,7 @@ class Recorder(Watcher):
     def run_inplace(self, op, x, operands, attrs):
         if "random" in op.row.flags:
             self._check_draw(op, attrs)
-        numbers = [self._operand(v) for v in operands]
+        numbers = self._operands(operands)
         found = self.known(x)
         with paused():
             shape, dtype = _core.infer(op, operands, attrs)[0]

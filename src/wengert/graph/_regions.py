@@ -208,17 +208,17 @@ def _alone(node, operands):
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
 
+def has_random(graph):
+    """Whether a graph or one inside it draws random numbers."""
+    return any(node.random or any(map(has_random, subgraphs(node).values())) for node in graph.nodes)
+
+
 def _refuse_random(node):
-    for part in subgraphs(node).values():
-        if any(inner.random or (inner.payload and _has_random(inner)) for inner in part.nodes):
-            raise RuntimeError(
-                f"gradients: expected a {node.op} without random operations, got one whose backward pass would draw other "
-                "numbers. Draw them outside and pass them in."
-            )
-
-
-def _has_random(node):
-    return any(inner.random or _has_random(inner) for part in subgraphs(node).values() for inner in part.nodes)
+    if any(map(has_random, subgraphs(node).values())):
+        raise RuntimeError(
+            f"gradients: expected a {node.op} without random operations, got one whose backward pass would draw other "
+            "numbers. Draw them outside and pass them in."
+        )
 
 
 def gradients(walk, node, found):

@@ -75,7 +75,9 @@ class SymbolicFrame(Frame, Watcher):
     """Appends the ops on its tensors to a graph. `parent`: the frame around a sub-graph."""
 
     __slots__ = ("_captured", "_fresh", "_states", "graph", "parent")
-    outside_remedy = "Write to it inside `with g:`, or use g.assign()."
+    outside_remedy = (
+        "Use g.assign(), g.minimize(loss, optimizer) for an optimizer's step, or write to it inside `with g:`."
+    )
 
     def __init__(self, graph, parent=None):
         self.graph = graph

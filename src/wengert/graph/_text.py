@@ -117,6 +117,11 @@ def _node_text(graph, node, indent):
         text += f" back %{node.gradient_of}"
     if node.payload is None:
         return text
+    if node.op == "update":
+        raise TypeError(
+            f"to_text: expected operations that a text can say, got update at {node.line}, the step of an optimizer that "
+            "lives in Python. Make the graph with Graph.minimize(), whose updates are operations."
+        )
     if not isinstance(node.payload, dict):
         raise TypeError(
             f"to_text: expected sub-graphs and numbers as the payload of {node.op}, got {node.payload!r}."
