@@ -53,9 +53,10 @@ WG_INLINE float log(float x) {
   bool tiny = x < 1.17549435e-38f;
   float scaled = tiny ? x * 8388608.0f : x;
   float shift = tiny ? -23.0f : 0.0f;
-  // Unsigned: the bits of negative numbers may run over.
-  auto e = static_cast<std::int32_t>(static_cast<std::uint32_t>(bits(scaled)) - 0x3f3504f3u) >> 23;
-  float f = from_bits(bits(scaled) - (e << 23)) - 1.0f;
+  // Unsigned: the bits of negative numbers and of -0 may run over.
+  auto u = static_cast<std::uint32_t>(bits(scaled));
+  auto e = static_cast<std::int32_t>(u - 0x3f3504f3u) >> 23;
+  float f = from_bits(static_cast<std::int32_t>(u - (static_cast<std::uint32_t>(e) << 23))) - 1.0f;
   float n = static_cast<float>(e) + shift;
   float low = fma(n, kLn2LoF, log_tail(f));
   float y = fma(n, kLn2HiF, f + fma(f * f, -0.5f, low));
