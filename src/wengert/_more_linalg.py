@@ -7,6 +7,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
+from ._matrices import eye
 from ._overload import Publisher, check_tensor, return_type, store
 
 Tensor = _core.Tensor
@@ -94,10 +95,8 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False, out=None):
 @publish(out=True)
 def cholesky_inverse(L, upper=False):
     """The inverse of A from its Cholesky factor: (L Lᴴ)⁻¹, or (Uᴴ U)⁻¹ with upper."""
-    from . import linalg
-
     check_tensor("cholesky_inverse", L)
-    own = linalg._eye(L.shape[-1], L)
+    own = eye(L.shape[-1], L)
     own = OPS["expand"](own.to(L.dtype), tuple(L.shape))
     return cholesky_solve(own, L, upper)
 
