@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import peers
+from . import peers, sweep_cases, sweep_moves  # noqa: F401 (the cases enter the table)
 from .harness import Options, Row, Step, run_row
-from .sweep_cases import CASES, Data
+from .sweep_data import CASES, Data
 from .table import duration
 
 SIZES = (100, 10_000, 1_000_000)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import budgets, compare, harness, peers, sweep  # noqa: E402
 from benchmarks.harness import Mismatch, Options, Row, SelfTimed  # noqa: E402
 from benchmarks.rows import all_rows  # noqa: E402
-from benchmarks.sweep_cases import CASES  # noqa: E402
+from benchmarks.sweep_data import CASES  # noqa: E402
 from benchmarks.table import duration  # noqa: E402
 
 # Too long or too large for a test; ``python -m benchmarks`` checks them before it times them.
