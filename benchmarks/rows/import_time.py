@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -14,8 +15,11 @@ def _import(name: str) -> SelfTimed:
     before = "" if name == "numpy" else "import numpy; "
     code = f"import time; {before}t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"
 
+    # Compiled modules are kept, as they are for users; the first measurement may make them.
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
     def measure() -> tuple[float, dict[str, float]]:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
         return float(done.stdout.split()[-1]), {}
 
     return SelfTimed(measure)

@@ -1,9 +1,9 @@
 // The table of kernels: chosen once for the instruction set, a lower one by name.
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <string>
-#include <utility>
+#include <functional>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "wengert/kernels.h"
@@ -12,9 +12,20 @@ namespace wg {
 
 namespace {
 
-using Key = std::pair<std::string, int>;
-std::map<Key, const KernelEntry*>& table() {
-  static auto* t = new std::map<Key, const KernelEntry*>;
+// Thousands of entries are made at import: the names are literals, so a key does not copy its own.
+struct Key {
+  std::string_view name;
+  int dtype;
+  bool operator==(const Key& other) const { return dtype == other.dtype && name == other.name; }
+};
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    return std::hash<std::string_view>()(key.name) * 31 + static_cast<std::size_t>(key.dtype);
+  }
+};
+using Table = std::unordered_map<Key, const KernelEntry*, KeyHash>;
+Table& table() {
+  static auto* t = new Table;
   return *t;
 }
 const char* chosen = "";
@@ -22,7 +33,7 @@ const char* chosen = "";
 void overlay(const KernelUnit& unit) {
   for (int i = 0; i < unit.count; ++i) {
     const KernelEntry& e = unit.entries[i];
-    table()[Key(e.name, e.dtype)] = &e;
+    table()[Key{e.name, e.dtype}] = &e;
   }
 }
 
@@ -60,6 +71,7 @@ bool isa_select(const char* forced) {
     if (level == levels().count) return false;
   }
   table().clear();
+  table().reserve(4096);
 #define WG_OVERLAY(unit) overlay(isa_base::unit##_unit);
   WG_UNITS(WG_OVERLAY)
 #undef WG_OVERLAY
@@ -80,7 +92,7 @@ bool isa_select(const char* forced) {
 }
 
 const KernelEntry* find_kernel(const char* name, int dtype) {
-  auto it = table().find(Key(name, dtype));
+  auto it = table().find(Key{name, dtype});
   return it == table().end() ? nullptr : it->second;
 }
 

@@ -1,83 +1,91 @@
 """Computational graphs and automatic differentiation on the CPU, with PyTorch's API."""
 
-from . import _core
-from ._bind import attach as _attach
-from ._bind import attach_ops as _attach_ops
-from ._dtypes import DTYPES as _DTYPES
-from ._dtypes import dtype
-from ._missing import missing_methods as _missing_methods
+import gc as _gc
+
+# What is made here lives as long as the process: the collector would only look through NumPy's objects, again and again.
+_collecting = _gc.isenabled()
+_gc.disable()
+try:
+    from . import _core
+    from ._bind import attach as _attach
+    from ._bind import attach_ops as _attach_ops
+    from ._dtypes import DTYPES as _DTYPES
+    from ._dtypes import dtype
+    from ._missing import missing_methods as _missing_methods
+
+    Tensor = _core.Tensor
+    Generator = _core.Generator
+    matmul = _core.matmul_any
+    get_num_threads = _core.threads
+    set_num_threads = _core.set_threads
+
+    globals().update(_DTYPES)
+    _attach_ops(globals())
+
+    # These use the ops published above.
+    from . import (
+        _arithmetic,
+        _compile,
+        _complex,
+        _counting,
+        _creation,
+        _diagonals,
+        _functional,
+        _indexing,
+        _linalg,
+        _lu,
+        _masks,
+        _more_linalg,
+        _ordering,
+        _promotion,
+        _random,
+        _rearranging,
+        _reduction,
+        _scattering,
+        _settings,
+        _shaping,
+        _special,
+        _spectral,
+        _synonyms,
+        _windows,
+        autograd,
+    )
+
+    for _part in (
+        _creation,
+        _random,
+        _arithmetic,
+        _complex,
+        _shaping,
+        _rearranging,
+        _diagonals,
+        _reduction,
+        _ordering,
+        _indexing,
+        _scattering,
+        _masks,
+        _linalg,
+        _lu,
+        _functional,
+        _more_linalg,
+        _counting,
+        _special,
+        _spectral,
+        _windows,
+        _synonyms,
+        autograd,
+        _promotion,
+        _settings,
+        _compile,
+    ):
+        _attach(_part.FUNCTIONS, _part.METHODS, globals())
+    del _part
+    _attach({}, _missing_methods(Tensor), globals())
+finally:
+    if _collecting:
+        _gc.enable()
 
 __version__ = "0.1.0"
-
-Tensor = _core.Tensor
-Generator = _core.Generator
-matmul = _core.matmul_any
-get_num_threads = _core.threads
-set_num_threads = _core.set_threads
-
-globals().update(_DTYPES)
-_attach_ops(globals())
-
-from . import (  # noqa: E402  (the parts below use the ops published above)
-    _arithmetic,
-    _compile,
-    _complex,
-    _counting,
-    _creation,
-    _diagonals,
-    _functional,
-    _indexing,
-    _linalg,
-    _lu,
-    _masks,
-    _more_linalg,
-    _ordering,
-    _promotion,
-    _random,
-    _rearranging,
-    _record,
-    _reduction,
-    _scattering,
-    _settings,
-    _shaping,
-    _special,
-    _spectral,
-    _synonyms,
-    _windows,
-    autograd,
-)
-
-for _part in (
-    _creation,
-    _random,
-    _arithmetic,
-    _complex,
-    _shaping,
-    _rearranging,
-    _diagonals,
-    _reduction,
-    _ordering,
-    _indexing,
-    _scattering,
-    _masks,
-    _linalg,
-    _lu,
-    _functional,
-    _more_linalg,
-    _counting,
-    _special,
-    _spectral,
-    _windows,
-    _synonyms,
-    autograd,
-    _record,
-    _promotion,
-    _settings,
-    _compile,
-):
-    _attach(_part.FUNCTIONS, _part.METHODS, globals())
-del _part
-_attach({}, _missing_methods(Tensor), globals())
 
 # Parts that a program may not need are imported when they are first used.
 _LAZY = {
@@ -112,8 +120,10 @@ _LAZY = {
     "poisson": "wengert.distributions._of_package",
     "profiler": "wengert.profiler",
     "random": "wengert.random",
+    "record": "wengert._record",
     "save": "wengert.serialization",
     "scan": "wengert.graph",
+    "scope": "wengert._record",
     "serialization": "wengert.serialization",
     "signal": "wengert.signal",
     "sparse": "wengert.sparse",

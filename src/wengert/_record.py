@@ -508,7 +508,3 @@ def _name_in(variables, leaf):
             if found is not None:
                 return f"self.{found}"
     return None
-
-
-FUNCTIONS = {"record": record, "scope": scope}
-METHODS = {}

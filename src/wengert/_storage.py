@@ -1,6 +1,5 @@
 """Storages, and what keeps them shared: pickling and deep copies. Exchange of memory with other libraries."""
 
-import copy
 import weakref
 
 from . import _core
@@ -193,6 +192,8 @@ def reduce_ex(self, protocol):
 def deepcopy(self, memo):
     """A copy in memory of its own; tensors that share memory do so afterwards too. Raises RuntimeError for
     results of operations."""
+    import copy
+
     if id(self) in memo:
         return memo[id(self)]
     if not self.is_leaf:

@@ -15,6 +15,7 @@ operand, None where there is none. Only the standard library is imported here.
 
 # Kinds of attributes, by annotation: the letters of the runtime's schema (csrc/include/wengert/op.h).
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
+KINDS = frozenset("ibfdIjg")
 
 
 # Attributes of these names are dimensions of operand 0. vmap shifts them (func/_batching.py) unless the row says
@@ -49,33 +50,30 @@ class Row:
     shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows.
     """
 
+    batch = None
+    composed = False
+    domain = (-2.0, 2.0)
+    draws = None
+    inplace = False
+    kinks = ()
+    linear = False
+    optional = ()
+    parts = ()
+    public = True
+    ref = None
+    samples = None
+    shaped = False
+    slot = None
+    variadic = False
+
     def __init__(self, **given):
-        values = {
-            "batch": None,
-            "composed": False,
-            "domain": (-2.0, 2.0),
-            "draws": None,
-            "inplace": False,
-            "kinks": (),
-            "linear": False,
-            "optional": (),
-            "parts": (),
-            "public": True,
-            "ref": None,
-            "samples": None,
-            "shaped": False,
-            "slot": None,
-            "variadic": False,
-        } | given
-        if (
-            values["batch"] is None
-            and "random" not in values["flags"]
-            and DIM_FIELDS.intersection(values["fields"])
-        ):
-            values["batch"] = "dims"
-        shown = values.setdefault("shown", values["name"])
-        values.setdefault("grad_name", "".join(w.capitalize() for w in shown.split("_")) + "Backward0")
-        self.__dict__.update(values)
+        self.__dict__ = given
+        if self.batch is None and "random" not in self.flags and not DIM_FIELDS.isdisjoint(self.fields):
+            self.batch = "dims"
+        if "shown" not in given:
+            self.shown = self.name
+        if "grad_name" not in given:
+            self.grad_name = "".join([w.capitalize() for w in self.shown.split("_")]) + "Backward0"
 
     @property
     def doc(self):
@@ -124,13 +122,12 @@ def op(
         fields = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         kinds = [rule.__annotations__.get(f) for f in fields]
         name = core_name or rule.__name__
-        if positional[:1] != ("g",) or any(k not in tuple("ibfdIjg") for k in kinds):
+        if positional[:1] != ("g",) or not KINDS.issuperset(kinds):
             raise TypeError(f"op table: row {name!r} needs g first and a kind for each of its attributes {fields}")
         operands = positional[1 : len(positional) - outputs]
         public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
-        with_default = len(
-            rule.__defaults__ or ()
-        )  # trailing parameters with default None; the results are among them
+        # Trailing parameters have the default None; the results are among them.
+        with_default = len(rule.__defaults__ or ())
         may_miss = operands[len(positional) - with_default - 1 :] if with_default else ()
         row = Row(
             name=name,
@@ -141,13 +138,13 @@ def op(
             outputs=positional[len(positional) - outputs :],
             fields=fields,
             schema="".join(kinds),
-            defaults=tuple((rule.__kwdefaults__ or {}).get(f, Required) for f in fields),
+            defaults=tuple([(rule.__kwdefaults__ or {}).get(f, Required) for f in fields]),
             flags=tuple(flags.split()),
             rule=rule,
             differentiable=differentiable,
             variadic=variadic,
-            absent=tuple(k for k, p in enumerate(operands) if p in may_miss or p in absent.split()),
-            optional=tuple(a for a, p in zip(public, operands, strict=False) if p in may_miss),
+            absent=tuple([k for k, p in enumerate(operands) if p in may_miss or p in absent.split()]),
+            optional=tuple([a for a, p in zip(public, operands, strict=False) if p in may_miss]),
             **more,
         )
         if not rule.__doc__:
