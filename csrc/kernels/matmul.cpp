@@ -414,6 +414,8 @@ template void multiply<double>(const Product<double>&);
 
 // Multiply-adds that repay a hand-over to another thread (about 10 us of work).
 constexpr double kPartWork = 5e5;
+// The most of one part, some tens of milliseconds: between two parts the product can be left off.
+constexpr double kMostPartWork = 2e9;
 
 template <class T>
 static void gemm(const Gemm& g) {
@@ -433,15 +435,17 @@ static void gemm(const Gemm& g) {
   const double work =
       static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) * static_cast<double>(g.batch);
   const int threads = work < 2 * kPartWork ? 1 : num_threads();
+  const auto longest = static_cast<index_t>(work / kMostPartWork);
   // Decided here, by the shape: a part of a larger product may have a single element as well.
   const auto run = g.m == 1 && g.n == 1 ? multiply_single<T> : multiply<T>;
-  if (threads == 1) {
+  if (threads == 1 && longest < 2) {
     for (index_t i = 0; i < g.batch; ++i) run(item(i));
     return;
   }
   // No sum crosses a part, so the cut may follow the number of threads without touching the bits.
   const double most = work / kPartWork;
-  const index_t wanted = most < 4.0 * threads ? static_cast<index_t>(most) : 4 * threads;
+  const index_t enough = most < 4.0 * threads ? static_cast<index_t>(most) : 4 * threads;
+  const index_t wanted = enough < longest ? longest : enough;
   if (g.batch >= wanted) {
     parallel_for(wanted, [&](index_t part) {
       for (index_t i = g.batch * part / wanted; i < g.batch * (part + 1) / wanted; ++i) run(item(i));

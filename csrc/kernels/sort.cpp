@@ -8,6 +8,7 @@
 
 #include <type_traits>
 
+#include "wengert/interrupt.h"
 #include "wengert/kernels.h"
 #include "wengert/reduction.h"
 
@@ -15,8 +16,9 @@ namespace wg {
 namespace WG_NS {
 namespace {
 
-constexpr index_t kRunLength = 16;     // elements sorted by insertion
-constexpr index_t kRadixLength = 512;  // rows from here on use the radix sort
+constexpr index_t kRunLength = 16;        // elements sorted by insertion
+constexpr index_t kRadixLength = 512;     // rows from here on use the radix sort
+constexpr index_t kLookLength = 1 << 20;  // elements between two looks whether to leave off
 
 // Keys of 64-bit types are 64 bits wide, all others 32.
 template <class T>
@@ -92,7 +94,11 @@ I* radix_sort(I* a, I* b, index_t n) {
       count[v] = start;
       start += c;
     }
-    for (index_t i = 0; i < n; ++i) b[count[a[i].key >> (8 * d) & 255]++] = a[i];
+    for (index_t lo = 0; lo < n; lo += kLookLength) {
+      if (leave_off()) return a;
+      const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+      for (index_t i = lo; i < end; ++i) b[count[a[i].key >> (8 * d) & 255]++] = a[i];
+    }
     I* t = a;
     a = b;
     b = t;
@@ -118,10 +124,14 @@ bool sort_rows(const T* x, T* values, std::int64_t* indices, index_t rows, index
     const T* row = x + r * n;
     for (index_t i = 0; i < n; ++i) a[i] = {key_of(row[i]) ^ flip, static_cast<decltype(I::pos)>(i)};
     const I* s = sort_items(a, a + n, n);
-    for (index_t i = 0; i < n; ++i) {
-      const index_t at = static_cast<index_t>(s[i].pos);
-      values[r * n + i] = row[at];
-      indices[r * n + i] = at;
+    for (index_t lo = 0; lo < n; lo += kLookLength) {
+      const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+      for (index_t i = lo; i < end; ++i) {
+        const index_t at = static_cast<index_t>(s[i].pos);
+        values[r * n + i] = row[at];
+        indices[r * n + i] = at;
+      }
+      if (n > kLookLength && leave_off()) return;
     }
   });
   return ok;

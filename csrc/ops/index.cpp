@@ -31,6 +31,7 @@ int checked_index(const OpCall& c, const Array& index, index_t n, bool wraps, Ar
   const index_t m = out->numel();
   const bool direct = index.dtype == kInt64 && index.layout->contiguous;
   int status = direct ? 0 : copy_into(index, *out);
+  if (interrupted()) status = -1;  // there are no positions
   const std::int64_t* from = direct ? reinterpret_cast<const std::int64_t*>(index.data()) : p;
   if (status == 0 && !wraps) {
     std::int64_t signs = 0;

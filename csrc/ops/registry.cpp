@@ -82,6 +82,13 @@ int OpCall::emit(int i, int dtype, Layout* layout) {
   return 1;
 }
 
+int left_off(OpCall& c, int status) {
+  for (int i = 0; i < c.nout && status >= 0; ++i) array_unref(c.out[i]);
+  // What was written in place may be half old and half new: no saved operand may take it for what it was.
+  for (int i = 0; c.dest && i < (c.all_dests ? c.nout : 1); ++i) array_wrote(c.dest[i]);
+  return fail_interrupted();
+}
+
 DType result_dtype(const Array* in, int n) {
   // Three ranks: tensors with dimensions, 0-d tensors, Python numbers. A lower rank only counts when its category
   // is higher (torch.result_type).

@@ -107,6 +107,18 @@ int with_type(int dtype, F&& f) {
 index_t line_length(const Array& x, int dim) { return x.ndim() ? x.shape()[dim] : 1; }
 index_t line_count(const Array& x, index_t n) { return n ? x.numel() / n : 0; }
 
+// body(row) for every row of n elements, in parallel parts of about as many.
+constexpr index_t kLinePart = 1 << 14;
+template <class Body>
+void for_lines(index_t rows, index_t n, Body&& body) {
+  const index_t group = n >= kLinePart ? 1 : kLinePart / n;
+  Unlocked unlocked(rows * n > kLinePart);
+  parallel_for((rows + group - 1) / group, [&](index_t part) {
+    const index_t end = (part + 1) * group < rows ? (part + 1) * group : rows;
+    for (index_t row = part * group; row < end; ++row) body(row);
+  });
+}
+
 // The kernel of an op over the innermost (0) or an outer (1) dimension.
 const KernelEntry* scan_kernel(const OpInfo& op, int dtype, int which) {
   const void*& found = op.found[which][dtype];
@@ -213,9 +225,9 @@ int forward_logcumsumexp(OpCall& c) {
   index_t n = line_length(x, dim), rows = line_count(x, n);
   with_type(compute, [&](auto zero) {
     using T = decltype(zero);
-    const auto* p = reinterpret_cast<const T*>(dense.data());
-    auto* o = reinterpret_cast<T*>(out.data());
-    for (index_t row = 0; row < rows; ++row, p += n, o += n) {
+    for_lines(rows, n, [&](index_t row) {
+      const auto* p = reinterpret_cast<const T*>(dense.data()) + row * n;
+      auto* o = reinterpret_cast<T*>(out.data()) + row * n;
       double top = -std::numeric_limits<double>::infinity(), sum = 0;
       for (index_t j = 0; j < n; ++j) {
         double v = static_cast<double>(p[j]);
@@ -229,7 +241,7 @@ int forward_logcumsumexp(OpCall& c) {
         }
         o[j] = static_cast<T>(sum == 0 ? top : top + std::log(sum));
       }
-    }
+    });
   });
   array_unref(dense);
   return out.close();
@@ -261,10 +273,10 @@ int forward_cumulate_extreme(OpCall& c) {
   index_t n = line_length(x, dim), rows = line_count(x, n);
   with_type(compute, [&](auto zero) {
     using T = decltype(zero);
-    const auto* p = reinterpret_cast<const T*>(dense.data());
-    auto* v = reinterpret_cast<T*>(values.data());
-    auto* at = reinterpret_cast<std::int64_t*>(places.data());
-    for (index_t row = 0; row < rows; ++row, p += n, v += n, at += n) {
+    for_lines(rows, n, [&](index_t row) {
+      const auto* p = reinterpret_cast<const T*>(dense.data()) + row * n;
+      auto* v = reinterpret_cast<T*>(values.data()) + row * n;
+      auto* at = reinterpret_cast<std::int64_t*>(places.data()) + row * n;
       index_t best = 0;
       for (index_t j = 0; j < n; ++j) {
         bool nan = p[j] != p[j], was_nan = p[best] != p[best];
@@ -272,7 +284,7 @@ int forward_cumulate_extreme(OpCall& c) {
         v[j] = p[best];
         at[j] = best;
       }
-    }
+    });
   });
   array_unref(dense);
   int first = values.close(), second = places.close();

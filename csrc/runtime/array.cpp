@@ -178,6 +178,11 @@ int fail_memory(const char* op, index_t bytes) {
               op, static_cast<long long>(bytes));
 }
 
+int fail_interrupted() {
+  forget_interrupt();
+  return fail(kInterrupted, "interrupted");
+}
+
 const char* shape_text(int ndim, const index_t* shape) {
   static thread_local char buffers[4][256];
   static thread_local int turn = 0;

@@ -204,6 +204,10 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
       run_blocks(run, part * kChunk, end < n ? end : n);
     });
   }
+  if (interrupted()) {
+    for (std::size_t i = 0; i < p->results.size(); ++i) array_unref(results[i]);
+    return fail_interrupted();
+  }
   return 1;
 }
 
@@ -404,7 +408,7 @@ int program_run(Program* p, const Array* given, const Attr* attr, Layout* shape,
     if (target >= 0) {
       call.dest = acc[target];
       call.accumulate = true;
-      status = i.op->forward(call);
+      status = run_forward(call);
       if (status == 0) added[target] = true;
       if (status == kCannotAccumulate) {
         call.dest = nullptr;
@@ -412,7 +416,7 @@ int program_run(Program* p, const Array* given, const Attr* attr, Layout* shape,
         target = -1;
       }
     }
-    if (target < 0) status = i.op->forward(call);
+    if (target < 0) status = run_forward(call);
     attr_decref(own);
     if (status == 0)
       for (std::int16_t r : i.frees) array_unref(regs[r]);

@@ -42,6 +42,8 @@
 #include <new>
 #include <thread>
 
+#include "wengert/interrupt.h"
+
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #include <signal.h>
@@ -55,17 +57,23 @@ namespace wg {
 
 void* (*gil_release)() = nullptr;
 void (*gil_restore)(void* token) = nullptr;
+bool (*leave_off_asked)() = nullptr;
+std::atomic<int> threads_interrupted{0};
 
 namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr auto kSpin = std::chrono::microseconds(20);
-constexpr std::uint64_t kInside = 0xffff;  // mask of the number of workers inside
+constexpr auto kLook = std::chrono::milliseconds(30);  // between two questions whether to leave off
+constexpr std::uint64_t kInside = 0xffff;              // mask of the number of workers inside
 constexpr std::uint64_t kOpen = 1u << 16;
 constexpr int kEpochShift = 32;
 
 thread_local bool in_parallel = false;    // running parts of a job: further calls are inline
 thread_local bool lock_released = false;  // an Unlocked of this thread is in force
+thread_local bool left_off = false;       // Note [Leaving off]
+thread_local int runs_whole = 0;
+thread_local std::chrono::steady_clock::time_point next_look{};
 
 WG_INLINE void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -112,11 +120,14 @@ struct Pool {
   std::condition_variable wake;  // workers
   std::condition_variable done;  // the caller
 
-  void take_parts() {
+  void take_parts(bool of_caller) {
     void (*f)(void*, index_t) = body;
     void* a = arg;
     index_t n = count;
-    for (index_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) f(a, i);
+    for (index_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) {
+      f(a, i);
+      if (of_caller && leave_off()) next.store(n, std::memory_order_relaxed);
+    }
   }
 
   void run(index_t n, void (*f)(void*, index_t), void* a) {
@@ -127,7 +138,7 @@ struct Pool {
     std::uint64_t epoch = (gate.load(std::memory_order_relaxed) >> kEpochShift) + 1;
     gate.store(epoch << kEpochShift | kOpen);
     wake_workers(n - 1);
-    take_parts();
+    take_parts(true);
     gate.fetch_and(~kOpen);
     if (!spin_until(spin, [this] { return idle(); })) park_caller();
   }
@@ -173,7 +184,7 @@ struct Pool {
       std::uint64_t g = gate.load();
       if (!open_unserved(g, served) || !gate.compare_exchange_strong(g, g + 1)) continue;
       served = static_cast<std::uint32_t>(g >> kEpochShift);
-      take_parts();
+      take_parts(false);
       g = gate.fetch_sub(1);
       if ((g & (kOpen | kInside)) == 1 && caller_parked.load()) {
         {
@@ -271,12 +282,39 @@ Pool* current_pool(int threads) {
 }
 
 void run_inline(index_t n, void (*body)(void*, index_t), void* arg) {
-  for (index_t i = 0; i < n; ++i) body(arg, i);
+  for (index_t i = 0; i < n; ++i) {
+    body(arg, i);
+    if (leave_off()) return;
+  }
 }
 
 }  // namespace
 
+bool interrupted_here() { return left_off; }
+
+bool leave_off() {
+  if (left_off) return true;
+  if (!lock_released || runs_whole || !leave_off_asked) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_look) return false;
+  next_look = now + kLook;
+  if (!leave_off_asked()) return false;
+  left_off = true;
+  ++threads_interrupted;
+  return true;
+}
+
+void forget_interrupt() {
+  if (!left_off) return;
+  left_off = false;
+  --threads_interrupted;
+}
+
+RunsWhole::RunsWhole() { ++runs_whole; }
+RunsWhole::~RunsWhole() { --runs_whole; }
+
 void parallel_run(index_t n, void (*body)(void* arg, index_t i), void* arg) {
+  if (interrupted() && runs_whole == 0) return;
   int threads;
   if (n <= 1 || in_parallel || (threads = num_threads()) == 1 || pool_busy.exchange(true)) {
     run_inline(n, body, arg);

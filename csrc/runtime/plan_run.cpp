@@ -205,7 +205,7 @@ int Plan::run_call(const PlanCall& c) {
   OpCall call{c.op, in, c.nin, c.attr, out, nout};
   call.dest = dest;
   call.all_dests = true;
-  int status = c.op->forward(call);
+  int status = run_forward(call);
   for (int k = 0; k < nout; ++k) {
     if (!out[k].defined()) continue;
     // An op that hands an operand on, or makes memory of its own.
@@ -268,6 +268,7 @@ int Plan::run_steps() {
     watch.next();
     reached = static_cast<std::int32_t>(k);
     if (run_step(now) < 0) return -1;
+    if (interrupted()) return fail_interrupted();
     if (work_ > kInterruptWork && stopped()) return -1;
   }
   return 0;

@@ -7,12 +7,22 @@
 #include <memory>
 
 #include "wengert/array.h"
+#include "wengert/interrupt.h"
 
 namespace wg {
 
 // ---- errors -------------------------------------------------------------------------------------------
 
-enum ErrorKind { kNoError = 0, kTypeError, kValueError, kIndexError, kRuntimeError, kMemoryError, kNotImplemented };
+enum ErrorKind {
+  kNoError = 0,
+  kTypeError,
+  kValueError,
+  kIndexError,
+  kRuntimeError,
+  kMemoryError,
+  kNotImplemented,
+  kInterrupted,
+};
 
 struct Error {
   ErrorKind kind;
@@ -22,6 +32,8 @@ Error& last_error();  // of the calling thread
 // Sets the error and returns -1. The text follows the grammar "op: expected X, got Y. Do Z."
 int fail(ErrorKind kind, const char* format, ...) __attribute__((format(printf, 2, 3)));
 int fail_memory(const char* op, index_t bytes);
+// Takes the calling thread's mark away and fails with kInterrupted (Note [Leaving off]).
+int fail_interrupted();
 // Text of a shape, "(2, 3)", in one of a few rotating buffers of the calling thread.
 const char* shape_text(int ndim, const index_t* shape);
 inline const char* shape_text(const Layout* l) { return shape_text(l->ndim, l->shape()); }
@@ -153,6 +165,13 @@ struct OpCall {
   // the caller is to fill it, 0 when there is nothing to compute (dry run), -1 on error.
   int emit(int i, int dtype, Layout* layout);
 };
+
+// Runs a call's forward function; one that was left off hands out no results.
+int left_off(OpCall& c, int status);
+inline int run_forward(OpCall& c) {
+  int status = c.op->forward(c);
+  return interrupted() ? left_off(c, status) : status;
+}
 
 // A new op for a row; nullptr with the error set when forward or kernel do not exist.
 OpInfo* op_register(const char* name, const char* forward, const char* kernel, const char* schema, int nin,

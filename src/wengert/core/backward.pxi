@@ -119,7 +119,7 @@ cdef int leaf_accumulate(int32_t i, Array* g) except -1:
     if leaf.c.grad != NULL:
         grad = <Tensor> leaf.c.grad
         if grad.c.node < 0 and (grad.c.array.storage == NULL or not grad.c.array.storage.readonly):
-            bad = add_into(g[0], grad.c.array)
+            bad = add_whole(g[0], grad.c.array)
             array_unref(g[0])
             if bad < 0:
                 raise_last()

@@ -15,6 +15,8 @@ cdef int raise_last() except -1:
     cdef Error* e = &last_error()
     cdef ErrorKind kind = e.kind
     e.kind = kNoError
+    if kind == kInterrupted:
+        raise KeyboardInterrupt
     op, colon, rest = (<bytes> e.text).decode("utf-8", "replace").partition(":")
     raise _error_types.get(<int> kind, RuntimeError)(shown_op(op) + colon + rest)
 

@@ -126,6 +126,7 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
         kRuntimeError "wg::kRuntimeError"
         kMemoryError "wg::kMemoryError"
         kNotImplemented "wg::kNotImplemented"
+        kInterrupted "wg::kInterrupted"
     cppclass Error:
         ErrorKind kind
         char text[600]
@@ -169,14 +170,42 @@ cdef extern from "wengert/op.h" namespace "wg" nogil:
     OpInfo* op_register(const char*, const char*, const char*, const char*, int, int, uint32_t)
     int default_dtype
     DType result_dtype(const Array*, int)
-    int copy_into(const Array&, const Array&)
-    int as_contiguous(const Array&, int, Array*)
     int fill_zero(const Array&)
-    int add_into(const Array&, const Array&)
-    int sum_to_layout(const Array&, Layout*, Array*)
 
-cdef extern from "wengert/complex_parts.h" namespace "wg" nogil:
-    int conjugate(const Array&, Array*)
+cdef extern from *:
+    """
+    // What the core calls beside forward functions: a call that was left off (csrc/include/wengert/interrupt.h) fails and
+    // hands out nothing.
+    #include "wengert/complex_parts.h"
+    static inline int wg_checked(int status) { return wg::interrupted() ? wg::fail_interrupted() : status; }
+    static inline int wg_checked(int status, wg::Array* out) {
+      if (WG_LIKELY(!wg::interrupted())) return status;
+      if (status >= 0) wg::array_unref(*out);
+      return wg::fail_interrupted();
+    }
+    static inline int wg_copy_into(const wg::Array& src, const wg::Array& dst) {
+      return wg_checked(wg::copy_into(src, dst));
+    }
+    static inline int wg_add_into(const wg::Array& src, const wg::Array& dst) { return wg_checked(wg::add_into(src, dst)); }
+    // The sum is made whole: half of it would be no gradient.
+    static inline int wg_add_whole(const wg::Array& src, const wg::Array& dst) {
+      wg::RunsWhole whole;
+      return wg::add_into(src, dst);
+    }
+    static inline int wg_as_contiguous(const wg::Array& src, int dtype, wg::Array* out) {
+      return wg_checked(wg::as_contiguous(src, dtype, out), out);
+    }
+    static inline int wg_sum_to_layout(const wg::Array& src, wg::Layout* layout, wg::Array* out) {
+      return wg_checked(wg::sum_to_layout(src, layout, out), out);
+    }
+    static inline int wg_conjugate(const wg::Array& src, wg::Array* out) { return wg_checked(wg::conjugate(src, out), out); }
+    """
+    int copy_into "wg_copy_into"(const Array&, const Array&) nogil
+    int as_contiguous "wg_as_contiguous"(const Array&, int, Array*) nogil
+    int add_into "wg_add_into"(const Array&, const Array&) nogil
+    int add_whole "wg_add_whole"(const Array&, const Array&) nogil
+    int sum_to_layout "wg_sum_to_layout"(const Array&, Layout*, Array*) nogil
+    int conjugate "wg_conjugate"(const Array&, Array*) nogil
 
 cdef extern from "wengert/kernels.h" namespace "wg" nogil:
     cppclass KernelEntry:
@@ -196,7 +225,7 @@ cdef extern from *:
       wg::OpCall c{op, in, nin, attr, out, nout};
       c.dest = dest;
       for (int i = 0; i < nout; ++i) out[i] = wg::Array{};
-      return op->forward(c);
+      return wg::run_forward(c);
     }
     static inline int wg_forward_dry(const wg::OpInfo* op, wg::Array* in, int nin, const wg::Attr* attr,
                                      wg::Array* out, int nout) {
@@ -216,8 +245,29 @@ cdef extern from *:
       const char* const* all = wg::isa_available(&n);
       return k < n ? all[k] : nullptr;
     }
-    // Lets the runtime release the interpreter lock around large kernels.
+    #include <signal.h>
+    // Whether Ctrl-C wants a large kernel left off. Only where it would raise KeyboardInterrupt: any other handler may want
+    // the result, and is called when the kernel has made it.
+    static bool wg_leave_off_asked() {
+      PyGILState_STATE state = PyGILState_Ensure();
+      bool asked = PyOS_InterruptOccurred();
+      if (asked) {
+        PyObject* signals = PyImport_ImportModule("_signal");
+        PyObject* now = signals ? PyObject_CallMethod(signals, "getsignal", "i", SIGINT) : nullptr;
+        PyObject* usual = signals ? PyObject_GetAttrString(signals, "default_int_handler") : nullptr;
+        asked = now && now == usual;
+        Py_XDECREF(usual);
+        Py_XDECREF(now);
+        Py_XDECREF(signals);
+        PyErr_Clear();
+        if (!asked) PyErr_SetInterruptEx(SIGINT);
+      }
+      PyGILState_Release(state);
+      return asked;
+    }
+    // Lets the runtime release the interpreter lock around large kernels, and leave them off.
     static inline void wg_unlocking() {
+      wg::leave_off_asked = wg_leave_off_asked;
       wg::gil_release = []() -> void* { return PyEval_SaveThread(); };
       wg::gil_restore = [](void* token) { PyEval_RestoreThread(static_cast<PyThreadState*>(token)); };
     }

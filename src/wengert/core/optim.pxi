@@ -33,6 +33,7 @@ cdef extern from "wengert/optim.h" namespace "wg" nogil:
 cdef extern from *:
     """
     #include "wengert/optim.h"
+    #include "wengert/interrupt.h"
     #include "wengert/parallel.h"
     // Kernels of the update passes, found once: [pass][float64].
     enum { WG_SGD, WG_ADAM, WG_RMSPROP, WG_ADAGRAD, WG_SCALE, WG_PASSES };
@@ -46,10 +47,12 @@ cdef extern from *:
     template <class Options>
     static inline void wg_update(void* fn, const wg::ParamList& list, const Options& options, bool large) {
       wg::Unlocked unlocked(large);
+      wg::RunsWhole whole;  // half a step would be no state of the optimizer
       reinterpret_cast<void (*)(const wg::ParamList&, const Options&)>(fn)(list, options);
     }
     static inline void wg_scale(void* fn, void* const* data, const int64_t* count, int64_t n, double f, bool large) {
       wg::Unlocked unlocked(large);
+      wg::RunsWhole whole;
       reinterpret_cast<wg::ScaleManyFn>(fn)(data, count, n, f);
     }
     """
