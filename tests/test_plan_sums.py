@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from optools import OPS, core
 
 import wengert as w
 from wengert.graph import Plan, record
@@ -234,6 +235,10 @@ CHEAP = {
     "abs": lambda a, b: a.abs(),
     "relu": lambda a, b: a.relu(),
     "sqrt": lambda a, b: a.abs().sqrt(),
+    "sign": lambda a, b: a.sign(),
+    "sgn": lambda a, b: b.sgn() * a,
+    "zdiv": lambda a, b: core.apply(OPS["zdiv"].entry, [a, b], ()),
+    "zdiv_into": lambda a, b: core.apply(OPS["zdiv"].entry, [b, a], ()),
     "scalar": lambda a, b: (a + 2) * 0.5 - 1,
     "pow": lambda a, b: a**2,
 }

@@ -144,6 +144,8 @@ WG_INLINE void run_strip(const Strip& strip, const StripStep* step, int count, c
       case kStripDivInto: one(s, [](V a, V v) { return v / a; }); break;
       case kStripZmul: one(s, [&](V a, V v) { return a == zero ? zero : a * v; }); break;
       case kStripZmulInto: one(s, [&](V a, V v) { return v == zero ? zero : v * a; }); break;
+      case kStripZdiv: one(s, [&](V a, V v) { return a == zero ? zero : a / v; }); break;
+      case kStripZdivInto: one(s, [&](V a, V v) { return v == zero ? zero : v / a; }); break;
       case kStripMulAdd: two(s, [](V a, V v, V w) { return a * v + w; }); break;
       case kStripAddMul: two(s, [](V a, V v, V w) { return v * w + a; }); break;
       case kStripMulSub: two(s, [](V a, V v, V w) { return a * v - w; }); break;
@@ -158,6 +160,7 @@ WG_INLINE void run_strip(const Strip& strip, const StripStep* step, int count, c
       case kStripAbs: self([](V a) { return magnitude<T>(a); }); break;
       case kStripRelu: self([&](V a) { return a < zero ? zero : a; }); break;
       case kStripSqrt: self([](V a) { return root<T>(a); }); break;
+      case kStripSign: self([&](V a) { return zero < a ? zero + 1 : a < zero ? zero - 1 : zero; }); break;
         // clang-format on
     }
     if (s.keep >= 0) {

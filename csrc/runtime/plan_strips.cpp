@@ -18,6 +18,7 @@ constexpr StripForm kForms[] = {{"add", {kStripAdd, kStripAdd, kNever}},
                                 {"mul", {kStripMul, kStripMul, kNever}},
                                 {"div", {kStripDiv, kStripDivInto, kNever}},
                                 {"zmul", {kStripZmul, kStripZmulInto, kNever}},
+                                {"zdiv", {kStripZdiv, kStripZdivInto, kNever}},
                                 {"maximum", {kStripMaximum, kStripMaximumInto, kNever}},
                                 {"minimum", {kStripMinimum, kStripMinimumInto, kNever}},
                                 {"mul_add", {kStripMulAdd, kStripMulAdd, kStripAddMul}},
@@ -27,7 +28,9 @@ constexpr StripForm kForms[] = {{"add", {kStripAdd, kStripAdd, kNever}},
                                 {"neg", {kStripNeg, kNever, kNever}},
                                 {"abs", {kStripAbs, kNever, kNever}},
                                 {"relu", {kStripRelu, kNever, kNever}},
-                                {"sqrt", {kStripSqrt, kNever, kNever}}};
+                                {"sqrt", {kStripSqrt, kNever, kNever}},
+                                {"sign", {kStripSign, kNever, kNever}},
+                                {"sgn", {kStripSign, kNever, kNever}}};
 
 // The kernels of one dtype that strips know.
 struct Known {

@@ -20,6 +20,8 @@ enum StripCode : std::uint8_t {
   kStripDivInto,      // v / acc
   kStripZmul,         // acc == 0 ? 0 : acc * v
   kStripZmulInto,     // v == 0 ? 0 : v * acc
+  kStripZdiv,         // acc == 0 ? 0 : acc / v
+  kStripZdivInto,     // v == 0 ? 0 : v / acc
   kStripMulAdd,       // acc * v + w
   kStripAddMul,       // v * w + acc
   kStripMulSub,       // acc * v - w
@@ -34,6 +36,7 @@ enum StripCode : std::uint8_t {
   kStripAbs,
   kStripRelu,  // acc < 0 ? 0 : acc
   kStripSqrt,
+  kStripSign,  // 1, -1 or 0
 };
 
 struct StripStep {
