@@ -2,6 +2,7 @@
 
 import math
 
+from ._again import Again
 from ._budget import Fitting, heavy
 from ._graph import Graph
 from ._needed import needed
@@ -71,19 +72,25 @@ class Halves:
         self._share(forward, whole)
         forward.inputs = inputs
         ends = [v for _, v in whole.outputs[self.count :]]
-        found, back = set(ends), []
-        for k, node in reversed(list(enumerate(nodes))):
-            if (k > last or node.op == "shape") and not found.isdisjoint(node.results):
-                back.append(node)
-                found.update(node.values)
+        after = {id(node) for k, node in enumerate(nodes) if k > last or node.op == "shape"}
+        back, found = _reached(nodes, after, ends)
+        kept = {}
+        if not fences:
+            again = Again(whole, forward.nodes, found)
+            back, found = _reached(nodes, after | again.nodes, ends)
+            for v in sorted(again.copied):
+                copy = forward.add_node("clone", (v,), (), [(whole.shapes[v], whole.dtypes[v])])
+                kept[v] = copy.results[0]
+            back = [_reading(node, kept) for node in back]
+            found = (found - set(kept)) | set(kept.values())
         if not found.isdisjoint(whole.writes):
             raise RuntimeError(
                 "expected a forward pass that does not overwrite what its backward pass reads, got one"
             )
         made = {v for node in forward.nodes for v in node.results if node.op != "shape"}
-        held = sorted(found & made)
+        held = sorted(found & made - {v for node in back for v in node.results})
         forward.outputs = [*whole.outputs[: self.count], *[("", v) for v in held]]
-        backward = part(whole, back[::-1])
+        backward = part(whole, back)
         self.again = [v for v in inputs if v in found]
         backward.inputs = [*held, *self.joint.cotangents, *self.again]
         backward.outputs = [("", v) for v in ends]
@@ -94,6 +101,23 @@ class Halves:
             self.backward.build(backward, fences)
         between = sum(math.prod(whole.shapes[v]) * whole.dtypes[v].itemsize for v in held)
         return self.forward.memory()["arena"] + self.backward.memory()["arena"] + between
+
+
+def _reached(nodes, among, ends):
+    """Those of some nodes that values depend on, in order, and all values on the way."""
+    found, kept = set(ends), []
+    for node in reversed(nodes):
+        if id(node) in among and not found.isdisjoint(node.results):
+            kept.append(node)
+            found.update(node.values)
+    return kept[::-1], found
+
+
+def _reading(node, kept):
+    """A node that reads copies where there are some."""
+    if not any(type(v) is int and v in kept for v in node.inputs):
+        return node
+    return node.rewritten(inputs=tuple(kept.get(v, v) if type(v) is int else v for v in node.inputs))
 
 
 class _Sums:
