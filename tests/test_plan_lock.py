@@ -36,14 +36,8 @@ def test_two_threads_run_two_plans():
             assert all(w.equal(a, b) for a, b in zip(got, expected[k], strict=True))
 
 
-def test_a_python_thread_goes_on_while_small_steps_run():
-    def f(x, total):
-        for _ in range(10):
-            x = (x * 0.5 + 1) @ w.eye(16)
-        return x, total + x.sum()
-
-    x, total = w.randn(16, 16), w.tensor(0.0)
-    plan = Plan(record(f, x, total))
+def ticks_during(run):
+    """How often a second another Python thread had its turn while run() ran."""
     ticks, stop = [0], threading.Event()
 
     def tick():
@@ -56,13 +50,74 @@ def test_a_python_thread_goes_on_while_small_steps_run():
     try:
         start = time.perf_counter()
         before = ticks[0]
-        plan.run(40_000, x, total, collect=False)
-        took, seen = time.perf_counter() - start, ticks[0] - before
+        run()
+        return (ticks[0] - before) / (time.perf_counter() - start)
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_python_thread_goes_on_while_small_steps_run():
+    def f(x, total):
+        for _ in range(10):
+            x = (x * 0.5 + 1) @ w.eye(16)
+        return x, total + x.sum()
+
+    x, total = w.randn(16, 16), w.tensor(0.0)
+    plan = Plan(record(f, x, total))
     # With the lock held the whole time the other thread would have run once or twice.
-    assert seen > 10 * took
+    assert ticks_during(lambda: plan.run(40_000, x, total, collect=False)) > 10
+
+
+def layers(x, tokens, total):
+    """Ops that make and free memory of their own while they run."""
+    F = w.nn.functional
+    y = F.max_pool2d(F.conv2d(x, w.full((6, 3, 3, 3), 0.1), padding=1), 2)
+    y = F.batch_norm(y, None, None, training=True).flatten(1)
+    y = F.log_softmax(F.layer_norm(y, (y.shape[1],)), 1)
+    e = F.embedding(tokens, w.ones(10, 8)).view(2, 3, 4, 8)
+    e = F.scaled_dot_product_attention(e, e, e).softmax(-1)
+    picked = y.index_select(1, tokens[:2]).cumsum(0).flip(0)
+    loss = F.cross_entropy(y[:, ::2], tokens[:4])
+    return x, tokens, total + loss + e.sum() + picked.std()
+
+
+def given(seed):
+    w.manual_seed(seed)
+    return w.randn(4, 3, 8, 8), w.arange(24) % 10, w.tensor(0.0)
+
+
+def test_a_python_thread_goes_on_while_layers_run():
+    plan = Plan(record(layers, *given(0)))
+    seen = ticks_during(lambda: plan.run(4_000, *given(0), collect=False))
+    assert seen > 10
+
+
+def test_layers_run_beside_plans_and_plain_calls():
+    plans = [Plan(record(layers, *given(k))) for k in range(2)]
+    expected = [layers(*given(k))[2] for k in range(2)]
+    found, stop, plain = [[], []], threading.Event(), []
+
+    def work(k):
+        for _ in range(10):
+            found[k].append(plans[k].run(100, *given_before[k], collect=False)[2])
+
+    def churn():
+        while not stop.is_set():
+            plain.append(w.equal(layers(*given_before[0])[2], expected[0]))
+            plain[:] = plain[-100:]
+
+    given_before = [given(k) for k in range(2)]
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    other = threading.Thread(target=churn)
+    for t in (*threads, other):
+        t.start()
+    for t in threads:
+        t.join()
+    stop.set()
+    other.join()
+    assert all(w.equal(got, expected[k]) for k in range(2) for got in found[k])
+    assert plain and all(plain)
 
 
 def test_a_tensor_that_gets_other_memory_during_a_run():

@@ -25,7 +25,10 @@
 #include <new>
 #include <vector>
 
+#include "wengert/heap_lock.h"
+
 #if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #include <sys/mman.h>
 #define WG_HAVE_MMAP 1
 #endif
@@ -39,7 +42,20 @@
 #endif
 
 namespace wg {
+
+std::atomic<int> heap_sharers{0};
+std::mutex heap_mutex;
+
 namespace {
+
+// A fork must not find another thread inside of the heap; in the child no other thread is left.
+#ifdef WG_HAVE_MMAP
+[[maybe_unused]] const int fork_handlers = pthread_atfork([] { heap_mutex.lock(); }, [] { heap_mutex.unlock(); },
+                                                          [] {
+                                                            heap_sharers.store(0);
+                                                            heap_mutex.unlock();
+                                                          });
+#endif
 
 #ifdef WG_SANITIZED
 constexpr bool kSanitized = true;  // every block comes from the heap and goes back at once
@@ -89,7 +105,7 @@ static_assert(class_bytes(kSmallClasses - 1) == kSmall && class_bytes(kClasses -
 struct Slab {
   Slab* next;
   std::uint32_t carved;  // blocks cut so far
-  std::uint32_t free;    // scratch of memory_trim
+  std::uint32_t free;    // scratch of trim
   int size_class;
 };
 static_assert(sizeof(Slab) <= kHeader, "blocks of a slab start at its second line");
@@ -209,6 +225,13 @@ void release_slabs() {
   }
 }
 
+// Gives back everything that is cached.
+void trim() {
+  while (!cached_large().empty()) release_large(cached_large().size() - 1);
+  release_medium();
+  release_slabs();
+}
+
 // Makes room for `size` more bytes within the bound on what we hold.
 void keep_bound(std::size_t size) {
   std::size_t most = std::max(heap.used_peak, heap.used + size);
@@ -248,7 +271,7 @@ WG_NOINLINE Block* carve(int c) {
   if (static_cast<std::size_t>(sc.end - sc.bump) < size) {
     char* p = map_pages(kSlab, kSlab);
     if (!p) {
-      memory_trim();
+      trim();
       p = map_pages(kSlab, kSlab);
       if (!p) return nullptr;
     }
@@ -269,7 +292,7 @@ Block* medium_block(int c) {
   keep_bound(size);
   void* p = aligned_heap(size);
   if (!p) {
-    memory_trim();
+    trim();
     p = aligned_heap(size);
     if (!p) return nullptr;
   }
@@ -294,7 +317,7 @@ WG_NOINLINE Storage* large_new(std::size_t bytes) {
   keep_bound(size);
   char* p = map_pages(size, map_align(size));
   if (!p) {
-    memory_trim();
+    trim();
     p = map_pages(size, map_align(size));
     if (!p) return nullptr;
   }
@@ -335,6 +358,7 @@ void heap_free(Block* b) {
 }  // namespace
 
 Storage* storage_new(std::size_t bytes) {
+  HeapLock lock;
   if (kSanitized) return bytes > kAbsurd ? nullptr : heap_new(bytes);
   if (WG_UNLIKELY(bytes > kMedium)) return bytes > kAbsurd ? nullptr : large_new(bytes);
   int c = class_of(bytes);
@@ -360,7 +384,9 @@ Storage* storage_wrap(void* data, std::size_t bytes, bool readonly, void (*relea
   return s;
 }
 
-void storage_free(Storage* s) {
+namespace {
+
+void block_free(Storage* s) {
   Block* b = reinterpret_cast<Block*>(s);
   int c = s->size_class;
   heap.used -= b->size;
@@ -374,18 +400,24 @@ void storage_free(Storage* s) {
   } else if (c == kHeap) {
     heap.current -= s->bytes;
     heap_free(b);
+  } else if (kSanitized) {
+    heap_free(b);
   } else {
-    // The header is ours again before release() runs: it may come back here.
-    void (*release)(void*) = s->release;
-    void* owner = s->owner;
-    if (kSanitized) {
-      heap_free(b);
-    } else {
-      b->next = heap.classes[0].free;
-      heap.classes[0].free = b;
-    }
-    if (release) release(owner);
+    b->next = heap.classes[0].free;
+    heap.classes[0].free = b;
   }
+}
+
+}  // namespace
+
+void storage_free(Storage* s) {
+  void (*release)(void*) = s->size_class == kForeign ? s->release : nullptr;
+  void* owner = s->owner;
+  {
+    HeapLock lock;
+    block_free(s);
+  }
+  if (release) release(owner);  // the header is ours again by now: it may come back here
 }
 
 std::size_t memory_current() { return heap.current; }
@@ -394,10 +426,9 @@ std::size_t memory_cached() { return heap.held - heap.used; }
 void memory_reset_peak() { heap.peak = heap.current; }
 
 std::size_t memory_trim() {
+  HeapLock lock;
   std::size_t before = heap.held;
-  while (!cached_large().empty()) release_large(cached_large().size() - 1);
-  release_medium();
-  release_slabs();
+  trim();
   return before - heap.held;
 }
 

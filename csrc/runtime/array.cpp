@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "wengert/heap_lock.h"
 #include "wengert/op.h"
 
 namespace wg {
@@ -28,6 +29,7 @@ std::size_t layout_bytes(int ndim) {
 Layout* layout_alloc(int ndim) {
   Layout* l;
   bool pooled = ndim <= kPooledDims;
+  HeapLock lock;
   if (pooled && free_layouts[ndim]) {
     FreeLayout* f = free_layouts[ndim];
     free_layouts[ndim] = f->next();
@@ -59,6 +61,7 @@ void layout_finish(Layout* l) {
 
 void layout_free(Layout* l) {
   if (l->pooled) {
+    HeapLock lock;
     FreeLayout* f = reinterpret_cast<FreeLayout*>(l);
     l->numel = reinterpret_cast<index_t>(free_layouts[l->ndim]);
     free_layouts[l->ndim] = f;
@@ -71,6 +74,7 @@ Layout* layout_scalar() {
   static Layout* scalar = [] {
     Layout* l = layout_alloc(0);
     layout_finish(l);
+    l->refs = 1 << 30;  // counted by several threads at a time, and never freed
     return l;
   }();
   return scalar;

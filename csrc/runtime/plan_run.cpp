@@ -5,8 +5,10 @@
 #include <cstring>
 
 #include "plan_parts.h"
+#include "wengert/heap_lock.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
+#include "wengert/plan_region.h"
 
 namespace wg {
 
@@ -21,7 +23,7 @@ constexpr double kUnlockWork = 1e4;                    // ns of work for which t
 // Two worlds of memory: arrays that are read and arrays that are written never lie in one storage, so forward
 // functions see no overlap. Offsets are addresses.
 Storage* world(bool written) {
-  static Storage read, write;
+  static thread_local Storage read, write;
   Storage* s = written ? &write : &read;
   s->refs = 1 << 30;
   s->bytes = std::size_t{1} << 62;
@@ -236,6 +238,8 @@ int Plan::run_copy(std::int32_t from, std::int32_t to) {
 int Plan::run(const Callbacks& with, index_t n, const Feed* feeds, index_t count) {
   with_ = with;
   int status = 0;
+  std::optional<HeapShared> shared;
+  if (shares_heap_) shared.emplace();
   // A stretch that is all of a run goes on through the runs.
   if (whole_ * static_cast<double>(n) >= kUnlockWork) unlocked_.emplace(true);
   for (done = 0; done < n && status == 0; ++done) {
@@ -323,11 +327,11 @@ void Plan::run_scalars(const std::vector<ScalarOp>& code) {
 
 // ---- the interpreter lock ---------------------------------------------------------------------------------
 //
-// Note [The lock]. Groups, scalars, prepared calls and plain copies touch memory and kernels alone. Stretches of
-// such steps run without the interpreter lock where they take longer than kUnlockWork; other forward functions
-// allocate and count references, so they and host steps take it back (and release it inside large kernels, as in
-// eager mode). Somebody else may hold the lock for milliseconds when it is asked for again, which is why a stretch
-// is as long as it can be.
+// Note [The lock]. Groups, scalars, prepared calls and plain copies touch memory and kernels alone; other forward
+// functions make and free storages and layouts as well, see Note [Sharing the heap]. Stretches of such steps run
+// without the interpreter lock where they take longer than kUnlockWork. Host steps, and copies that change the
+// layout of what they write to (it may be a tensor's), take the lock back. Somebody else may hold it for
+// milliseconds when it is asked for again, which is why a stretch is as long as it can be.
 
 double Plan::unlocked_work(const PlanStep& s) const {
   auto numel = [&](std::int32_t v) {
@@ -340,10 +344,15 @@ double Plan::unlocked_work(const PlanStep& s) const {
                     static_cast<double>(s.calls.size());
   if (s.kind == StepKind::kScalars) return 4 * static_cast<double>(s.calls.size());
   if (s.kind == StepKind::kCopy && is_plain_copy(s.from, s.to)) return 20 + 0.05 * numel(s.to);
-  if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].region)
-    return region_work(calls[static_cast<std::size_t>(s.index)]);
-  if (s.kind != StepKind::kCall || !calls[static_cast<std::size_t>(s.index)].ready) return -1;
+  if (s.kind != StepKind::kCall) return -1;
+  if (calls[static_cast<std::size_t>(s.index)].region) return region_work(calls[static_cast<std::size_t>(s.index)]);
   const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
+  if (!c.ready) {
+    double most = numel(c.out);
+    for (int i = 0; i < c.nin; ++i)
+      most = std::max(most, numel(operands[static_cast<std::size_t>(c.first_in + i)]));
+    return 200 + 0.3 * most;
+  }
   const double a = numel(operands[static_cast<std::size_t>(c.first_in)]);
   // The products of a matrix product are the root of the product of three sizes.
   const double b = c.nin > 1 ? numel(operands[static_cast<std::size_t>(c.first_in + 1)]) : 0;
@@ -364,8 +373,11 @@ void Plan::make_instructions() {
     const PlanStep& s = steps[k];
     Instruction made{kKinds[static_cast<int>(s.kind)], false, false, 0, s.index, s.first};
     if (s.kind == StepKind::kCopy) made.index = static_cast<std::int32_t>(k);
-    if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].region)
+    if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].region) {
       made.kind = Instruction::kRegion;
+      for (const PlanPart& part : calls[static_cast<std::size_t>(s.index)].region->parts)
+        shares_heap_ = shares_heap_ || part.plan->shares_heap_;
+    }
     if (s.kind == StepKind::kCall && calls[static_cast<std::size_t>(s.index)].ready) {
       const PlanCall& c = calls[static_cast<std::size_t>(s.index)];
       auto place = known.emplace(c.ready.get(), static_cast<std::int32_t>(kernels_.size()));
@@ -378,6 +390,7 @@ void Plan::make_instructions() {
       step_values.insert(step_values.end(), in, in + c.nin);
       step_values.push_back(c.out);
     }
+    shares_heap_ = shares_heap_ || made.kind == Instruction::kForward;
     instructions_.push_back(made);
   }
   double stretch = 0;

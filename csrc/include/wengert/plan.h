@@ -268,6 +268,7 @@ class Plan {
   std::vector<Instruction> instructions_;  // one for each step
   std::vector<Kernel> kernels_;
   std::unordered_map<std::string, std::shared_ptr<Prepared>> forms_;  // while the plan is finished
+  bool shares_heap_ = false;                        // forward functions may run without the interpreter lock
   double whole_ = -1;                               // ns of a run, where no step needs the lock; -1: one does
   index_t work_ = 0;                                // elements since the latest look at the clock
   std::chrono::steady_clock::time_point looked_{};  // for signals
