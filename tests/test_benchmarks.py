@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import budgets, compare, harness, peers, sweep  # noqa: E402
+from benchmarks import budgets, compare, harness, peers, sweep, two_threads  # noqa: E402
 from benchmarks.harness import Mismatch, Options, Row, SelfTimed  # noqa: E402
 from benchmarks.rows import all_rows  # noqa: E402
 from benchmarks.sweep_data import CASES  # noqa: E402
@@ -132,3 +134,27 @@ def test_budget_is_a_red_line(ratio, code, tmp_path, capsys):
 
 def test_durations_carry_a_unit():
     assert [duration(s) for s in (2.5e-8, 1.5e-6, 0.0123, 3.0)] == ["25 ns", "1.5 µs", "12.3 ms", "3 s"]
+
+
+@pytest.mark.parametrize(
+    ("found", "others", "said"),
+    [(1.7, 0.0, "ok"), (1.7, 1.0, "ok"), (1.5, 0.0, "too slow"), (1.5, 0.5, "machine busy")],
+)
+def test_two_threads_are_judged_on_a_quiet_machine_alone(found, others, said):
+    assert two_threads.verdict(found, 1.6, others) == said
+
+
+def test_own_work_is_not_that_of_others():
+    others = two_threads.Others()
+    end = time.perf_counter() + 0.2
+    while time.perf_counter() < end:
+        pass
+    assert others.load() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(("ratio", "code"), [(2.0, 0), (0.5, 1)])
+def test_two_threads_have_an_exit_code(ratio, code, monkeypatch, capsys):
+    monkeypatch.setattr(two_threads, "gain", lambda *_: ratio)
+    monkeypatch.setattr(two_threads.Others, "load", lambda *_: 0.0)
+    assert two_threads.main(["neural-ode", "--rounds", "1"]) == code
+    assert ("too slow" in capsys.readouterr().out) == (code == 1)
