@@ -6,6 +6,7 @@ from optools import OPS, TABLE, core, gradients, run, tensor, values
 from samples import all_samples
 
 import wengert as w
+from wengert.graph import Graph
 from wengert.graph._interpreter import Interpreter
 
 
@@ -162,3 +163,21 @@ def test_errors():
     other = w.Graph("other").input("y", (3,))
     with pytest.raises(RuntimeError, match="'other'"):
         g.gradients((x * 2).sum(), other)
+
+
+@pytest.mark.parametrize(
+    "cls", [w.optim.SGD, w.optim.Adam, w.optim.AdamW, w.optim.RMSprop], ids=lambda c: c.__name__
+)
+def test_a_step_on_symbolic_gradients_names_minimize(cls):
+    layer = w.nn.Linear(3, 2)
+    optimizer = cls(layer.parameters(), lr=0.1)
+    g = Graph("step")
+    loss = layer(g.input("x", (4, 3))).sum()
+    found = g.gradients(loss, list(layer.parameters()))
+    with g, pytest.raises(RuntimeError, match="minimize"):
+        optimizer.step()
+    for p, grad in zip(layer.parameters(), found, strict=True):
+        p.grad = grad
+    with pytest.raises(RuntimeError, match="minimize"):
+        optimizer.step()
+    assert not g.writes

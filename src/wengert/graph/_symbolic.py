@@ -369,8 +369,11 @@ class SymbolicFrame(Frame, Watcher):
         return t
 
     def run_update(self, step, group, state):
-        """An optimizer asks for its compiled pass inside `with g:`: it has to run its rule op by op."""
-        return False
+        """The step of an optimizer inside `with g:`: the numbers of its group would be those of now in every run."""
+        raise RuntimeError(
+            "optimizer.step: expected gradients with values, got a call inside `with g:`. Use g.minimize(loss, optimizer): "
+            "every run of the graph is a step then."
+        )
 
     def mark_value_read(self, op):
         """Inside `with g:` values of tensors from outside may be read: they are constants of the graph."""
