@@ -129,10 +129,18 @@ def test_to_accepts_torchs_forms():
     for call in (
         lambda: x.to("cuda"),
         lambda: wengert.zeros(2, device="cuda:0"),
-        lambda: wengert.device("cuda", 1),
+        lambda: wengert.device("tpu", 1),
+        lambda: wengert.ones(2).to(wengert.device("cuda", 1)),
+        lambda: wengert.zeros(2, device=wengert.device("mps")),
+        lambda: wengert.nn.Linear(2, 2).to(wengert.device("cuda:0")),
+        lambda: wengert.set_default_device(wengert.device("xpu")),
+        lambda: wengert.device("cuda").__enter__(),
     ):
         with pytest.raises(RuntimeError, match="CPU only"):
             call()
+    cuda = wengert.device("cuda:1")  # programs ask about kinds
+    assert (cuda.type, cuda.index, str(cuda)) == ("cuda", 1, "cuda:1") and cuda != wengert.device("cpu", 1)
+    assert repr(cuda) == "device(type='cuda', index=1)" and cuda == wengert.device(cuda) and len({cuda, cuda}) == 1
     assert not wengert.cuda.is_available() and wengert.cuda.device_count() == 0
     assert not wengert.backends.mps.is_available()
 

@@ -333,3 +333,120 @@ def test_x_transformers_train():
         assert losses[-1] < 0.3 * losses[0], losses
         """,
     )
+
+
+def test_pyro_fits_and_samples():
+    run(
+        "pyro",
+        """
+        import pyro
+        import pyro.distributions as dist
+        from pyro.infer import MCMC, NUTS, SVI, Trace_ELBO
+        from pyro.infer.autoguide import AutoNormal
+        pyro.set_rng_seed(0)
+        data = torch.randn(40) * 0.5 + 2
+        def model(data):
+            mean = pyro.sample("mean", dist.Normal(0.0, 5.0))
+            scale = pyro.sample("scale", dist.LogNormal(0.0, 1.0))
+            with pyro.plate("data", len(data)):
+                pyro.sample("x", dist.Normal(mean, scale), obs=data)
+        guide = AutoNormal(model)
+        svi = SVI(model, guide, pyro.optim.Adam({"lr": 0.05}), Trace_ELBO())
+        losses = [svi.step(data) for _ in range(150)]
+        assert losses[-1] < losses[0] and abs(guide.median()["mean"] - data.mean()) < 0.3
+        chain = MCMC(NUTS(model), num_samples=30, warmup_steps=30, disable_progbar=True)
+        chain.run(data)
+        assert abs(chain.get_samples()["mean"].mean() - data.mean()) < 0.3
+        """,
+    )
+
+
+def test_gpytorch_regression():
+    run(
+        "gpytorch",
+        """
+        import gpytorch
+        class Model(gpytorch.models.ExactGP):
+            def __init__(self, x, y, likelihood):
+                super().__init__(x, y, likelihood)
+                self.mean = gpytorch.means.ConstantMean()
+                self.kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.RBFKernel())
+            def forward(self, x):
+                return gpytorch.distributions.MultivariateNormal(self.mean(x), self.kernel(x))
+        x = torch.linspace(0, 1, 30)
+        y = torch.sin(6 * x) + torch.randn(30) * 0.1
+        likelihood = gpytorch.likelihoods.GaussianLikelihood()
+        model = Model(x, y, likelihood)
+        optimizer = torch.optim.Adam(model.parameters(), 0.1)
+        marginal = gpytorch.mlls.ExactMarginalLogLikelihood(likelihood, model)
+        losses = []
+        for _ in range(40):
+            optimizer.zero_grad()
+            loss = -marginal(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < losses[0] - 0.5, losses
+        model.eval(), likelihood.eval()
+        with torch.no_grad(), gpytorch.settings.fast_pred_var():
+            found = likelihood(model(torch.linspace(0, 1, 7)))
+        assert (found.mean - torch.sin(6 * torch.linspace(0, 1, 7))).abs().max() < 0.3 and (found.variance > 0).all()
+        """,
+    )
+
+
+def test_lightning_fabric_trains_and_saves():
+    run(
+        "lightning_fabric",
+        """
+        import tempfile
+        import lightning_fabric
+        fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+        fabric.launch()
+        data = torch.utils.data.TensorDataset(torch.randn(32, 4), torch.randn(32, 1))
+        loader = fabric.setup_dataloaders(torch.utils.data.DataLoader(data, batch_size=8))
+        model = nn.Linear(4, 1)
+        model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), 0.1))
+        for x, y in loader:
+            optimizer.zero_grad()
+            fabric.backward(F.mse_loss(model(x), y))
+            fabric.clip_gradients(model, optimizer, max_norm=1.0)
+            optimizer.step()
+        weight = model.weight.detach().clone()
+        with tempfile.TemporaryDirectory() as folder:
+            fabric.save(folder + "/state.pt", {"model": model, "optimizer": optimizer})
+            nn.init.zeros_(model.weight)
+            fabric.load(folder + "/state.pt", {"model": model, "optimizer": optimizer})
+        assert torch.equal(model.weight, weight)
+        """,
+    )
+
+
+def test_skorch_classifies():
+    run(
+        "skorch",
+        """
+        import numpy as np
+        from skorch import NeuralNetClassifier
+        x = np.random.default_rng(0).standard_normal((100, 4)).astype("float32")
+        y = (x[:, 0] > 0).astype("int64")
+        layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2), nn.Softmax(-1))
+        net = NeuralNetClassifier(layers, max_epochs=15, lr=0.3, verbose=0)
+        assert (net.fit(x, y).predict(x) == y).mean() > 0.8
+        """,
+    )
+
+
+def test_stable_baselines_learn():
+    run(
+        "stable_baselines3",
+        """
+        import stable_baselines3
+        model = stable_baselines3.PPO("MlpPolicy", "CartPole-v1", n_steps=64, batch_size=32, n_epochs=2)
+        before = [p.detach().clone() for p in model.policy.parameters()]
+        model.learn(128)
+        assert all(p.isfinite().all() for p in model.policy.parameters())
+        assert any((p != q).any() for p, q in zip(model.policy.parameters(), before))
+        stable_baselines3.DQN("MlpPolicy", "CartPole-v1", learning_starts=20).learn(60)
+        """,
+    )

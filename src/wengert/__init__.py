@@ -108,6 +108,7 @@ _LAZY = {
     "distributions": "wengert.distributions",
     "fft": "wengert.fft",
     "func": "wengert.func",
+    "futures": "wengert.futures",
     "graph": "wengert.graph",
     "jit": "wengert.dropin.jit",
     "linalg": "wengert.linalg",

@@ -3,9 +3,22 @@
 from . import _core
 from ._missing import explain
 
-__all__ = ["handle_torch_function", "has_torch_function", "is_tensor_like"]
+__all__ = ["TorchFunctionMode", "handle_torch_function", "has_torch_function", "is_tensor_like"]
 
 __getattr__ = explain(__name__)
+
+
+class TorchFunctionMode:
+    """A context that sees every function of the library: it can be subclassed, entering it raises NotImplementedError."""
+
+    def __enter__(self):
+        raise NotImplementedError(
+            f"{type(self).__name__}: expected a library that asks modes, got wengert. Override __torch_function__ in a "
+            "subclass of Tensor instead."
+        )
+
+    def __exit__(self, kind, value, trace):
+        pass
 
 
 def is_tensor_like(inp):

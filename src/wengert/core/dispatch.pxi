@@ -126,8 +126,6 @@ cdef int foreign_operand(object v, Array* a, str op) except -1:
         weak_array(v.item(), a)
         layout_decref(a.layout)
         return 0
-    if getattr(v, "is_sparse", False):
-        raise NotImplementedError(f"{op}: expected dense operands, got a sparse tensor. Use .to_dense() first.")
     raise TypeError(f"{op}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() or "
                     f"wengert.from_numpy() first.")
 

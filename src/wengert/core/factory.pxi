@@ -1,9 +1,13 @@
 # The public constructors: sizes as ints or one sequence, dtype, device, requires_grad, out.
 
+cdef frozenset device_types = frozenset(("cpu", "cuda", "mps", "xpu", "meta"))
+
+
 cdef class DeviceObject:
     """A place where tensors live; here always the CPU.
 
-    Accepts "cpu", "cpu:0", another device, or a type and an index; raises RuntimeError for any other device.
+    Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu", "meta") to
+    ask about them: using one raises RuntimeError, and so does a name of no kind.
 
     Example:
         >>> import wengert
@@ -17,29 +21,33 @@ cdef class DeviceObject:
         if isinstance(type, DeviceObject):
             type, index = (<DeviceObject> type).type, (<DeviceObject> type).index
         name = type
-        if isinstance(name, str) and index is None and name.startswith("cpu:") and name[4:].isdigit():
-            name, index = "cpu", int(name[4:])
-        if not isinstance(name, str) or name != "cpu":
+        if isinstance(name, str) and index is None:
+            kind, colon, number = name.partition(":")
+            if colon and number.isdigit():
+                name, index = kind, int(number)
+        if not isinstance(name, str) or name not in device_types:
             raise RuntimeError(f"device: expected 'cpu', got {type!r}. wengert runs on the CPU only.")
         self.type = name
         self.index = index
 
     def __repr__(self):
-        return "device(type='cpu')" if self.index is None else f"device(type='cpu', index={self.index})"
+        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
 
     def __str__(self):
-        return "cpu" if self.index is None else f"cpu:{self.index}"
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other):
-        return isinstance(other, DeviceObject) and (<DeviceObject> other).index == self.index
+        return (isinstance(other, DeviceObject) and (<DeviceObject> other).index == self.index
+                and (<DeviceObject> other).type == self.type)
 
     def __hash__(self):
-        return hash(("cpu", self.index))
+        return hash((self.type, self.index))
 
     def __reduce__(self):
-        return DeviceObject, ("cpu", self.index)
+        return DeviceObject, (self.type, self.index)
 
     def __enter__(self):
+        check_device(self, "device")
         return self
 
     def __exit__(self, *exception):
@@ -51,11 +59,11 @@ cpu_device = DeviceObject("cpu")
 
 cdef int check_device(object device, str op) except -1:
     """Raises unless the device is the CPU."""
-    if isinstance(device, DeviceObject):
+    if isinstance(device, DeviceObject) and (<DeviceObject> device).type == "cpu":
         return 0
     if isinstance(device, str) and (device == "cpu" or device.startswith("cpu:")):
         return 0
-    if not isinstance(device, (str, int)):
+    if not isinstance(device, (str, int, DeviceObject)):
         raise TypeError(f"{op}: expected a device or its name, got {type(device).__name__}.")
     raise RuntimeError(f"{op}: expected device 'cpu', got {device!r}. wengert runs on the CPU only.")
 

@@ -213,7 +213,5 @@ def matmul_any(input, other, *, out=None):
     result = matmul(input, other)
     if result is NotImplemented:
         bad = input if not isinstance(input, Tensor) else other
-        if getattr(bad, "is_sparse", False):
-            return input @ other
         raise TypeError(f"matmul: expected a Tensor, got {type(bad).__name__}.")
     return result if out is None else write_out("matmul", result, out)

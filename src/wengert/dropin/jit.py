@@ -3,9 +3,13 @@
 There is no TorchScript: nothing is compiled, saved or loaded.
 """
 
+from typing import Final
+
 from wengert._missing import explain
 from wengert.nn import Module
 
+__all__ = ["Final", "ScriptFunction", "ScriptModule", "export", "ignore", "interface", "is_scripting", "is_tracing"]
+__all__ += ["script", "script_method", "trace", "unused"]
 __getattr__ = explain(__name__)
 
 

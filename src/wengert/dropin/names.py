@@ -1,6 +1,7 @@
 """Which module of ours stands for which dotted name of torch."""
 
 import importlib
+import importlib.machinery
 import itertools
 import types
 
@@ -22,15 +23,23 @@ _PLACES = {
     "cuda.amp.autocast_mode": "amp.cuda",
     "cuda.amp.grad_scaler": "amp.cuda",
     "cuda.random": "cuda",
+    "ao": "dropin.quantization",
+    "ao.quantization": "dropin.quantization",
     "functional": "",
+    "fx": "dropin.fx",
+    "fx.proxy": "dropin.fx",
+    "hub": "dropin.hub",
     "jit": "dropin.jit",
     "nn.modules": "nn",
     "nn.modules.utils": "nn._shapes",
     "nn.parallel.data_parallel": "nn.parallel",
     "nn.parallel.distributed": "nn.parallel",
+    "nn.parallel.scatter_gather": "dropin.scattering",
     "nn.utils.convert_parameters": "nn.utils",
     "nn.utils.stateless": "func",
     "nn.utils.spectral_norm": "nn.utils",
+    "onnx": "dropin.onnx",
+    "quantization": "dropin.quantization",
     "storage": "_storage",
     "tensor": "",
     "types": "dropin.types",
@@ -125,6 +134,9 @@ class Torch(types.ModuleType):
         version = Version(f"{API_VERSION}+wengert")
         self.__file__ = wengert.__file__
         self.__path__ = []
+        self.__spec__ = importlib.machinery.ModuleSpec(
+            "torch", None, is_package=True
+        )  # packages look for torch by it
         self.__dict__.update({name: value for name, value in vars(wengert).items() if not name.startswith("_")})
         self.__version__ = version
         self.__dict__["version"] = types.SimpleNamespace(
@@ -141,7 +153,7 @@ class Torch(types.ModuleType):
             try:
                 value = getattr(wengert, name)
             except AttributeError:
-                value = module_of(f"torch.{name}")
+                value = module_of(f"torch.{name}") or getattr(_imported("dropin.private"), name, None)
                 if value is None:
                     from wengert._missing import module_error
 

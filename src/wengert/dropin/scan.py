@@ -166,6 +166,8 @@ class _Scan:
 
     @staticmethod
     def lacks(owner, name, attribute):
+        if getattr(getattr(owner, attribute, None), "stands_in", False):
+            return True
         return not hasattr(owner, attribute) and module_of(f"{name}.{attribute}") is None
 
     # statements

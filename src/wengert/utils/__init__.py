@@ -1,5 +1,6 @@
 """Helpers around training: data loading, checkpointing, timing."""
 
+import wengert
 from wengert._missing import module_error
 from wengert.utils import checkpoint, data
 
@@ -11,4 +12,6 @@ def __getattr__(name):
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "hooks":
+        return wengert.nn._hooks
     raise module_error(__name__, name, __all__)

@@ -1,0 +1,80 @@
+"""Modules of torch that programs import only to ask, and futures."""
+
+import os
+import threading
+
+import pytest
+
+import wengert
+
+LINES = {
+    "torch.fx.symbolic_trace(torch.nn.Linear(1, 1))": "graph.trace",
+    "torch.fx.Tracer()": "graph.trace",
+    "torch.fx.GraphModule(torch.nn.Linear(1, 1), None)": "graph.trace",
+    "torch.onnx.export(torch.nn.Linear(1, 1), (), 'x')": "Export the state",
+    "torch.hub.load('a/b', 'c')": "wengert.load",
+    "torch.hub.load_state_dict_from_url('https://a')": "wengert.load",
+    "torch.quantization.quantize_dynamic(torch.nn.Linear(1, 1))": "quantised",
+    "torch.ao.quantization.prepare(torch.nn.Linear(1, 1))": "quantised",
+}
+IMPORTS = "import torch, torch.fx, torch.onnx, torch.hub, torch.quantization, torch.ao.quantization\n"
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_names_are_there_and_say_so_when_used(line, tmp_path):
+    with wengert.as_torch():
+        exec(IMPORTS, space := {})
+        with pytest.raises(NotImplementedError, match=LINES[line]):
+            eval(line, space)
+    path = tmp_path / "program.py"
+    path.write_text(f"{IMPORTS}{line}\n")
+    report = str(wengert.dropin.check(path))
+    assert report.count(line) == 1 and "1 name of torch" in report
+
+
+def test_questions_have_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with wengert.as_torch():
+        import torch
+
+        assert torch.onnx.is_in_onnx_export() is False and not torch.fx.has_proxies(())
+        assert not isinstance(torch.nn.Linear(1, 1), torch.fx.GraphModule)
+        assert torch.fx.wrap(len) is len
+        assert torch.hub.get_dir() == os.path.join(str(tmp_path), "hub")
+        torch.hub.set_dir(str(tmp_path))
+        assert torch.hub.get_dir() == str(tmp_path)
+        torch.hub.set_dir("~/.cache/torch/hub")
+        x = torch.ones(2)
+        assert torch.quantization.DeQuantStub()(torch.quantization.QuantStub()(x)) is x
+        from torch.nn.parallel.scatter_gather import gather, scatter
+
+        assert gather(scatter((x,), [0]), 0) == (x,)
+        with pytest.raises(RuntimeError, match="one device"):
+            scatter(x, [0, 1])
+        with pytest.raises(NotImplementedError, match="__torch_function__"), torch.overrides.TorchFunctionMode():
+            pass
+
+
+def test_futures():
+    first, second = wengert.futures.Future(), wengert.futures.Future()
+    seen = []
+    first.add_done_callback(lambda f: seen.append(f.value()))
+    later = first.then(lambda f: f.value() * 2)
+    assert not first.done()
+    with pytest.raises(RuntimeError, match="done"):
+        first.value()
+    thread = threading.Thread(target=first.set_result, args=(4,))
+    thread.start()
+    assert later.wait() == 8 and seen == [4]
+    thread.join()
+    with pytest.raises(RuntimeError, match="not done"):
+        first.set_result(1)
+    both = wengert.futures.collect_all([first, second])
+    assert not both.done()
+    second.set_exception(ValueError("no"))
+    assert both.wait() == [first, second]
+    with pytest.raises(ValueError, match="no"):
+        wengert.futures.wait_all([first, second])
+    assert wengert.futures.collect_all([]).wait() == []
+    with pytest.raises(ZeroDivisionError):
+        first.then(lambda f: 1 / 0).wait()
