@@ -231,3 +231,24 @@ def test_training_a_small_net_follows_torch():
                     p -= 0.1 * p.grad
             log.append(loss.item())
     np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_wrappers_ask_the_base_class_for_attributes():
+    class Wrapper(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+            self.scale = nn.Parameter(wengert.ones(2))
+            self.register_buffer("count", wengert.zeros(1))
+
+        def __getattr__(self, name):
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(super().__getattr__("inner"), name)
+
+    wrapper = Wrapper(nn.Linear(2, 3))
+    assert wrapper.weight is wrapper.inner.weight and wrapper.in_features == 2
+    assert wrapper.__getattr__("scale") is wrapper.scale and wrapper.__getattr__("count") is wrapper.count
+    with pytest.raises(AttributeError, match="nothing"):
+        wrapper.nothing  # noqa: B018

@@ -6,8 +6,8 @@ cdef frozenset device_types = frozenset(("cpu", "cuda", "mps", "xpu", "meta"))
 cdef class DeviceObject:
     """A place where tensors live; here always the CPU.
 
-    Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu", "meta") to
-    ask about them: using one raises RuntimeError, and so does a name of no kind.
+    Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu", "meta")
+    to ask about them: using one raises RuntimeError, and so does a name of no kind.
 
     Example:
         >>> import wengert

@@ -150,7 +150,12 @@ class Module(HookProtocol, StateProtocol):
             d.pop(name, None)
 
     def __getattr__(self, name):
-        # The registries repeat their entries in the instance dictionary, so what is not there does not exist.
+        # The registries repeat their entries in the instance dictionary: only subclasses that ask by super().__getattr__
+        # find something here.
+        for registry in ("_parameters", "_buffers", "_modules"):
+            found = self.__dict__.get(registry, ())
+            if name in found:
+                return found[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name):
