@@ -20,7 +20,7 @@ LONG = {
         "x, k = w.rand(8, 128, 128, 128), w.rand(256, 128, 5, 5)",
         "w.nn.functional.conv2d(x, k)",
     ),
-    "sort": ("x = w.rand(40_000_000)", "x.sort()"),
+    "sort": ("x = w.rand(12_000_000)", "x.sort()"),
     "random": ("x = w.empty(300_000_000)", "x.normal_()"),
     "backward": (
         "a = w.rand(4096, 4096, requires_grad=True); y = a @ a; one = w.ones(4096, 4096)",

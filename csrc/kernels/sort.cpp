@@ -82,8 +82,12 @@ template <class I>
 I* radix_sort(I* a, I* b, index_t n) {
   constexpr int bytes = sizeof(a->key);
   index_t counts[bytes][256] = {};
-  for (index_t i = 0; i < n; ++i) {
-    for (int d = 0; d < bytes; ++d) ++counts[d][a[i].key >> (8 * d) & 255];
+  for (index_t lo = 0; lo < n; lo += kLookLength) {
+    if (leave_off()) return a;
+    const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+    for (index_t i = lo; i < end; ++i) {
+      for (int d = 0; d < bytes; ++d) ++counts[d][a[i].key >> (8 * d) & 255];
+    }
   }
   for (int d = 0; d < bytes; ++d) {
     index_t* count = counts[d];
@@ -122,7 +126,11 @@ bool sort_rows(const T* x, T* values, std::int64_t* indices, index_t rows, index
       return;
     }
     const T* row = x + r * n;
-    for (index_t i = 0; i < n; ++i) a[i] = {key_of(row[i]) ^ flip, static_cast<decltype(I::pos)>(i)};
+    for (index_t lo = 0; lo < n; lo += kLookLength) {
+      const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+      for (index_t i = lo; i < end; ++i) a[i] = {key_of(row[i]) ^ flip, static_cast<decltype(I::pos)>(i)};
+      if (n > kLookLength && leave_off()) return;
+    }
     const I* s = sort_items(a, a + n, n);
     for (index_t lo = 0; lo < n; lo += kLookLength) {
       const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
