@@ -222,6 +222,39 @@ def test_torch_raises_the_same(code, kind, text):
     assert isinstance(ours.value, kinds), f"wengert raises {type(ours.value).__name__}"
 
 
+# Sizes and places whose products do not fit 64 bits; "huge" is one element seen 2**62 times.
+ABSURD = [
+    "t.rand(2**33, 2**33)",
+    "t.zeros(2**40, 2**40, 2**40)",
+    "t.ones(2, 3).repeat(2**32, 2**32)",
+    "t.ones(2, 3).reshape(2**32, 2**32)",
+    "t.ones(2, 3).as_strided((5,), (2**62,))",
+    "t.ones(2, 3).as_strided((3, 3), (2**62, 2**62))",
+    "t.ones(2, 3).as_strided((3,), (2**62,))",
+    "t.ones(4)[2:].as_strided((2,), (1,), 2**63 - 1)",
+    "huge + huge.reshape(-1, 1)",
+    "huge.clone()",
+    "huge.long()",
+    "t.cat([huge, huge])",
+    "t.cat([t.empty(0, 2**62), t.empty(0, 2**62)], 1)",
+    "t.stack([huge] * 4)",
+    "t.ones(1, 1).expand(2**33, 1) @ t.ones(1, 1).expand(1, 2**33)",
+    "t.einsum('i,j->ij', t.ones(1).expand(2**33), t.ones(1).expand(2**33))",
+    "t.arange(2**62)",
+    "t.linspace(0, 1, 2**62)",
+    "t.randint(0, 5, (2**31, 2**31, 4))",
+    "t.ones(3).resize_(2**32, 2**32)",
+]
+
+
+@pytest.mark.parametrize("code", ABSURD)
+def test_absurd_sizes(code, no_leak):
+    """They raise; nothing wraps around to a size that memory holds."""
+    names = {"t": wengert, "huge": tensor([1.0]).expand(2**62)}
+    with pytest.raises((RuntimeError, MemoryError), match="^[a-z_]+: expected "):
+        eval(code, names)
+
+
 def test_nothing_is_changed_by_a_failed_write():
     a = tensor(np.arange(6.0).reshape(2, 3))
     version = a._version

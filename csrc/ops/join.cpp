@@ -45,7 +45,10 @@ int forward_cat(OpCall& c) {
       return fail(kRuntimeError,
                   "cat: expected shapes that agree except in dimension %d, got %s and %s (position %d).", dim,
                   shape_text(first->layout), shape_text(a.layout), i);
-    total += a.shape()[dim];
+    if (__builtin_add_overflow(total, a.shape()[dim], &total))
+      return fail(kRuntimeError,
+                  "cat: expected a size that memory can hold, got more than %lld along dimension %d.",
+                  static_cast<long long>(INT64_MAX), dim);
   }
   shape[dim] = total;
   int go = c.emit(0, result_dtype(c.in, c.nin), layout_contiguous(first->ndim(), shape));

@@ -348,18 +348,20 @@ int forward_as_strided(OpCall& c) {
   const std::int64_t* strides = r.list(&m);
   index_t offset = r.integer();
   if (n != m) return fail(kRuntimeError, "%s: expected as many strides as sizes, got %d and %d.", c.op->name, m, n);
-  index_t first = offset + (x.storage ? x.u.offset / itemsize(x.dtype) : 0);
-  index_t low = first, high = first, numel = 1;
+  index_t first;
+  bool beyond = __builtin_add_overflow(offset, x.storage ? x.u.offset / itemsize(x.dtype) : 0, &first);
+  index_t low = first, high = first;
+  bool none = false;
   for (int d = 0; d < n; ++d) {
     if (shape[d] < 0)
       return fail(kRuntimeError, "%s: expected sizes of at least 0, got %s.", c.op->name, shape_text(n, shape));
-    numel *= shape[d];
-    index_t reach = (shape[d] - 1) * strides[d];
-    (reach < 0 ? low : high) += reach;
+    none |= shape[d] == 0;
+    index_t reach, &end = strides[d] < 0 ? low : high;
+    beyond |= __builtin_mul_overflow(shape[d] - 1, strides[d], &reach) || __builtin_add_overflow(end, reach, &end);
   }
   index_t items = static_cast<index_t>(x.storage ? x.storage->bytes : 8) / itemsize(x.dtype);
-  if (x.flags & kShapeOnly) items = high + 1;
-  if (numel > 0 && (low < 0 || high >= items))
+  if (x.flags & kShapeOnly) items = high < INT64_MAX ? high + 1 : high;
+  if (!none && (beyond || low < 0 || high >= items))
     return fail(kRuntimeError,
                 "%s: expected a region inside a storage of %lld elements, got elements %lld to %lld.", c.op->name,
                 static_cast<long long>(items), static_cast<long long>(low), static_cast<long long>(high));

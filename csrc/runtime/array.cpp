@@ -24,6 +24,14 @@ std::size_t layout_bytes(int ndim) {
   return sizeof(Layout) + extra * sizeof(index_t);
 }
 
+// A product of sizes. What no memory can hold stays the most, whose bytes still fit index_t: allocating it fails.
+constexpr index_t kMostElements = INT64_MAX / 16;
+index_t times(index_t a, index_t b) {
+  index_t product;
+  if (a == 0 || b == 0) return 0;
+  return __builtin_mul_overflow(a, b, &product) || product > kMostElements ? kMostElements : product;
+}
+
 }  // namespace
 
 Layout* layout_alloc(int ndim) {
@@ -51,9 +59,9 @@ void layout_finish(Layout* l) {
     index_t size = l->shape()[d];
     if (size != 1) {
       if (l->strides()[d] != expected) dense = false;
-      expected *= size;
+      expected = times(expected, size);
     }
-    numel *= size;
+    numel = times(numel, size);
   }
   l->numel = numel;
   l->contiguous = dense || numel == 0;
@@ -91,8 +99,8 @@ Layout* layout_contiguous(int ndim, const index_t* shape) {
   for (int d = ndim - 1; d >= 0; --d) {
     l->shape()[d] = shape[d];
     l->strides()[d] = stride;
-    if (shape[d] > 1) stride *= shape[d];
-    numel *= shape[d];
+    if (shape[d] > 1) stride = times(stride, shape[d]);
+    numel = times(numel, shape[d]);
   }
   l->numel = numel;
   l->contiguous = true;
