@@ -55,7 +55,6 @@ DIFFERENT = {
     ("topk", "value"): (WHOLE, TIES),
     ("linalg.det", "refuses"): ("float16", EMPTY),
     ("matrix_exp", "refuses"): ("float16", EMPTY),
-    ("lu", "refuses"): ("complex64", COMPLEX),
     ("matmul", "refuses"): ("bool", EMPTY),
     ("mm", "refuses"): ("bool", EMPTY),
     ("einsum", "refuses"): ("bool", EMPTY),

@@ -25,6 +25,7 @@ try:
     # These use the ops published above.
     from . import (
         _arithmetic,
+        _buffers,
         _compile,
         _complex,
         _counting,
@@ -65,6 +66,7 @@ try:
         _scattering,
         _masks,
         _linalg,
+        _buffers,
         _lu,
         _functional,
         _more_linalg,
@@ -140,7 +142,8 @@ _LAZY = {
 } | dict.fromkeys(
     (
         "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm binary_cross_entropy_with_logits"
-        " celu_ cosine_embedding_loss embedding feature_alpha_dropout hardshrink hinge_embedding_loss instance_norm kl_div"
+        " celu_ cosine_embedding_loss embedding embedding_bag"
+        " feature_alpha_dropout hardshrink hinge_embedding_loss instance_norm kl_div"
         " margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d max_pool3d pdist poisson_nll_loss rrelu rrelu_"
         " selu_ threshold_ triplet_margin_loss"
     ).split(),

@@ -18,7 +18,8 @@ def _eliminate(a):
     """Gaussian elimination of one matrix in place; the rows that were swapped, counted from 1."""
     pivots = np.arange(1, min(a.shape) + 1, dtype=np.int32)
     for k in range(min(a.shape)):
-        p = k + int(np.argmax(np.abs(a[k:, k])))
+        column = a[k:, k]
+        p = k + int(np.argmax(np.abs(column.real) + np.abs(column.imag)))  # LAPACK's measure of complex numbers
         pivots[k] = p + 1
         if p != k:
             a[[k, p]] = a[[p, k]]
@@ -58,16 +59,26 @@ class _LU(Function):
 
     @staticmethod
     def backward(ctx, g, _):
-        # With A = P L U: P^T gA = L^-T (tril(L^T gL, -1) + triu(gU U^T)) U^-T (Giles 2008, for square matrices).
+        # P^H A = L U, where the first rows of L and the first columns of U are square. With M = L1^-1 dA11 U1^-1 these
+        # change by dL1 = L1 tril(M, -1) and dU1 = triu(M) U1 (Giles 2008); what is below or beside follows from them.
         from .linalg import solve
 
         packed, pivots = ctx.saved_tensors
-        if packed.shape[-1] != packed.shape[-2]:
-            raise NotImplementedError("lu: expected square matrices for gradients, got others. Pad them.")
+        rows, columns = packed.shape[-2:]
+        n = min(rows, columns)
         permutation, lower, upper = lu_unpack(packed, pivots)
-        inner = (lower.mT @ g.tril(-1)).tril(-1) + (g.triu() @ upper.mT).triu()
-        left = solve(lower.mT, inner)
-        return permutation @ solve(upper, left.mT).mT
+        below, beside = lower[..., n:, :], upper[..., n:]
+        lower, upper = lower[..., :n, :], upper[..., :n]
+        g_lower, g_upper = g[..., :n, :n].tril(-1), g[..., :n, :n].triu()
+        g_below, g_beside = g[..., n:, :n], g[..., :n, n:]
+        inner = (lower.mH @ g_lower - g_beside @ beside.mH).tril(-1)
+        inner = inner + (g_upper @ upper.mH - below.mH @ g_below).triu()
+        corner = solve(upper, solve(lower.mH, inner).mH).mH  # L1^-H inner U1^-H
+        if columns > n:
+            corner = OPS["cat"]([corner, solve(lower.mH, g_beside)], -1)
+        if rows > n:
+            corner = OPS["cat"]([corner, solve(upper, g_below.mH).mH], -2)
+        return permutation @ corner
 
 
 def lu_factor(A, *, pivot=True, out=None):
@@ -78,9 +89,9 @@ def lu_factor(A, *, pivot=True, out=None):
     check_tensor("linalg.lu_factor", A)
     if not pivot:
         raise RuntimeError("linalg.lu_factor: expected pivot=True, got False: LU without pivoting is not there.")
-    if A.dim() < 2 or A.dtype not in (DTYPES["float32"], DTYPES["float64"]):
+    if A.dim() < 2 or not A.dtype.is_inexact or A.dtype.itemsize < 4:
         raise RuntimeError(
-            f"linalg.lu_factor: expected float32 or float64 matrices, got {A.dtype}, shape {tuple(A.shape)}."
+            f"linalg.lu_factor: expected float32, float64 or complex matrices, got {A.dtype}, shape {tuple(A.shape)}."
         )
     result = Factors(*_LU.apply(A))
     return result if out is None else tuple(o.copy_(r) for o, r in zip(out, result, strict=True))

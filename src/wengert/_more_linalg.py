@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from . import _core
+from . import _host as host
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._matrices import eye
@@ -16,6 +17,7 @@ FUNCTIONS, METHODS = publish.functions, publish.methods
 _int32 = DTYPES["int32"]
 
 CholeskyEx = return_type("linalg_cholesky_ex", "L", "info")
+GeQRF = return_type("geqrf", "a", "tau")
 InvEx = return_type("linalg_inv_ex", "inverse", "info")
 SolveEx = return_type("linalg_solve_ex", "result", "info")
 LuFactorEx = return_type("linalg_lu_factor_ex", "LU", "pivots", "info")
@@ -198,6 +200,59 @@ def householder_product(input, tau, *, out=None):
 
 
 METHODS["orgqr"] = FUNCTIONS["orgqr"] = householder_product
+
+
+def ormqr(input, tau, other, left=True, transpose=False, *, out=None):
+    """Q @ other, without forming Q, the product of reflections 1 - tau v vᴴ whose v lie below the diagonal of input.
+
+    With left=False it is other @ Q; with transpose Qᴴ stands for Q. other has as many rows (or columns) as Q.
+    """
+    rows, small = input.shape[-2], tau.shape[-1]
+    side = -2 if left else -1
+    if small > min(input.shape[-2:]) or other.shape[side] != rows:
+        raise RuntimeError(
+            f"ormqr: expected reflections of {other.shape[side]} rows, got shape {tuple(input.shape)} and {small} of them."
+        )
+    v = input.tril(-1) + _core.make_eye(rows, input.shape[-1], dtype=input.dtype)
+    result = other
+    for k in range(small) if left == transpose else reversed(range(small)):
+        column = v[..., k : k + 1]
+        factor = tau[..., k, None, None]
+        factor = factor.conj() if transpose else factor
+        if left:
+            result = result - factor * (column @ (column.mH @ result))
+        else:
+            result = result - factor * ((result @ column) @ column.mH)
+    return result if out is None else store(result, out, "ormqr")
+
+
+METHODS["ormqr"] = FUNCTIONS["ormqr"] = ormqr
+
+
+@host.register("geqrf")
+def _geqrf(a):
+    lines = [np.linalg.qr(m, mode="raw") for m in a.reshape(-1, *a.shape[-2:])]
+    small = min(a.shape[-2:])
+    packed = np.array([h.T for h, _ in lines], a.dtype).reshape(a.shape)
+    return packed, np.array([tau for _, tau in lines], a.dtype).reshape(*a.shape[:-2], small)
+
+
+@publish()
+def geqrf(input, *, out=None):
+    """LAPACK's form of the QR decomposition: (a, tau), with R in and above the diagonal of a.
+
+    Below it lie the reflections that `orgqr` makes Q of and `ormqr` multiplies with. Without gradients, as in PyTorch.
+    """
+    if input.dim() < 2 or input.dtype.name not in ("float32", "float64", "complex64", "complex128"):
+        raise RuntimeError(
+            f"geqrf: expected float or complex matrices, got {input.dtype}, shape {tuple(input.shape)}."
+        )
+    if input.requires_grad and _core.grad_enabled():
+        raise NotImplementedError(
+            "geqrf: expected a matrix without gradients, got one that requires grad. Use linalg.qr."
+        )
+    result = GeQRF(*host.call("geqrf", input))
+    return result if out is None else store(result, out, "geqrf")
 
 
 # ---- low rank -------------------------------------------------------------------------------------------------------

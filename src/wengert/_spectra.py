@@ -64,8 +64,8 @@ class _SVD(Function):
     def backward(ctx, gu, gs, gvh):
         u, s, vh = ctx.saved_tensors
         k = s.shape[-1]
-        if u.shape[-1] != k or vh.shape[-2] != k:
-            raise RuntimeError("linalg.svd: expected full_matrices=False for gradients of the vectors, got True.")
+        # The vectors beyond the singular values are any basis of the rest: their gradients count for nothing.
+        u, gu, vh, gvh = u[..., :k], gu[..., :k], vh[..., :k, :], gvh[..., :k, :]
         v, gv = vh.mH, gvh.mH
         factor = differences(s * s)
         left, right = u.mH @ gu, v.mH @ gv
@@ -82,7 +82,9 @@ class _SVD(Function):
 
 
 def svd(A, full_matrices=True, *, driver=None, out=None):
-    """U, S (descending) and Vh with A = U diag(S) Vh. Gradients of the vectors need full_matrices=False."""
+    """U, S (descending) and Vh with A = U diag(S) Vh. Gradients flow through the first vectors, as many as
+    S has values; those of the others (full_matrices=True) are any basis of what is left, and count for nothing.
+    """
     check("svd", A)
     if full_matrices and A.shape[-1] == A.shape[-2]:
         full_matrices = False  # the same matrices

@@ -11,6 +11,7 @@ from . import _host as host
 from . import _linalg as _products
 from ._bind import OPS
 from ._decompositions import LinAlgError, is_regular
+from ._ldl import ldl_factor, ldl_factor_ex, ldl_solve
 from ._lu import lu_factor, lu_unpack
 from ._matrices import array, check, eye, symmetric, with_diagonal, with_out
 from ._missing import explain
@@ -468,6 +469,9 @@ __all__ = [
     "logdet",
     "lstsq",
     "lu",
+    "ldl_factor",
+    "ldl_factor_ex",
+    "ldl_solve",
     "lu_factor",
     "lu_factor_ex",
     "lu_solve",

@@ -8,7 +8,7 @@ Example:
 
 import wengert
 
-from . import _special
+from . import _polynomials, _special
 from ._bind import OPS
 from ._missing import explain
 
@@ -27,6 +27,7 @@ _SYNONYMS = {
 }
 
 globals().update({name: OPS[name] for name in _ROWS})
+globals().update(_polynomials.FUNCTIONS)
 globals().update({name: getattr(_special, name) for name in _HERE})
 globals().update({name: getattr(wengert, name) for name in _SAME})
 globals().update({name: getattr(wengert, ours) for name, ours in _SYNONYMS.items()})
@@ -35,5 +36,5 @@ softmax = wengert.softmax
 log_softmax = wengert.log_softmax
 
 __all__ = ["log_softmax", "modified_bessel_i1", "softmax"]
-__all__ += [*_ROWS, *_HERE, *_SAME, *_SYNONYMS]
+__all__ += [*_ROWS, *_HERE, *_SAME, *_SYNONYMS, *_polynomials.FUNCTIONS]
 __getattr__ = explain(__name__)

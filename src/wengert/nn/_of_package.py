@@ -1,5 +1,7 @@
 """Functions of layers that PyTorch also has without `nn.functional`, some with another order of arguments."""
 
+import wengert
+
 from . import functional
 
 _REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
@@ -46,7 +48,35 @@ def _reordered(name, order, loss):
     return function
 
 
+def embedding_bag(
+    weight, indices, offsets, scale_grad_by_freq=False, mode=0, sparse=False, per_sample_weights=None,
+    include_last_offset=False, padding_idx=None,
+):  # fmt: skip
+    """nn.functional.embedding_bag with PyTorch's arguments for the function of the package; mode 0 sums, 1 means, 2 is max.
+
+    Returns (the bags, the bag of each index, the length of each bag, and for mode 2 the row of each maximum, else the
+    lengths again).
+    """
+    bags = functional.embedding_bag(
+        indices, weight, offsets, scale_grad_by_freq=scale_grad_by_freq, mode=("sum", "mean", "max")[mode], sparse=sparse,
+        per_sample_weights=per_sample_weights, include_last_offset=include_last_offset, padding_idx=padding_idx,
+    )  # fmt: skip
+    n = indices.shape[0]
+    starts = (offsets[:-1] if include_last_offset else offsets).long()
+    lengths = wengert.diff(wengert.cat([starts, starts.new_tensor([n])]))
+    owner = wengert.repeat_interleave(wengert.arange(len(starts)), lengths)
+    if mode != 2:
+        return bags, owner, lengths, lengths
+    rows = weight.detach()[indices.long()]
+    hit = rows.eq(bags.detach()[owner])
+    columns = owner[:, None].expand(rows.shape)
+    at = wengert.where(hit, wengert.arange(n)[:, None], n)
+    places = wengert.full(bags.shape, n).scatter_reduce(0, columns, at, "amin")
+    padded = wengert.cat([indices.long(), indices.new_zeros(1).long()])
+    return bags, owner, lengths, padded[places]
+
+
 globals().update({name: getattr(functional, name) for name in _SAME})
 globals().update({name: _reordered(name, order, False) for name, order in _ORDERS.items()})
 globals().update({name: _reordered(name, order, True) for name, order in _LOSSES.items()})
-NAMES = (*_SAME, *_ORDERS, *_LOSSES)
+NAMES = ("embedding_bag", *_SAME, *_ORDERS, *_LOSSES)

@@ -3,6 +3,8 @@
 Each is the function of the same meaning in `wengert.nn.functional`, with its settings kept.
 """
 
+import warnings
+
 from . import functional as F
 from ._losses import chosen_reduction
 from .distance import PairwiseDistance
@@ -79,6 +81,14 @@ class NLLLoss(_WeightedLoss):
         return F.nll_loss(
             input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
         )
+
+
+class NLLLoss2d(NLLLoss):
+    """NLLLoss under its old name, with a FutureWarning."""
+
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+        warnings.warn("NLLLoss2d: expected NLLLoss, which does the same. Rename it.", FutureWarning, stacklevel=2)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
 class CrossEntropyLoss(_WeightedLoss):

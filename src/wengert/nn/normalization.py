@@ -328,3 +328,29 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """LocalResponseNorm of images (N, C, H, W) as it was first: from the third window on, the first channel counts too.
+
+    Sizes are odd; an even one counts as the odd one below it, but divides alpha.
+    """
+
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input):
+        if input.dim() != 4:
+            raise RuntimeError(f"CrossMapLRN2d: expected an input of 4 dimensions, got {input.dim()}.")
+        channel = wengert.arange(input.shape[1])
+        reach = (self.size - 1) // 2 + 1
+        window = ((channel[:, None] - channel).abs() < reach) | (channel == 0)
+        sums = wengert.einsum("dc,nchw->ndhw", window.to(input.dtype), input * input)
+        return input * (self.k + self.alpha / self.size * sums) ** -self.beta
+
+    def extra_repr(self):
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
