@@ -15,9 +15,9 @@ STEPS = 12
 EAGER = {"sparse_tables"}
 PROGRAMS = [path for path in program_runner.programs() if path.stem not in EAGER]
 
-# Sums in another order: gradients of gathered elements (interpolation, Fourier modes), and second derivatives of a
+# Sums in another order: gradients of gathered elements (interpolation, Fourier modes, edges of graphs), and second derivatives of a
 # compiled call, which runs once more for them.
-ROUNDED = {"unet_segmentation", "fourier_operator", "physics_informed"}
+ROUNDED = {"unet_segmentation", "fourier_operator", "physics_informed", "graph_isomorphism"}
 
 
 @pytest.mark.parametrize("name", sorted(EAGER))
