@@ -435,7 +435,7 @@ static void gemm(const Gemm& g) {
   const double work =
       static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) * static_cast<double>(g.batch);
   const int threads = work < 2 * kPartWork ? 1 : num_threads();
-  const auto longest = static_cast<index_t>(work / kMostPartWork);
+  const index_t longest = work < kMostPartWork ? 1 : static_cast<index_t>(work / kMostPartWork);
   // Decided here, by the shape: a part of a larger product may have a single element as well.
   const auto run = g.m == 1 && g.n == 1 ? multiply_single<T> : multiply<T>;
   if (threads == 1 && longest < 2) {
