@@ -15,8 +15,8 @@ STEPS = 12
 EAGER = {"sparse_tables"}
 PROGRAMS = [path for path in program_runner.programs() if path.stem not in EAGER]
 
-# Sums in another order: gradients of gathered elements (interpolation, Fourier modes, edges of graphs), and second derivatives of a
-# compiled call, which runs once more for them.
+# Sums in another order: gradients of gathered elements (interpolation, Fourier modes, edges), and second derivatives
+# of a compiled call, which runs once more for them.
 ROUNDED = {"unet_segmentation", "fourier_operator", "physics_informed", "graph_isomorphism"}
 
 
