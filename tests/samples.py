@@ -355,6 +355,17 @@ def _unfold_embed(rng):
     return [Sample([uniform(rng, (2, 5, 3)), uniform(rng, (2, 7))], (1, 3, 1))]
 
 
+@maker("tril", "triu")
+def _triangle(rng):
+    x = uniform(rng, (2, 3, 4))
+    return [Sample([x], (0,)), Sample([x], (-2,)), Sample([x], (5,)), Sample([x[0]], (1,))]
+
+
+@maker("count_values")
+def _count_values(rng):
+    return [Sample([rng.integers(0, 5, 40)], (6,)), Sample([rng.integers(0, 50, 11)], (50,))]
+
+
 @maker("cast_like")
 def _cast_like(rng):
     return [Sample([uniform(rng, (2, 3)), uniform(rng, (4,))])]

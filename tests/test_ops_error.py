@@ -12,7 +12,7 @@ GRAMMAR = re.compile(r"^[\w.:]+: expected .+, got .+", re.S)
 
 def check(error, row):
     text = str(error.value)
-    assert text.startswith(f"{row.name}: expected "), text
+    assert text.startswith(f"{row.shown}: expected "), text
     assert ", got " in text, text
 
 

@@ -364,8 +364,12 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
       WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>),                          \
       WG_PAIR("logsumexp", dt, dt, logsumexp_inner<T>, logsumexp_outer<T>)
 
+// Comparisons of wide integers are vector operations in the newer instruction sets only.
+#define WG_EXTREMES(dt, T) WG_SPEC("max", dt, dt, MaxSpec<T>), WG_SPEC("min", dt, dt, MinSpec<T>)
+
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
-WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double))
+WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_EXTREMES(kInt32, std::int32_t),
+        WG_EXTREMES(kInt64, std::int64_t))
 #else
 WG_UNIT(reduce, WG_FLOAT(kFloat32, float), WG_FLOAT(kFloat64, double), WG_ALL(kBool, std::uint8_t, kInt64),
         WG_ALL(kUInt8, std::uint8_t, kInt64), WG_ALL(kInt8, std::int8_t, kInt64),

@@ -95,6 +95,12 @@ struct mul_add_op {
     return a * b + c;
   }
 };
+struct add_scaled_op {
+  template <class T>
+  static WG_INLINE T at(T a, T b, T c) {
+    return a + b * c;
+  }
+};
 struct mul_sub_op {
   template <class T>
   static WG_INLINE T at(T a, T b, T c) {
@@ -120,10 +126,11 @@ struct sub_mul_op {
   {"where", kTernaryKernel, kBool, kBool, \
    reinterpret_cast<void*>(static_cast<TernaryFn>(ternary_loop<where_op, std::uint8_t, std::uint8_t>))}
 #define WG_SAME(name, T) WG_TERNARY_ENTRY(name, T, T)
-#define WG_FLOATS                                                                                         \
-  WG_WHERE(float), WG_WHERE(double), WG_SAME(clamp, float), WG_SAME(clamp, double), WG_SAME(lerp, float), \
-      WG_SAME(lerp, double), WG_SAME(mul_add, float), WG_SAME(mul_add, double), WG_SAME(mul_sub, float),  \
-      WG_SAME(mul_sub, double), WG_SAME(sub_mul, float), WG_SAME(sub_mul, double)
+#define WG_FLOATS                                                                                              \
+  WG_WHERE(float), WG_WHERE(double), WG_SAME(clamp, float), WG_SAME(clamp, double), WG_SAME(lerp, float),      \
+      WG_SAME(lerp, double), WG_SAME(mul_add, float), WG_SAME(mul_add, double), WG_SAME(add_scaled, float),    \
+      WG_SAME(add_scaled, double), WG_SAME(mul_sub, float), WG_SAME(mul_sub, double), WG_SAME(sub_mul, float), \
+      WG_SAME(sub_mul, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(ternary, WG_FLOATS)

@@ -9,6 +9,7 @@
 #include "wengert/kernels.h"
 #include "wengert/op.h"
 #include "wengert/parallel.h"
+#include "wengert/staged.h"
 
 namespace wg {
 
@@ -525,6 +526,59 @@ int positions(OpCall& c, bool coordinates) {
 int forward_true_positions(OpCall& c) { return positions(c, false); }
 int forward_nonzero(OpCall& c) { return positions(c, true); }
 
+// How often each value in [0, size) occurs among n; false where one lies outside. Additions to one counter wait for
+// each other: neighbours count in tables of their own where those are small.
+bool count_values(const std::int64_t* x, index_t n, std::int64_t* counts, index_t size) {
+  constexpr index_t kSmall = 1024, kTables = 4;
+  std::int64_t more[kTables - 1][kSmall];
+  index_t i = 0;
+  std::memset(counts, 0, static_cast<std::size_t>(size) * 8);
+  const auto inside = [&](std::int64_t v) {
+    return static_cast<std::uint64_t>(v) < static_cast<std::uint64_t>(size);
+  };
+  if (size <= kSmall && n > 4 * size) {
+    for (auto& table : more) std::memset(table, 0, static_cast<std::size_t>(size) * 8);
+    for (; i + kTables <= n; i += kTables) {
+      if (!(inside(x[i]) & inside(x[i + 1]) & inside(x[i + 2]) & inside(x[i + 3]))) return false;
+      ++counts[x[i]];
+      ++more[0][x[i + 1]];
+      ++more[1][x[i + 2]];
+      ++more[2][x[i + 3]];
+    }
+    for (index_t v = 0; v < size; ++v) counts[v] += more[0][v] + more[1][v] + more[2][v];
+  }
+  for (; i < n; ++i) {
+    if (!inside(x[i])) return false;
+    ++counts[x[i]];
+  }
+  return true;
+}
+
+// count_values(x; size)
+int forward_count_values(OpCall& c) {
+  AttrReader r(c.attr);
+  const index_t size = r.integer();
+  if (!is_int(c.in[0].dtype) || size < 0)  // the caller has looked
+    return fail(kRuntimeError, "%s: expected integers and a size of at least 0, got %s and %lld.", c.op->name,
+                kDTypeName[c.in[0].dtype], static_cast<long long>(size));
+  Result out;
+  int go = out.emit(c, 0, kInt64, kInt64, layout_contiguous(1, &size));
+  if (go <= 0) return go;
+  Operand in;
+  if (in.take(c.in[0], kInt64) < 0) return -1;
+  bool good;
+  {
+    const index_t n = c.in[0].numel();
+    Unlocked unlocked(n * 8 >= kUnlockBytes);
+    good =
+        count_values(static_cast<const std::int64_t*>(in.data()), n, static_cast<std::int64_t*>(out.data()), size);
+  }
+  if (!good)
+    return fail(kRuntimeError, "%s: expected values of at least 0 and below %lld, got others.", c.op->name,
+                static_cast<long long>(size));
+  return out.finish();
+}
+
 }  // namespace
 
 extern const ForwardEntry index_forwards[] = {{"index_get", forward_index_get},
@@ -538,6 +592,7 @@ extern const ForwardEntry index_forwards[] = {{"index_get", forward_index_get},
                                               {"flat_index", forward_flat_index},
                                               {"true_positions", forward_true_positions},
                                               {"nonzero", forward_nonzero},
+                                              {"count_values", forward_count_values},
                                               {nullptr, nullptr}};
 
 }  // namespace wg

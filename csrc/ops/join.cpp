@@ -1,9 +1,15 @@
-// Joining: cat, stack, and what moves whole blocks (flip, shift).
+// Joining: cat, stack, and what moves whole blocks (flip, shift, triangles).
+#include <cstring>
+
 #include "wengert/op.h"
+#include "wengert/parallel.h"
+#include "wengert/staged.h"
 
 namespace wg {
 
 namespace {
+
+constexpr index_t kRowPart = 32768;  // elements of rows that one thread takes
 
 // Copies `src` into rows [start, start + size) of a dimension of `whole`.
 int copy_to_range(const Array& src, const Array& whole, int dim, index_t start, Layout* shape_of) {
@@ -149,12 +155,48 @@ int forward_shift(OpCall& c) {
   return status;
 }
 
+// tril(x; diagonal), triu(x; diagonal): the last two dimensions are matrices.
+int forward_triangle(OpCall& c) {
+  const Array& x = c.in[0];
+  AttrReader r(c.attr);
+  std::int64_t diagonal = r.integer();
+  const bool lower = !std::strcmp(c.op->name, "tril");
+  if (x.ndim() < 2) return fail(kRuntimeError, "%s: expected at least 2 dimensions, got %d.", c.op->name, x.ndim());
+  Result out;
+  int go = out.emit(c, 0, x.dtype, x.dtype, layout_contiguous(x.ndim(), x.shape()));
+  if (go <= 0) return go;
+  Operand in;
+  if (in.take(x, x.dtype) < 0) return -1;
+  const index_t rows = x.shape()[x.ndim() - 2], columns = x.shape()[x.ndim() - 1], item = itemsize(x.dtype);
+  if (x.numel() == 0) return 0;
+  if (diagonal < -rows) diagonal = -rows;
+  if (diagonal > columns) diagonal = columns;
+  const char* from = static_cast<const char*>(in.data());
+  char* to = static_cast<char*>(out.data());
+  const index_t all = x.numel() / columns, part = columns < kRowPart ? kRowPart / columns : 1;
+  {
+    Unlocked unlocked(x.numel() * item >= kUnlockBytes);
+    parallel_for((all + part - 1) / part, [&](index_t p) {
+      const index_t end = (p + 1) * part < all ? (p + 1) * part : all;
+      for (index_t i = p * part; i < end; ++i) {
+        index_t cut = i % rows + diagonal + (lower ? 1 : 0);  // the row's first element on the other side
+        cut = cut < 0 ? 0 : cut < columns ? cut : columns;
+        const auto left = static_cast<std::size_t>(cut * item);
+        const auto right = static_cast<std::size_t>((columns - cut) * item);
+        const char* source = from + i * columns * item;
+        char* row = to + i * columns * item;
+        std::memcpy(row + (lower ? 0 : left), source + (lower ? 0 : left), lower ? left : right);
+        std::memset(row + (lower ? left : 0), 0, lower ? right : left);
+      }
+    });
+  }
+  return out.finish();
+}
+
 }  // namespace
 
-extern const ForwardEntry join_forwards[] = {{"cat", forward_cat},
-                                             {"stack", forward_stack},
-                                             {"flip", forward_flip},
-                                             {"shift", forward_shift},
-                                             {nullptr, nullptr}};
+extern const ForwardEntry join_forwards[] = {{"cat", forward_cat},           {"stack", forward_stack},
+                                             {"flip", forward_flip},         {"shift", forward_shift},
+                                             {"triangle", forward_triangle}, {nullptr, nullptr}};
 
 }  // namespace wg

@@ -12,6 +12,7 @@ publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
 _add, _sub, _mul, _div = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"]
+_add_scaled = OPS["add_scaled"]
 _where, _clamp3, _inplace = OPS["where"], OPS["clamp3"], _core.inplace
 _bool = DTYPES["bool"]
 _LARGEST = {
@@ -48,6 +49,17 @@ def _check_alpha(op, alpha, *operands):
         raise RuntimeError(f"{op}: expected a number as alpha for operands that are numbers, got {alpha}.")
 
 
+def _scales_alike(alpha, input, other):
+    """Whether input + alpha * other is one pass: floating tensors of one dtype and a plain number."""
+    return (
+        type(alpha) in (int, float)
+        and isinstance(input, Tensor)
+        and isinstance(other, Tensor)
+        and input.dtype == other.dtype
+        and input.dtype.is_floating_point
+    )
+
+
 def _times_alpha(op, alpha, input, other):
     """other * alpha, where that is a number of the operands' kind; bools stay bools."""
     check_operand(op, other)
@@ -64,13 +76,19 @@ def add(input, other, *, alpha=1):
         >>> wengert.add(wengert.tensor([1.0, 2.0]), 10, alpha=2)
         tensor([21., 22.])
     """
-    return _add(input, other if _is_one(alpha) else _times_alpha("add", alpha, input, other))
+    if _is_one(alpha):
+        return _add(input, other)
+    if _scales_alike(alpha, input, other):
+        return _add_scaled(input, other, alpha)
+    return _add(input, _times_alpha("add", alpha, input, other))
 
 
 @publish("subtract", out=True)
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting."""
     if not _is_one(alpha):
+        if _scales_alike(alpha, input, other):
+            return _add_scaled(input, other, -alpha)
         _check_alpha("sub", alpha, input, other)
         other = other * alpha
     return _sub(input, other)
@@ -135,9 +153,11 @@ for _alias, _row in (
     METHODS[_alias + "_"] = inplace_method(_row)
 
 
-def _scaled(entry, op):
+def _scaled(entry, op, sign):
     def method(self, other, *, alpha=1):
         if not _is_one(alpha):
+            if _scales_alike(alpha, self, other):
+                return _inplace(_add_scaled.entry, self, (other, sign * alpha), ())
             _check_alpha(op, alpha, self, other)
             other = other * alpha
         return _inplace(entry, self, (other,), ())
@@ -145,8 +165,8 @@ def _scaled(entry, op):
     return method
 
 
-for _name, _row in (("add_", _add), ("sub_", _sub), ("subtract_", _sub)):
-    _in_place(_name, _scaled(_row.entry, _name))
+for _name, _row, _sign in (("add_", _add, 1), ("sub_", _sub, -1), ("subtract_", _sub, -1)):
+    _in_place(_name, _scaled(_row.entry, _name, _sign))
 
 
 def _div_(self, other, *, rounding_mode=None):

@@ -26,25 +26,16 @@ def trace(input):
     return OPS["sum"](OPS["diagonal"](input))
 
 
-def _triangle(x, diagonal, lower):
-    if x.dim() < 2:
-        raise RuntimeError(f"{'tril' if lower else 'triu'}: expected at least 2 dimensions, got {x.dim()}.")
-    rows, columns = x.shape[-2], x.shape[-1]
-    row = _reshape(_core.make_arange(diagonal, rows + diagonal), (rows, 1))
-    column = _core.make_arange(columns)
-    return OPS["where"](column <= row if lower else column >= row, x, False if x.dtype == DTYPES["bool"] else 0)
-
-
 @publish(inplace=True, out=True)
 def tril(input, diagonal=0):
     """The lower triangle of matrices, zeros above the given diagonal."""
-    return _triangle(input, diagonal, True)
+    return OPS["tril"](input, diagonal)
 
 
 @publish(inplace=True, out=True)
 def triu(input, diagonal=0):
     """The upper triangle of matrices, zeros below the given diagonal."""
-    return _triangle(input, diagonal, False)
+    return OPS["triu"](input, diagonal)
 
 
 def _triangle_indices(row, col, offset, keep, dtype):

@@ -332,4 +332,5 @@ def one_hot(tensor=None, num_classes=-1, *, input=None):
         num_classes = largest + 1
     elif largest >= num_classes:
         raise RuntimeError(f"one_hot: expected indices below {num_classes}, got {largest}.")
-    return (tensor.unsqueeze(-1) == wengert.arange(num_classes)).to(wengert.int64)
+    rows = wengert.zeros((*tensor.shape, num_classes), dtype=wengert.int64)
+    return rows.scatter_(-1, tensor.unsqueeze(-1), 1)

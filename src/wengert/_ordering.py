@@ -272,11 +272,11 @@ def bincount(input, weights=None, minlength=0):
     if minlength < 0:
         raise RuntimeError(f"bincount: expected minlength of at least 0, got {minlength}.")
     n = input.numel()
-    if n and int(_amin(input)) < 0:
-        raise RuntimeError(f"bincount: expected values of at least 0, got {int(_amin(input))}.")
     size = builtins.max(minlength, int(_amax(input)) + 1 if n else 0)
     if weights is None:
-        return OPS["index_put_add"](_core.full((size,), 0, _int64), input, _core.full((n,), 1, _int64), (0,))
+        return OPS["count_values"](input, size)
+    if n and int(_amin(input)) < 0:
+        raise RuntimeError(f"bincount: expected values of at least 0, got {int(_amin(input))}.")
     if tuple(weights.shape) != (n,):
         raise RuntimeError(f"bincount: expected weights of shape ({n},), got {tuple(weights.shape)}.")
     weights = weights.detach()

@@ -46,19 +46,21 @@ def pad(input, pad, mode="constant", value=None):
                 source = _core.from_data(_source(mode, input.shape[dim], low, high), _int64)
                 input = OPS["index_get"](input, source, (dim,))
         return input
+    full, strides = list(input.shape), [1] * n
+    at, step = 0, 1
     for dim, low, high in pairs:
-        size = input.shape[dim]
+        size = full[dim]
         if size + low + high < 0:
             raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
-        start, stop = max(-low, 0), size + min(high, 0)
-        if start or stop < size:
+        if low < 0 or high < 0:
+            start, stop = max(-low, 0), size + min(high, 0)
             input = _slice(input, dim, start, max(stop - start, 0), 1)
-    shape = tuple(input.shape)
-    full = list(shape)
-    at = [0] * n
-    for dim, low, high in pairs:
-        full[dim] += max(low, 0) + max(high, 0)
-        at[dim] = max(low, 0)
-    base = _core.full(tuple(full), 0 if value is None else value, input.dtype)
-    strides = base.stride()
-    return OPS["strided_scatter"](base, input, shape, strides, sum(a * s for a, s in zip(at, strides, strict=True)))
+        full[dim] = size + low + high
+        strides[dim] = step
+        at += max(low, 0) * step
+        step *= max(full[dim], 1)
+    for dim in range(n - len(pairs) - 1, -1, -1):
+        strides[dim] = step
+        step *= max(full[dim], 1)
+    filling = OPS["expand"](_core.full((), 0 if value is None else value, input.dtype), full)
+    return OPS["strided_scatter"](filling, input, tuple(input.shape), strides, at)

@@ -497,6 +497,12 @@ def clamp3(g, x, lo, hi, y):
     return inside.where(g, 0), low.where(g, 0), high.where(g, 0)
 
 
+@op("elementwise", flags="elementwise", public=False, shown="add")
+def add_scaled(g, a, b, c, y):
+    """a + b c, elementwise; the product is rounded."""
+    return g, g * c, g * b
+
+
 @op("elementwise", flags="elementwise", args=("input", "end", "weight"), inplace=True)
 def lerp(g, a, b, w, y):
     """a + w (b - a), elementwise."""

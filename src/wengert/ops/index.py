@@ -27,6 +27,11 @@ def index_put_add(g, x, index, values, y, *, dims: ints):
     return g, None, g.index_get(index, dims)
 
 
+@op("count_values", differentiable=False, public=False, shown="bincount")
+def count_values(g, x, y, *, size: integer):
+    """How often each value in [0, size) occurs; an error where one lies outside."""
+
+
 @op("flat_index", variadic=True, differentiable=False, public=False, batch="aligned")
 def flat_index(g, indices, y, *, sizes: ints):
     """Broadcast indices of dimensions of the given sizes as flat positions, checked and not negative."""

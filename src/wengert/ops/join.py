@@ -39,3 +39,15 @@ def flip(g, x, y, *, dims: ints):
 def shift(g, x, y, *, dim: integer, reverse: boolean, fill: real):
     """Elements moved on by one along a dimension; `fill` comes in. With reverse they move back."""
     return g.shift(dim, not reverse, 0.0)
+
+
+@op("triangle", linear=True, public=False, batch="pointwise")
+def tril(g, x, y, *, diagonal: integer):
+    """The lower triangle of matrices, zeros above the given diagonal."""
+    return g.tril(diagonal)
+
+
+@op("triangle", linear=True, public=False, batch="pointwise")
+def triu(g, x, y, *, diagonal: integer):
+    """The upper triangle of matrices, zeros below the given diagonal."""
+    return g.triu(diagonal)
