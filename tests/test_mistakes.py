@@ -347,3 +347,28 @@ def test_missing_compiler_is_said_in_a_sentence(tmp_path):
     assert done.returncode != 0
     assert "no C++ compiler: 'no-such-compiler' does not run" in done.stderr, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
+
+
+METHODS_OF_THE_CORE = sorted(
+    name for name, f in vars(core.Tensor).items() if type(f).__name__ == "method_descriptor" and name[0] != "_"
+)
+
+
+@pytest.mark.parametrize("name", [*METHODS_OF_THE_CORE, "copy_", "detach_"])
+@pytest.mark.parametrize("wrong", [None, 5, "a", object()])
+def test_a_method_called_on_the_class_checks_its_tensor(name, wrong):
+    """They are compiled: one that took anything as its self would read it as a tensor."""
+    with pytest.raises(TypeError):
+        getattr(wengert.Tensor, name)(wrong)
+
+
+def test_no_compiled_method_takes_any_object_as_its_self():
+    for kind in (c for c in vars(core).values() if isinstance(c, type) and c.__module__ == "wengert._core"):
+        unchecked = [
+            name
+            for name, f in vars(kind).items()
+            if not name.endswith("_cython__")
+            and type(f).__name__ == "cython_function_or_method"
+            and f.__qualname__ == f"{kind.__name__}.{name}"
+        ]
+        assert not unchecked, f"{kind.__name__}: see Note [Methods check their self]"

@@ -1,9 +1,12 @@
-# cython: language_level=3, binding=True, embedsignature=False
+# cython: language_level=3, binding=True, embedsignature=False, allow_none_for_extension_args=False
 # distutils: language=c++
 """The compiled core: storage, node arrays, dispatch, the backward pass. One module out of small parts.
 
 Reading order: externs (the C++ side), tensor, dispatch, ops, table, nodes, order, slots, backward, replay,
 inplace, hooks.
+
+Note [Methods check their self]. A method that Cython binds takes any object as its self when it is called on the class,
+as in Tensor.item(5), and reads it as a tensor. Classes with methods say binding(False), so that Python checks.
 """
 cimport cython
 

@@ -24,6 +24,7 @@ def set_mode_decorator(decorator):
     wg_open_modes(decorator, <PyTypeObject*> no_grad, <PyTypeObject*> enable_grad)
 
 
+@cython.binding(False)
 cdef class GradMode:
     """A context and decorator that switches the recording of operations on this thread."""
     cdef int off
@@ -69,6 +70,7 @@ cdef class enable_grad(GradMode):
         self.off = 0
 
 
+@cython.binding(False)
 cdef class set_grad_enabled(GradMode):
     """Switches recording on or off at once; as a context manager it is switched back at the end of the block.
 
@@ -103,6 +105,7 @@ cdef class set_grad_enabled(GradMode):
         return type(self), (self.mode,)
 
 
+@cython.binding(False)
 cdef class inference_mode:
     """no_grad for code whose results never meet autograd again; is_inference_mode_enabled() is True inside.
 

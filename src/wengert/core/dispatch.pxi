@@ -44,6 +44,7 @@ cdef enum:
 cdef int storages_kept = 0
 
 
+@cython.binding(False)
 cdef class keeping_storages:
     """A context in which operands and results of ops have storages, 0-d ones too."""
 

@@ -16,6 +16,7 @@ def shown_name():
     return shown_package
 
 
+@cython.binding(False)
 cdef class DTypeObject:
     """An element type, such as wengert.float32. Compare with `is` or `==`."""
     cdef readonly int code

@@ -3,6 +3,7 @@
 cdef frozenset device_types = frozenset(("cpu", "cuda", "mps", "xpu", "meta"))
 
 
+@cython.binding(False)
 cdef class DeviceObject:
     """A place where tensors live; here always the CPU.
 

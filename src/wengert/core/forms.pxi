@@ -16,6 +16,7 @@ cdef cbool same_layout(Layout* a, Layout* b) noexcept:
     return True
 
 
+@cython.binding(False)
 cdef class Form:
     """A tensor with what it was when this was made: shape, strides, dtype, hooks, whether gradients are wanted and there."""
     cdef readonly Tensor tensor
@@ -77,6 +78,7 @@ def forms_hold(list forms):
     return True
 
 
+@cython.binding(False)
 cdef class Arguments:
     """The arguments that a plan takes, and how they may share memory with what it reads otherwise.
 

@@ -54,6 +54,7 @@ cdef int32_t new_pick(int32_t function, int number, Layout* layout, int dtype) e
     return pick
 
 
+@cython.binding(False)
 cdef class FunctionContext:
     """What a custom function's node knows; autograd/function.py has the subclass with the public methods."""
     cdef int32_t node    # the node while it lives, else -1

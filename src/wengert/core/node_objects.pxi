@@ -9,6 +9,7 @@ def set_handle_type(kind):
     handle_type = kind
 
 
+@cython.binding(False)
 cdef class Node:
     """One node of the graph: an operation, or a leaf that accumulates."""
     cdef int32_t i

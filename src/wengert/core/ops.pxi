@@ -4,6 +4,7 @@ cdef dict _synonyms = {"axis": "dim", "keepdims": "keepdim", "self": "input", "a
                        "axis0": "dim0", "axis1": "dim1", "x": "input", "x1": "input", "x2": "other"}
 
 
+@cython.binding(False)
 cdef class Op:
     """A callable op: wengert.tanh, Tensor.tanh. Call it with tensors first, then attributes, by position or name."""
     cdef vectorcallfunc vectorcall

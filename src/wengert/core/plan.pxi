@@ -161,6 +161,7 @@ class PlanBusy(RuntimeError):
     """A plan was called while it ran: from another thread, or from inside the run."""
 
 
+@cython.binding(False)
 cdef class StaticPlan:
     """A graph with its memory laid out: built call by call, finished once, run any number of times."""
     cdef CPlan p

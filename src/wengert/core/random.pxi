@@ -18,6 +18,7 @@ cdef extern from *:
     uint64_t draw_blocks "wg_draw_blocks"(int, int, int64_t) nogil
 
 
+@cython.binding(False)
 cdef class Generator:
     """A source of random numbers: value = f(seed, counter, element), so nothing depends on threads or recomputation.
 

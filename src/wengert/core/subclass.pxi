@@ -55,6 +55,7 @@ def set_default_torch_function(function):
     default_torch_function = function
 
 
+@cython.binding(False)
 cdef class SubclassesOff:
     """A context in which ops ignore subclasses: results are plain tensors."""
 

@@ -3,6 +3,7 @@
 
 @cython.freelist(512)
 @cython.no_gc
+@cython.binding(False)
 cdef class Tensor:
     """An n-dimensional array that can record what happens to it.
 

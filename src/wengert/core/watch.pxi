@@ -41,7 +41,7 @@ def attributes_of(Tensor t):
     return None if t.c.dict == NULL else <object> t.c.dict
 
 
-def class_dict(cls):
+def class_dict(type cls):
     """The dict of a class, which type.__dict__ shows read-only."""
     return <object> (<PyTypeObject*> cls).tp_dict
 
