@@ -10,6 +10,7 @@ from ._bind import OPS
 from ._functional_conv import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, sizes
 from ._padding import pad as _pad
 
+_resample = OPS["resample"]
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
 _CUBIC = -0.75  # the free parameter of the cubic convolution kernel (Keys 1981)
 
@@ -36,60 +37,20 @@ def _target_sizes(input, size, scale_factor, recompute):
     return target, (None,) * n if recompute else tuple(1.0 / f for f in factors)
 
 
-def _positions(count, size, step, align_corners, clamp):
-    """Where the centres of `count` new elements lie among `size` old ones."""
+def _nearest(input, dim, count, step, exact):
+    size = input.shape[dim]
+    step = size / count if step is None else step
+    index = [min(int((i + 0.5 if exact else i) * step), size - 1) for i in range(count)]
+    return input.index_select(dim, wengert.tensor(index, dtype=wengert.int64))
+
+
+def _between(input, dim, count, step, align_corners, cubic):
+    size = input.shape[dim]
     if align_corners:
         step = (size - 1) / (count - 1) if count > 1 else 0.0
-        return [i * step for i in range(count)]
-    step = size / count if step is None else step
-    found = [(i + 0.5) * step - 0.5 for i in range(count)]
-    return [max(p, 0.0) for p in found] if clamp else found
-
-
-def _mix(input, dim, taps):
-    """The sum of weight * input[index] along `dim`; taps is a list of (indices, weights or None)."""
-    shape = [1] * input.ndim
-    total = None
-    for index, weights in taps:
-        part = input.index_select(dim, wengert.tensor(index, dtype=wengert.int64))
-        if weights is not None:
-            shape[dim] = len(weights)
-            part = part * wengert.tensor(weights, dtype=input.dtype).reshape(shape)
-        total = part if total is None else total + part
-    return total
-
-
-def _linear_taps(count, size, step, align_corners):
-    at = _positions(count, size, step, align_corners, True)
-    low = [min(int(p), size - 1) for p in at]
-    high = [min(i + 1, size - 1) for i in low]
-    rest = [p - i for p, i in zip(at, low, strict=True)]
-    return [(low, [1.0 - r for r in rest]), (high, rest)]
-
-
-def _cubic_weights(t):
-    """Weights of the four neighbours of a point at distance t from the second; floats or tensors."""
-    a = _CUBIC
-
-    def near(x):
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x):
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    return far(t + 1), near(t), near(1 - t), far(2 - t)
-
-
-def _cubic_taps(count, size, step, align_corners):
-    at = _positions(count, size, step, align_corners, False)
-    low = [math.floor(p) for p in at]
-    weights = [_cubic_weights(p - i) for p, i in zip(at, low, strict=True)]
-    return [([min(max(i - 1 + k, 0), size - 1) for i in low], [w[k] for w in weights]) for k in range(4)]
-
-
-def _nearest_taps(count, size, step, exact):
-    step = size / count if step is None else step
-    return [([min(int((i + 0.5 if exact else i) * step), size - 1) for i in range(count)], None)]
+    elif step is None:
+        step = size / count if count else 0.0
+    return _resample(input, dim, count, step, 0.0 if align_corners else 0.5, cubic)
 
 
 def _smooth_weights(count, size, step, align_corners, cubic):
@@ -173,18 +134,16 @@ def interpolate(
         )
     y = input.float() if bytes_ else input
     sizes = list(enumerate(zip(target, steps, strict=True), 2))
-    for d, (count, step) in reversed(sizes) if bytes_ else sizes:
+    for d, (count, step) in sizes if plain else reversed(sizes):
         own = y.shape[d]
         if antialias:
             y = _blend(y, d, _smooth_weights(count, own, step, align_corners, mode == "bicubic"))
         elif mode == "nearest" and own and count % own == 0 and (step is None or step * count == own):
             y = _repeat_each(y, d, count // own)
         elif mode.startswith("nearest"):
-            y = _mix(y, d, _nearest_taps(count, own, step, mode == "nearest-exact"))
-        elif mode == "bicubic":
-            y = _mix(y, d, _cubic_taps(count, own, step, align_corners))
+            y = _nearest(y, d, count, step, mode == "nearest-exact")
         else:
-            y = _mix(y, d, _linear_taps(count, own, step, align_corners))
+            y = _between(y, d, count, step, align_corners, mode == "bicubic")
         if bytes_:  # a picture of bytes after each dimension, as in PyTorch
             y = y.round().clamp(0, 255)
     return y.to(input.dtype) if bytes_ else y
@@ -246,6 +205,19 @@ def _within(p, size, padding_mode, align_corners):
     if padding_mode != "zeros":
         p = _where(p < 0, 0.0, _where(p > size - 1, size - 1.0, p))
     return p
+
+
+def _cubic_weights(t):
+    """Weights of the four neighbours of points at distance t from the second."""
+    a = _CUBIC
+
+    def near(x):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x):
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    return far(t + 1), near(t), near(1 - t), far(2 - t)
 
 
 def _pick(flat, spatial, index, padding_mode, align_corners):
