@@ -366,6 +366,26 @@ def _count_values(rng):
     return [Sample([rng.integers(0, 5, 40)], (6,)), Sample([rng.integers(0, 50, 11)], (50,))]
 
 
+@maker("resample")
+def _resample(rng):
+    x = uniform(rng, (2, 5, 3))
+    return [
+        Sample([x], (1, 8, 0.625, 0.5, False)),
+        Sample([x], (-1, 7, 2 / 6, 0.0, True)),
+        Sample([x], (0, 1, 2.0, 0.5, True)),
+        Sample([uniform(rng, (9, 6))], (1, 12, 0.5, 0.5, False)),
+    ]
+
+
+@maker("resample_adjoint")
+def _resample_adjoint(rng):
+    return [
+        Sample([uniform(rng, (2, 8, 3)), uniform(rng, (2, 5, 3))], (1, 8, 0.625, 0.5, False)),
+        Sample([uniform(rng, (9, 7)), uniform(rng, (9, 3))], (-1, 7, 2 / 6, 0.0, True)),
+        Sample([uniform(rng, (2, 3)), uniform(rng, (2, 9))], (1, 3, 3.0, 0.5, False)),
+    ]
+
+
 @maker("cast_like")
 def _cast_like(rng):
     return [Sample([uniform(rng, (2, 3)), uniform(rng, (4,))])]
