@@ -186,6 +186,8 @@ _in_place("divide_", _divide_)
 @publish(inplace=True, out=True)
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
+    check_operand("addcmul", tensor1)
+    check_operand("addcmul", tensor2)
     product = tensor1 * tensor2
     _check_alpha("addcmul", value, input, product)
     return input + (product if _is_one(value) else product * value)
@@ -221,6 +223,7 @@ def clamp(input, min=None, max=None):
         >>> wengert.clamp(wengert.tensor([-3.0, 0.5, 7.0]), 0, 1)
         tensor([0.0000, 0.5000, 1.0000])
     """
+    check_tensor("clamp", input)
     low, high = _bounds("clamp", input, min, max)
     if not input.dtype.is_floating_point:
         if min is None:
@@ -268,6 +271,7 @@ def clamp_max(input, max):
 @publish(inplace=True, out=True)
 def round(input, *, decimals=0):
     """The nearest integer, ties to even; with decimals the nearest multiple of 10**-decimals."""
+    check_tensor("round", input)
     if not input.dtype.is_inexact:
         return OPS["clone"](input)
     if decimals == 0:
@@ -287,6 +291,8 @@ def float_power(input, exponent):
 @publish(inplace=True, out=True)
 def heaviside(input, values):
     """0 for negative values, 1 for positive ones, and `values` where the input is 0."""
+    check_tensor("heaviside", input)
+    check_tensor("heaviside", values)
     if input.dtype != values.dtype:
         raise RuntimeError(f"heaviside: expected operands of one dtype, got {input.dtype} and {values.dtype}.")
     return _where(input.eq(0), values, cast(input > 0, input.dtype))
@@ -295,6 +301,7 @@ def heaviside(input, values):
 @publish(inplace=True, out=True)
 def logit(input, eps=None):
     """log(x / (1 - x)); with eps the input is limited to [eps, 1 - eps] first."""
+    check_tensor("logit", input)
     if eps is not None:
         input = clamp(input, eps, 1 - eps)
     return (input / (1 - input)).log()
@@ -303,6 +310,7 @@ def logit(input, eps=None):
 @publish(inplace=True, out=True)
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
     """NaN and the infinities replaced: by `nan`, and by the dtype's largest and smallest values unless given."""
+    check_tensor("nan_to_num", input)
     if input.dtype.is_complex:
         parts = nan_to_num(OPS["view_as_real"](input), nan, posinf, neginf)
         return OPS["view_as_complex"](parts)
@@ -348,6 +356,7 @@ for _name, _row in (
 @publish()
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Whether |input - other| <= atol + rtol * |other|, elementwise; equal infinities are close."""
+    check_tensor("isclose", input)
     check_tensor("isclose", other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: expected operands of one dtype, got {input.dtype} and {other.dtype}.")
@@ -366,12 +375,14 @@ def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
 @publish()
 def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Whether all elements are close: |input - other| <= atol + rtol * |other|."""
+    check_tensor("allclose", input)
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @publish()
 def equal(input, other):
     """Whether two tensors have one shape and equal elements."""
+    check_tensor("equal", input)
     check_tensor("equal", other)
     if tuple(input.shape) != tuple(other.shape):
         return False
@@ -412,6 +423,7 @@ def logaddexp2(input, other):
 @publish(inplace=True, out=True)
 def sinc(input):
     """sin(pi x) / (pi x), and 1 at 0."""
+    check_tensor("sinc", input)
     zero = input.eq(0)
     angle = _where(zero, 1.0, input * math.pi)
     return _where(zero, 1.0, angle.sin() / angle)

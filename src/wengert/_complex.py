@@ -104,6 +104,7 @@ def angle(input):
         >>> wengert.angle(wengert.tensor([1j]))
         tensor([1.5708])
     """
+    check_tensor("angle", input)
     if _is_complex(input):
         return OPS["complex_angle"](input)
     if not input.dtype.is_floating_point:
@@ -114,12 +115,14 @@ def angle(input):
 @publish(inplace=True, out=True)
 def sgn(input):
     """The direction x / |x| of complex numbers (0 at 0), the sign of real ones."""
+    check_tensor("sgn", input)
     return OPS["sgn" if _is_complex(input) else "sign"](input)
 
 
 @publish()
 def isreal(input):
     """Where numbers have no imaginary part: everywhere, in a real tensor."""
+    check_tensor("isreal", input)
     if _is_complex(input):
         return imag(input.detach()).eq(0)
     return _core.full(tuple(input.shape), True, DTYPES["bool"])
@@ -139,6 +142,7 @@ def conj(input):
         >>> wengert.tensor([1 + 2j]).conj()
         tensor([1.-2.j])
     """
+    check_tensor("conj", input)
     return OPS["conj"](input) if _is_complex(input) else input
 
 
@@ -178,6 +182,7 @@ def is_neg(input):
 @publish()
 def adjoint(input):
     """The last two dimensions swapped, and the conjugate."""
+    check_tensor("adjoint", input)
     return conj(input.mT)
 
 

@@ -5,6 +5,7 @@ import math
 from . import _core, _methods, _storage
 from ._dtypes import finfo, iinfo
 from ._format import set_printoptions
+from ._overload import check_tensor
 from ._parameter import Parameter
 from ._size import Size
 
@@ -67,6 +68,7 @@ def is_storage(obj):
 @_function
 def numel(input):
     """The number of elements."""
+    check_tensor("numel", input)
     return input.numel()
 
 

@@ -3,7 +3,7 @@
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, wrap_dim
+from ._overload import Publisher, check_tensor, wrap_dim
 
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
@@ -21,6 +21,7 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
 @publish()
 def trace(input):
     """The sum of a matrix's diagonal."""
+    check_tensor("trace", input)
     if input.dim() != 2:
         raise RuntimeError(f"trace: expected a matrix, got shape {tuple(input.shape)}.")
     return OPS["sum"](OPS["diagonal"](input))
@@ -59,6 +60,7 @@ def triu_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
 @publish()
 def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     """Matrices in dimensions dim1 and dim2 whose diagonals are the last dimension."""
+    check_tensor("diag_embed", input)
     n = input.dim() + 1
     first, second = wrap_dim("diag_embed", dim1, n), wrap_dim("diag_embed", dim2, n)
     if first == second:
@@ -79,6 +81,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
 @publish(out=True)
 def diag(input, diagonal=0):
     """A matrix's diagonal, or the matrix with a vector on its diagonal."""
+    check_tensor("diag", input)
     if input.dim() == 1:
         return diag_embed(input, diagonal)
     if input.dim() == 2:

@@ -9,6 +9,7 @@ from math import prod
 
 from . import _core
 from ._bind import OPS
+from ._overload import check_tensor
 
 _matmul, _reshape, _sum, _permute = OPS["matmul"], OPS["reshape"], OPS["sum"], OPS["permute"]
 _expand, _diagonal = OPS["expand"], OPS["diagonal"]
@@ -54,7 +55,7 @@ def _sublists(operands):
         result = tensors.pop()
     wide, inputs = 0, []
     for x, labels in zip(tensors, lists, strict=True):
-        room = x.dim() - sum(v is not Ellipsis for v in labels)
+        room = check_tensor("einsum", x).dim() - sum(v is not Ellipsis for v in labels)
         wide = max(wide, room)
         inputs.append([w for v in labels for w in (range(-room, 0) if v is Ellipsis else (chr(65 + v),))])
     if result is None:
@@ -183,7 +184,7 @@ def einsum(equation, *operands):
             operands = operands[0]
         if not operands:
             raise RuntimeError("einsum: expected at least one operand, got none.")
-        steps, order = _plan(equation, tuple([x.dim() for x in operands]))
+        steps, order = _plan(equation, tuple([check_tensor("einsum", x).dim() for x in operands]))
     else:
         operands, inputs, output = _sublists((equation, *operands))
         if not operands:

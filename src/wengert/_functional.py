@@ -90,6 +90,7 @@ from ._functional_norm import (
 )
 from ._functional_recurrent import FUNCTIONS as _RECURRENT
 from ._functional_recurrent import recurrent_cell, recurrent_layers, runs_of
+from ._overload import check_tensor
 from ._padding import pad
 from ._random import dropout
 
@@ -133,6 +134,7 @@ __all__ = [
     "batch_norm",
     "bilinear",
     "celu",
+    "check_tensor",
     "channel_shuffle",
     "conv1d",
     "conv2d",

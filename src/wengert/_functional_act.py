@@ -36,6 +36,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
 
     Raises ValueError where min_val is larger than max_val.
     """
+    check_tensor("hardtanh", input)
     if min_val > max_val:
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}.")
     if inplace:
@@ -53,6 +54,7 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
         >>> wengert.nn.functional.leaky_relu(wengert.tensor([-1.0, 2.0]), 0.5)
         tensor([-0.5000,  2.0000])
     """
+    check_tensor("leaky_relu", input)
     if inplace:
         return _IN_PLACE["leaky_relu"](input, negative_slope)
     return _leaky_relu(input, negative_slope)
@@ -63,6 +65,7 @@ def prelu(input, weight):
 
     Raises RuntimeError where the weight has another size.
     """
+    check_tensor("prelu", input)
     if check_tensor("prelu", weight).numel() == 1:
         return _leaky_relu(input, weight.reshape(()))
     channels = input.shape[1] if input.ndim > 1 else 1
@@ -83,6 +86,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
 
 def elu(input, alpha=1.0, inplace=False):
     """x where it is positive, alpha (exp(x) - 1) elsewhere, elementwise."""
+    check_tensor("elu", input)
     return _IN_PLACE["elu"](input, alpha) if inplace else _elu(input, alpha)
 
 
@@ -90,6 +94,7 @@ def celu(input, alpha=1.0, inplace=False):
     """x where it is positive, alpha (exp(x / alpha) - 1) elsewhere, elementwise. Raises RuntimeError for alpha =
     0.
     """
+    check_tensor("celu", input)
     if alpha == 0:
         raise RuntimeError("celu: expected alpha different from 0, got 0.")
     if inplace:
@@ -99,6 +104,7 @@ def celu(input, alpha=1.0, inplace=False):
 
 def selu(input, inplace=False):
     """elu scaled so that mean 0 and variance 1 are kept (Klambauer et al. 2017, arXiv 1706.02515), elementwise."""
+    check_tensor("selu", input)
     if inplace:
         return _assign(input, selu(input.clone()))
     return _elu(input, _SELU_ALPHA) * _SELU_SCALE
@@ -140,6 +146,7 @@ def softplus(input, beta=1.0, threshold=20.0):
 
     The logarithm is computed without overflow, so in float32 the default threshold changes no value.
     """
+    check_tensor("softplus", input)
     if beta == 1 and threshold >= 20 and input.dtype is wengert.float32:
         return _softplus(input)
     scaled = input * beta
@@ -167,6 +174,7 @@ def softshrink(input, lambd=0.5):
 
 def hardshrink(input, lambd=0.5):
     """x where |x| > lambd, 0 elsewhere, elementwise."""
+    check_tensor("hardshrink", input)
     return _where(input.abs() <= lambd, 0.0, input)
 
 
@@ -179,6 +187,7 @@ def threshold(input, threshold, value, inplace=False):
 
 def glu(input, dim=-1):
     """The first half of a dimension times the sigmoid of the second. Raises RuntimeError where its size is odd."""
+    check_tensor("glu", input)
     size = input.shape[dim] if input.ndim else 1
     if input.ndim == 0 or size % 2:
         raise RuntimeError(f"glu: expected an even size of dimension {dim}, got shape {tuple(input.shape)}.")

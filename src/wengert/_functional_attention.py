@@ -38,6 +38,9 @@ def scaled_dot_product_attention(
         >>> scaled_dot_product_attention(q, k, v, is_causal=True).tolist()
         [[[1.0], [2.0], [3.0]]]
     """
+    check_tensor("scaled_dot_product_attention", query)
+    check_tensor("scaled_dot_product_attention", key)
+    check_tensor("scaled_dot_product_attention", value)
     _check_attention(query, key, value, attn_mask, dropout_p)
     lead = tuple(query.shape)[:-2]
     if tuple(key.shape)[:-2] != lead or tuple(value.shape)[:-2] != lead:
@@ -148,7 +151,7 @@ def bilinear(input1, input2, weight, bias=None):
     """y[k] = input1^T weight[k] input2 + bias[k] over the last dimensions: (..., I), (..., J), (K, I, J) → (...,
     K).
     """
-    for x in (input2, weight):
+    for x in (input1, input2, weight):
         check_tensor("bilinear", x)
     if input1.shape[:-1] != input2.shape[:-1] or weight.ndim != 3:
         raise RuntimeError(

@@ -3,6 +3,7 @@
 import wengert
 
 from ._bind import OPS
+from ._overload import check_tensor
 from ._padding import pad as _pad
 
 _convolution, _conv_transpose = OPS["convolution"], OPS["conv_transpose"]
@@ -92,8 +93,8 @@ def _conv(n):
     name = f"conv{n}d"
 
     def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-        if weight is None:
-            raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
+        check_tensor(name, input)
+        check_tensor(name, weight)
         if input.ndim not in (n + 1, n + 2):
             raise RuntimeError(
                 f"{name}: expected an input of {n + 2} dimensions, or {n + 1} without a batch, got shape "
@@ -129,8 +130,8 @@ def _transposed(n):
     name = f"conv_transpose{n}d"
 
     def conv(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-        if weight is None:
-            raise TypeError(f"{name}: expected a weight that is a Tensor, got None.")
+        check_tensor(name, input)
+        check_tensor(name, weight)
         run = _for_dtype(name, _conv_transpose, input.dtype)
         return run(
             input,
@@ -169,6 +170,7 @@ def _max(n):
     name = f"max_pool{n}d"
 
     def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+        check_tensor(name, input)
         kernel = sizes(name, "kernel_size", kernel_size, n)
         run = _max_pool if input.dtype.is_inexact else _whole_numbers(name, _max_pool)
         y, index = run(
@@ -251,6 +253,7 @@ avg_pool1d, avg_pool2d, avg_pool3d = _average(1), _average(2), _average(3)
 
 def _adaptive_size(name, output_size, input, n):
     """output_size with the input's own sizes for None."""
+    check_tensor(name, input)
     wanted = (output_size,) * n if output_size is None or isinstance(output_size, int) else tuple(output_size)
     if len(wanted) != n:
         raise RuntimeError(f"{name}: expected output_size as one number or {n} numbers, got {len(wanted)}.")

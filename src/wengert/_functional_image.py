@@ -8,6 +8,7 @@ import wengert
 from . import _core
 from ._bind import OPS
 from ._functional_conv import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, sizes
+from ._overload import check_tensor
 from ._padding import pad as _pad
 
 _resample = OPS["resample"]
@@ -112,6 +113,7 @@ def interpolate(
         >>> wengert.nn.functional.interpolate(wengert.tensor([[[1.0, 2.0]]]), scale_factor=2)
         tensor([[[1., 1., 2., 2.]]])
     """
+    check_tensor("interpolate", input)
     n = input.ndim - 2
     if n not in (1, 2, 3):
         raise ValueError(
@@ -248,6 +250,8 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
 
     Returns (N, C, ...). Raises ValueError for unknown modes, RuntimeError for shapes that do not fit.
     """
+    check_tensor("grid_sample", input)
+    check_tensor("grid_sample", grid)
     n = input.ndim - 2
     if mode not in ("bilinear", "nearest", "bicubic"):
         raise ValueError(f"grid_sample: expected mode 'bilinear', 'nearest' or 'bicubic', got {mode!r}.")
@@ -317,6 +321,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
     Raises RuntimeError for other shapes and windows that do not fit.
     """
+    check_tensor("unfold", input)
     if input.ndim not in (3, 4):
         raise RuntimeError(f"unfold: expected an input (N, C, H, W) or (C, H, W), got shape {tuple(input.shape)}.")
     single = input.ndim == 3
@@ -346,6 +351,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
     Raises RuntimeError for shapes that do not fit.
     """
+    check_tensor("fold", input)
     if input.ndim not in (2, 3):
         raise RuntimeError(f"fold: expected an input (N, C kh kw, L) or (C kh kw, L), got {tuple(input.shape)}.")
     single = input.ndim == 2
@@ -382,6 +388,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
 def pixel_shuffle(input, upscale_factor):
     """Channels moved into space: (..., C r^2, H, W) → (..., C, H r, W r)."""
+    check_tensor("pixel_shuffle", input)
     r = upscale_factor
     if input.ndim < 3 or r <= 0 or input.shape[-3] % (r * r):
         raise RuntimeError(
@@ -396,6 +403,7 @@ def pixel_shuffle(input, upscale_factor):
 
 def pixel_unshuffle(input, downscale_factor):
     """Space moved into channels: (..., C, H r, W r) → (..., C r^2, H, W)."""
+    check_tensor("pixel_unshuffle", input)
     r = downscale_factor
     if input.ndim < 3 or r <= 0 or input.shape[-2] % r or input.shape[-1] % r:
         raise RuntimeError(
@@ -413,6 +421,7 @@ def channel_shuffle(input, groups):
 
     Raises RuntimeError where the channels are not divisible by groups.
     """
+    check_tensor("channel_shuffle", input)
     batch, channels, *spatial = input.shape
     if groups <= 0 or channels % groups:
         raise RuntimeError(f"channel_shuffle: expected channels divisible by {groups}, got {channels}.")

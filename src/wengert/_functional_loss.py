@@ -41,6 +41,8 @@ def linear(input, weight, bias=None):
 
 def _rarely_shaped(input, weight, bias):
     """Whether a product and a sum, but not the op of layers, take these shapes."""
+    for x in (input, weight) if bias is None else (input, weight, bias):
+        check_tensor("linear", x)
     if input.dtype != weight.dtype or input.ndim < 1 or weight.ndim not in (1, 2):
         return False
     if input.shape[-1] != weight.shape[-1]:
@@ -68,6 +70,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
         >>> wengert.softmax(wengert.tensor([0.0, 0.0]), 0)
         tensor([0.5000, 0.5000])
     """
+    check_tensor("softmax", input)
     if dim is None:
         dim = _implicit_dim("softmax", input.ndim, _stacklevel)
     return _softmax(input if dtype is None else input.to(dtype), dim)
@@ -75,6 +78,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
 
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """The logarithm of softmax along `dim`, without overflow or cancellation; arguments as for softmax."""
+    check_tensor("log_softmax", input)
     if dim is None:
         dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
     return _log_softmax(input if dtype is None else input.to(dtype), dim)
@@ -82,6 +86,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax of -input along `dim`."""
+    check_tensor("softmin", input)
     if dim is None:
         dim = _implicit_dim("softmin", input.ndim, _stacklevel)
     return softmax(-input, dim, dtype=dtype)
@@ -126,6 +131,7 @@ def _reduction_code(op, reduction):
 
 def _class_rows(op, input, target, weight):
     """Scores as (rows, classes), targets as (rows,), and the shape of the losses."""
+    check_tensor(op, input)
     if weight is not None and weight.requires_grad and _core.grad_enabled():
         raise RuntimeError(
             f"{op}: expected class weights without gradients, got some that require grad. Detach them."
@@ -168,6 +174,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     code = _reduction_code("nll_loss", reduction)
+    if weight is not None:
+        check_tensor("nll_loss", weight)
     rows, target, shape = _class_rows("nll_loss", input, check_tensor("nll_loss", target), weight)
     loss = _class_loss(rows, target, weight, code, ignore_index, 0.0)[0]
     return loss.reshape(shape) if code == 0 and len(shape) != 1 else loss
@@ -200,6 +208,9 @@ def cross_entropy(
         >>> wengert.nn.functional.cross_entropy(wengert.tensor([[1.0, 2.0]]), wengert.tensor([1]))
         tensor(0.3133)
     """
+    check_tensor("cross_entropy", input)
+    if weight is not None:
+        check_tensor("cross_entropy", weight)
     reduction = legacy_reduction(size_average, reduce, reduction)
     code = _reduction_code("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:

@@ -13,6 +13,7 @@ _batch_norm_train, _batch_norm_eval = OPS["batch_norm_train"], OPS["batch_norm_e
 
 
 def _trailing(op, input, normalized_shape):
+    check_tensor(op, input)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise RuntimeError(
@@ -45,6 +46,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
     eps, added to the mean square, is the machine epsilon of the input's dtype unless given. See layer_norm.
     """
+    check_tensor("rms_norm", input)
     if eps is None:
         eps = wengert.finfo(input.dtype).eps
     return _rms_norm(input, weight, _trailing("rms_norm", input, normalized_shape), eps)[0]
@@ -154,6 +156,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         >>> wengert.nn.functional.normalize(wengert.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
+    check_tensor("normalize", input)
     norm = _p_norm(input, p, dim, True)
     y = input / wengert.where(norm < eps, eps, norm)
     return y if out is None else out.copy_(y)

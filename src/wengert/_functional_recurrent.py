@@ -7,6 +7,7 @@ import wengert
 
 from . import _core
 from ._bind import OPS, composed
+from ._overload import check_tensor
 from ._random import dropout as _dropout
 from .autograd import enable_grad, grad
 
@@ -207,6 +208,8 @@ def recurrent_layers(mode, x, runs, states, weights, dropout, training, directio
 
 def recurrent_cell(mode, x, state, w_ih, w_hh, b_ih, b_hh):
     """One step on (N, input size) or (input size,); `state` is a tuple. Returns the new state, a tuple."""
+    for v in (x, *state, w_ih, w_hh):
+        check_tensor(f"{mode}_cell", v)
     if x.dim() == 1:
         new = recurrent_cell(mode, x.unsqueeze(0), tuple(s.unsqueeze(0) for s in state), w_ih, w_hh, b_ih, b_hh)
         return tuple(s.squeeze(0) for s in new)

@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, wrap_dim, write
+from ._overload import Publisher, cast, check_tensor, wrap_dim, write
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -203,6 +203,7 @@ def _vector_index(op, index):
 @publish(out=True, numpy=True)
 def index_select(input, dim, index):
     """The slices of a dimension at the positions of a 1-d index tensor; a copy."""
+    check_tensor("index_select", input)
     index = _vector_index("index_select", index)
     dim = wrap_dim("index_select", dim, input.dim())
     if input.dim() == 0:
@@ -231,11 +232,13 @@ def _along(op, input, dim, index, source, entry, inplace):
 
 
 def _index_add(input, dim, index, source, *, alpha=1, inplace):
+    check_tensor("index_add", source)
     source = source if alpha == 1 else source * alpha
     return _along("index_add", input, dim, index, source, _put_add_entry, inplace)
 
 
 def _index_copy(input, dim, index, source, *, inplace):
+    check_tensor("index_copy", source)
     return _along("index_copy", input, dim, index, source, _put_entry, inplace)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import _core
 from . import _host as host
-from ._overload import return_type, store
+from ._overload import check_tensor, return_type, store
 from .autograd.function import Function
 
 LDLFactor = return_type("linalg_ldl_factor", "LD", "pivots")
@@ -125,6 +125,7 @@ class _Solve(Function):
 
 
 def _checked(op, A):
+    check_tensor(op, A)
     if (
         A.dim() < 2
         or A.shape[-1] != A.shape[-2]

@@ -27,6 +27,7 @@ def _check_dims(op, *pairs):
 @publish(out=True)
 def mm(input, mat2):
     """Product of two matrices: (m, k) @ (k, n); one of them may be sparse."""
+    check_tensor("mm", input)
     if not isinstance(mat2, Tensor) or input.dim() != 2 or mat2.dim() != 2:
         _check_dims("mm", (input, 2), (mat2, 2))
     return _matmul(input, mat2)
@@ -65,6 +66,8 @@ def vdot(input, other):
 @publish(out=True)
 def inner(input, other):
     """Products summed over the last dimension of both: (…, k), (…, k) → (…, …)."""
+    check_tensor("inner", input)
+    check_tensor("inner", other)
     if input.dim() == 0 or other.dim() == 0:
         return input * other
     return tensordot(input, other, ([-1], [-1]))
@@ -78,7 +81,7 @@ def outer(input, vec2):
 
 
 def _added(input, product, beta, alpha):
-    if input.dtype != product.dtype:
+    if check_tensor("addmm", input).dtype != product.dtype:
         raise RuntimeError(f"addmm: expected operands of one dtype, got {input.dtype} and {product.dtype}.")
     if not product.dtype.is_inexact and not (isinstance(alpha, int) and isinstance(beta, int)):
         raise RuntimeError(f"addmm: expected integers as alpha and beta for integers, got {alpha} and {beta}.")
@@ -121,6 +124,8 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
 @publish(method=False, out=True)
 def tensordot(a, b, dims=2):
     """Products summed over pairs of dimensions: the last `dims` of a with the first of b, or two lists of dimensions."""
+    check_tensor("tensordot", a)
+    check_tensor("tensordot", b)
     if isinstance(dims, Tensor):
         dims = dims.tolist()
     if isinstance(dims, int):
@@ -155,6 +160,8 @@ def tensordot(a, b, dims=2):
 @publish(out=True)
 def kron(input, other):
     """Kronecker product: every element of input times the whole of other."""
+    check_tensor("kron", input)
+    check_tensor("kron", other)
     n = max(input.dim(), other.dim())
     a, b = ((1,) * (n - x.dim()) + tuple(x.shape) for x in (input, other))
     left = _reshape(input, tuple(v for s in a for v in (s, 1)))
@@ -193,6 +200,7 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
 @publish()
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables (rows) over observations (columns), with counts and weights of the observations."""
+    check_tensor("cov", input)
     if input.dim() > 2:
         raise RuntimeError(f"cov: expected at most 2 dimensions, got {input.dim()}.")
     if input.dtype.name == "bool":
@@ -220,6 +228,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
 @publish()
 def corrcoef(input):
     """The correlations of variables (rows) over observations (columns)."""
+    check_tensor("corrcoef", input)
     matrix = cov(input)
     if matrix.dim() == 0:
         return matrix / matrix
@@ -257,6 +266,7 @@ def chain_matmul(*matrices, out=None):
 @publish(out=True)
 def matrix_power(input, n):
     """A square matrix (or a batch of them) multiplied with itself n times; n < 0 takes the inverse."""
+    check_tensor("matrix_power", input)
     if input.dim() < 2 or input.shape[-1] != input.shape[-2]:
         raise RuntimeError(f"matrix_power: expected square matrices, got shape {tuple(input.shape)}.")
     if n < 0:

@@ -29,6 +29,7 @@ def _check_mask(op, mask):
 @publish(out=True)
 def masked_select(input, mask):
     """The elements where a mask, broadcast with the tensor, holds, as one dimension."""
+    check_tensor("masked_select", input)
     _check_mask("masked_select", mask)
     if tuple(input.shape) != tuple(mask.shape):
         input, mask = broadcast_tensors(input, mask)
@@ -54,6 +55,7 @@ def _masked_fill(input, mask, value, *, inplace):
 
 
 def _masked_scatter(input, mask, source, *, inplace):
+    check_tensor("masked_scatter", source)
     _check_mask("masked_scatter", mask)
     if input.dtype != source.dtype:
         raise RuntimeError(f"masked_scatter: expected a source of dtype {input.dtype}, got {source.dtype}.")
@@ -126,6 +128,7 @@ def where(condition, input=None, other=None, *, out=None):
         >>> wengert.where(x > 0, x, 0.0)
         tensor([0., 4.])
     """
+    check_tensor("where", condition)
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
     if not isinstance(condition, Tensor) or condition.dtype not in (_bool, _uint8):

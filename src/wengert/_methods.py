@@ -2,6 +2,7 @@
 
 from . import _core
 from ._format import tensor_text
+from ._overload import check_tensor
 from ._size import Size
 
 Tensor = _core.Tensor
@@ -113,12 +114,14 @@ type_names = {
 @_method
 def is_floating_point(self):
     """Whether the dtype is a floating one."""
+    check_tensor("is_floating_point", self)
     return self.dtype.is_floating_point
 
 
 @_method
 def is_complex(self):
     """Whether the dtype is complex."""
+    check_tensor("is_complex", self)
     return self.dtype.is_complex
 
 
@@ -142,6 +145,7 @@ def to_dense(self, dtype=None, *, masked_grad=None):
 @_method
 def is_signed(self):
     """Whether the dtype holds negative values."""
+    check_tensor("is_signed", self)
     return self.dtype.is_signed
 
 
@@ -195,6 +199,7 @@ def is_set_to(self, tensor):
 @_method
 def resize_as_(self, other, *, memory_format=None):
     """Gives the tensor another's sizes in place; see resize_."""
+    check_tensor("resize_as_", other)
     return self.resize_(other.shape)
 
 
@@ -309,6 +314,7 @@ METHODS |= {
 
 def fill(input, value):
     """A tensor of input's shape and dtype filled with a number or a 0-d tensor."""
+    check_tensor("fill", input)
     return input.clone().fill_(value)
 
 

@@ -26,6 +26,7 @@ TriangularSolve = return_type("triangular_solve", "solution", "cloned_coefficien
 
 def _reporting(op, kind, run, A, check_errors):
     """run() with the number of what failed in info instead of an error, where errors are not asked for."""
+    check_tensor(op, A)
     from .func._levels import current_recorder
     from .linalg import LinAlgError
 
@@ -128,6 +129,7 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False, *, 
 
 def tensorinv(A, ind=2, *, out=None):
     """The inverse of a tensor as a map from its last dimensions to its first `ind` ones."""
+    check_tensor("linalg.tensorinv", A)
     from . import linalg
 
     if ind <= 0:
@@ -143,6 +145,8 @@ def tensorinv(A, ind=2, *, out=None):
 
 def tensorsolve(A, B, dims=None, *, out=None):
     """X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
+    check_tensor("linalg.tensorsolve", A)
+    check_tensor("linalg.tensorsolve", B)
     from . import linalg
 
     if dims is not None:
@@ -158,6 +162,7 @@ def tensorsolve(A, B, dims=None, *, out=None):
 
 def linalg_vander(x, *, N=None):
     """Powers 0, 1, ..., N - 1 of each element as rows: (..., n) → (..., n, N)."""
+    check_tensor("linalg.vander", x)
     x = x if x.dim() else x.reshape(1)
     n = x.shape[-1] if N is None else N
     if n <= 1 and N is not None and N < 2:
@@ -171,6 +176,7 @@ def linalg_vander(x, *, N=None):
 @publish(method=False)
 def vander(x, N=None, increasing=False):
     """Powers of a vector's elements as rows, the highest first unless `increasing`: (n,) → (n, N)."""
+    check_tensor("vander", x)
     if x.dim() != 1:
         raise RuntimeError(f"vander: expected a vector, got shape {tuple(x.shape)}.")
     n = x.shape[0] if N is None else N
@@ -185,6 +191,8 @@ def vander(x, N=None, increasing=False):
 
 def householder_product(input, tau, *, out=None):
     """The first columns of the product of reflections 1 - tau v vᴴ; the v lie below the diagonal of input."""
+    check_tensor("linalg.householder_product", input)
+    check_tensor("linalg.householder_product", tau)
     rows, columns = input.shape[-2:]
     if rows < columns or tau.shape[-1] > columns:
         raise RuntimeError(
@@ -243,6 +251,7 @@ def geqrf(input, *, out=None):
 
     Below it lie the reflections that `orgqr` makes Q of and `ormqr` multiplies with. Without gradients, as in PyTorch.
     """
+    check_tensor("geqrf", input)
     if input.dim() < 2 or input.dtype.name not in ("float32", "float64", "complex64", "complex128"):
         raise RuntimeError(
             f"geqrf: expected float or complex matrices, got {input.dtype}, shape {tuple(input.shape)}."
@@ -276,6 +285,7 @@ def _low_rank(A, q, niter, M):
 
 
 def _check_rank(op, A, q):
+    check_tensor(op, A)
     if not 0 <= q <= min(A.shape[-2:]):
         raise ValueError(f"{op}: expected q in [0, {min(A.shape[-2:])}], got {q}.")
 
@@ -291,6 +301,7 @@ def svd_lowrank(A, q=6, niter=2, M=None):
 @publish(method=False)
 def pca_lowrank(A, q=None, center=True, niter=2):
     """About the q first principal components (U, S, V) of the rows of A, by random projections."""
+    check_tensor("pca_lowrank", A)
     q = min(6, *A.shape[-2:]) if q is None else q
     _check_rank("pca_lowrank", A, q)
     return _low_rank(A - A.mean(-2, keepdim=True) if center else A, q, niter, None)

@@ -36,6 +36,7 @@ def sort(input, dim=-1, descending=False, stable=False):
 @publish(numpy=True)
 def argsort(input, dim=-1, descending=False, stable=False):
     """The positions that sort a dimension. Equal values keep their order."""
+    check_tensor("argsort", input)
     return OPS["sort"](input.detach(), dim, descending)[1]
 
 
@@ -48,6 +49,7 @@ def msort(input):
 @publish(out=True, numpy=True)
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) values along a dimension, best first: (values, indices)."""
+    check_tensor("topk", input)
     if input.dtype == DTYPES["bool"]:
         raise RuntimeError("topk: expected numbers, got a bool tensor. Use .int() first.")
     return TopK(*OPS["topk"](input, k, dim, largest))
@@ -63,6 +65,7 @@ def _median(name, kind):
     row, whole = OPS[name], OPS[name + "_all"]
 
     def median(input, dim=None, keepdim=False):
+        check_tensor("median", input)
         if dim is None:
             if input.numel() == 0:
                 return cast(_core.full((), math.nan), input.dtype)
@@ -92,6 +95,7 @@ _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
 def _quantile(op, input, q, dim, keepdim, interpolation, ignore_nan):
+    check_tensor(op, input)
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(f"{op}: expected an interpolation of {_INTERPOLATIONS}, got {interpolation!r}.")
     if not input.dtype.is_floating_point:
@@ -239,6 +243,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     Returns values, then the position of each element in them (return_inverse), then how often each occurs
     (return_counts). Nothing here has a gradient.
     """
+    check_tensor("unique", input)
     if dim is None:
         return _distinct(
             _runs(*OPS["sort"](input.detach().reshape(-1), 0, False), tuple(input.shape)),
@@ -254,6 +259,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 @publish()
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """The first of each run of equal elements, or of equal slices along a dimension."""
+    check_tensor("unique_consecutive", input)
     if dim is None:
         result = _runs(input.detach().reshape(-1), None, tuple(input.shape))
         return _distinct(result, return_inverse, return_counts)
@@ -265,6 +271,9 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 @publish()
 def bincount(input, weights=None, minlength=0):
     """How often each value of a 1-d tensor of integers >= 0 occurs, or the sum of its weights."""
+    check_tensor("bincount", input)
+    if weights is not None:
+        check_tensor("bincount", weights)
     if input.dtype.is_inexact or input.dtype == DTYPES["bool"]:
         raise NotImplementedError(f"bincount: expected integers, got {input.dtype}. Use .long().")
     if input.dim() != 1:
@@ -287,6 +296,7 @@ def bincount(input, weights=None, minlength=0):
 @publish(out=True)
 def histc(input, bins=100, min=0, max=0):
     """How many elements lie in each of `bins` equal parts of [min, max]; both 0: the data's own range."""
+    check_tensor("histc", input)
     if bins <= 0 or not input.dtype.is_floating_point:
         raise RuntimeError(
             f"histc: expected a floating tensor and bins of at least 1, got {input.dtype} and {bins}."

@@ -131,10 +131,10 @@ class Publisher:
         """Publishes name and name_ of function(input, ..., inplace)."""
 
         def plain(input, *args, **kwargs):
-            return function(input, *args, inplace=False, **kwargs)
+            return function(check_tensor(name, input), *args, inplace=False, **kwargs)
 
         def written(self, *args, **kwargs):
-            return function(self, *args, inplace=True, **kwargs)
+            return function(check_tensor(name + "_", self), *args, inplace=True, **kwargs)
 
         plain.__name__, written.__name__ = name, name + "_"
         plain.__doc__, written.__doc__ = doc, f"In-place form of {name}."

@@ -3,7 +3,7 @@
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import ints
+from ._overload import check_tensor, ints
 
 _slice = OPS["slice"]
 _int64 = DTYPES["int64"]
@@ -31,6 +31,7 @@ def pad(input, pad, mode="constant", value=None):
 
     mode is 'constant' (filled with value; negative amounts cut off), 'reflect', 'replicate' or 'circular'.
     """
+    check_tensor("pad", input)
     pad = ints((pad,))
     n = input.dim()
     if len(pad) % 2 or len(pad) // 2 > n:

@@ -2,7 +2,7 @@
 
 from . import _core
 from ._bind import OPS
-from ._overload import cast, store
+from ._overload import cast, check_operand, store
 
 Tensor = _core.Tensor
 FUNCTIONS = {}
@@ -47,6 +47,7 @@ def _at_degrees(x, degrees, first, step):
 
 def _publish(name, doc, first, step, shifted=False):
     def polynomial(input, n, *, out=None):
+        check_operand(name, n)
         x, degree = _operands(name, input, n)
         x = 2 * x - 1 if shifted else x
         at = _at_degrees if isinstance(degree, Tensor) else _at_degree

@@ -3,6 +3,7 @@
 from . import _core
 from ._bind import OPS
 from ._dtypes import finfo, iinfo
+from ._overload import check_tensor
 
 Tensor = _core.Tensor
 FUNCTIONS = {"rand": _core.make_rand, "randn": _core.make_randn}
@@ -75,6 +76,7 @@ FUNCTIONS["default_generator"] = default_generator
 
 
 def _floating(tensor, op):
+    check_tensor(op, tensor)
     if not tensor.dtype.is_floating_point:
         raise NotImplementedError(f"{op}: expected a floating dtype, got {tensor.dtype.name}.")
 

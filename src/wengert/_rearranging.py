@@ -40,6 +40,7 @@ def repeat(self, *sizes):
 @publish()
 def tile(input, *sizes, dims=None):
     """The tensor repeated along its last dimensions, `dims` times each."""
+    check_tensor("tile", input)
     dims = ints(sizes if dims is None else (dims,))
     return repeat(input, (1,) * (input.dim() - len(dims)) + dims)
 
@@ -50,6 +51,8 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
 
     repeats is an int, or a tensor with one count for each element. repeat_interleave(repeats) gives the positions.
     """
+    if input is not None:
+        check_tensor("repeat_interleave", input)
     if input is not None and repeats is None and (dim is not None or input.dtype.is_floating_point):
         raise TypeError("repeat_interleave: expected repeats as an int or a tensor, got None.")
     if input is None or repeats is None:
@@ -89,6 +92,7 @@ def flip(input, *axes, dims=None):
 @publish()
 def fliplr(input):
     """Columns in reverse order."""
+    check_tensor("fliplr", input)
     if input.dim() < 2:
         raise RuntimeError(f"fliplr: expected at least 2 dimensions, got {input.dim()}.")
     return _flip(input, (1,))
@@ -97,6 +101,7 @@ def fliplr(input):
 @publish()
 def flipud(input):
     """Rows in reverse order."""
+    check_tensor("flipud", input)
     if input.dim() < 1:
         raise RuntimeError("flipud: expected at least 1 dimension, got 0.")
     return _flip(input, (0,))
@@ -105,6 +110,7 @@ def flipud(input):
 @publish(numpy=True)
 def roll(input, shifts, dim=None, *, dims=None):
     """Elements moved on along dimensions; what leaves at the end comes in at the front."""
+    check_tensor("roll", input)
     dims = dim if dims is None else dims
     if dims is None or dims == ():
         return roll(_reshape(input, (-1,)), shifts, 0).reshape(tuple(input.shape))
@@ -125,6 +131,7 @@ def roll(input, shifts, dim=None, *, dims=None):
 @publish()
 def rot90(input, k=1, dims=(0, 1)):
     """A quarter turn in the plane of two dimensions, k times."""
+    check_tensor("rot90", input)
     a, b = wrap_dims("rot90", dims, input.dim())
     k %= 4
     if k == 0:
@@ -168,6 +175,7 @@ def cartesian_prod(*tensors):
 @publish(method=False)
 def combinations(input, r=2, with_replacement=False):
     """All combinations of r elements of a 1-d tensor as rows."""
+    check_tensor("combinations", input)
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(pick(range(input.numel()), r))
     if not rows:
@@ -181,6 +189,7 @@ def combinations(input, r=2, with_replacement=False):
 @publish()
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of input with src in a range of a dimension."""
+    check_tensor("slice_scatter", input)
     dim = wrap_dim("slice_scatter", dim, input.dim())
     start, stop, step = slice(start, end, step).indices(input.shape[dim])
     length = max(0, -(-(stop - start) // step))
@@ -203,6 +212,7 @@ def select_scatter(input, src, dim, index):
 @publish()
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     """A copy of input with src on a diagonal."""
+    check_tensor("diagonal_scatter", input)
     result = OPS["clone"](input)
     OPS["diagonal"](result, offset, dim1, dim2).copy_(src)
     return result

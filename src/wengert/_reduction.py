@@ -104,6 +104,7 @@ def aminmax(input, *, dim=None, keepdim=False, out=None):
 
 def _arg(name, along):
     def arg(input, dim=None, keepdim=False):
+        check_tensor(name, input)
         if input.dtype == _bool:
             raise RuntimeError(f"{name}: expected numbers, got a bool tensor. Use .int() first.")
         if dim is None and keepdim:
@@ -151,6 +152,7 @@ def _spread(name, row, doc):
     stat = OPS[row]
 
     def spread(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        check_tensor(name, input)
         dim, correction = _correction(dim, unbiased, correction)
         if input.dtype.is_complex:
             parts = OPS["var_stat"](input.real, dim, keepdim, correction)[0]
@@ -181,6 +183,7 @@ _spread("std", "std_stat", "standard deviation")
 
 
 def _no_complex(op, input):
+    check_tensor(op, input)
     if input.dtype.is_complex:
         raise RuntimeError(f"{op}: expected a real tensor, got {input.dtype}. Use .real and .imag.")
 
@@ -198,6 +201,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
 @publish(out=True, numpy=True)
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of what is not NaN."""
+    check_tensor("nanmean", input)
     if dtype is None and not input.dtype.is_inexact:
         raise RuntimeError(f"nanmean: expected a floating tensor, got {input.dtype}. Pass dtype=, or use mean().")
     input = cast(input, dtype)
@@ -210,6 +214,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 @publish(out=True, numpy=True)
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(input))) over dimensions, without overflow."""
+    check_tensor("logsumexp", input)
     if input.dtype.is_complex:
         largest = OPS["amax"](input.real.detach(), dim, True)
         largest = OPS["where"](OPS["isfinite"](largest), largest, 0.0)
@@ -260,6 +265,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     p is a number, math.inf, -math.inf, 'fro' (2) or 'nuc' (the sum of singular values of a matrix). The derivative of
     the 2-norm at 0 is 0.
     """
+    check_tensor("norm", input)
     if dtype is not None and input.dtype.is_complex and not dtype.is_complex:
         raise RuntimeError(f"norm: expected a complex dtype for a complex input, got {dtype}.")
     if not input.dtype.is_inexact:
@@ -281,6 +287,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
 @publish()
 def dist(input, other, p=2):
     """The p-norm of input - other."""
+    check_tensor("dist", input)
     check_tensor("dist", other)
     return vector_norm(input - other, p, None, False)
 
@@ -288,6 +295,7 @@ def dist(input, other, p=2):
 @publish(inplace=True)
 def renorm(input, p, dim, maxnorm):
     """Slices along a dimension whose p-norm is larger than maxnorm are scaled to it."""
+    check_tensor("renorm", input)
     dim = wrap_dim("renorm", dim, input.dim())
     others = tuple(d for d in range(input.dim()) if d != dim)
     size = vector_norm(input, p, others, True)
@@ -327,6 +335,7 @@ def cummin(input, dim):
 @publish(numpy=True)
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """The n-th difference of neighbours along a dimension."""
+    check_tensor("diff", input)
     if n == 0:
         return OPS["alias"](input)
     parts = [t for t in (prepend, input, append) if t is not None]

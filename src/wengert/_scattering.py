@@ -6,7 +6,7 @@ from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._indexing import check_index
-from ._overload import Publisher, cast, wrap_dim, write
+from ._overload import Publisher, cast, check_tensor, wrap_dim, write
 from ._shaping import broadcast_shapes
 
 Tensor = _core.Tensor
@@ -21,6 +21,7 @@ _int64 = DTYPES["int64"]
 
 def _index_of(op, index):
     """The index as int64; int32 is taken too."""
+    check_tensor(op, index)
     if index.dtype == _int64:
         return index
     if index.dtype != DTYPES["int32"]:
@@ -34,6 +35,7 @@ def gather(input, dim, index, *, sparse_grad=False):
 
     index has as many dimensions as input, and sizes that are not larger except along dim.
     """
+    check_tensor("gather", input)
     if not isinstance(index, Tensor):
         raise TypeError(f"gather: expected a tensor of indices, got {type(index).__name__}.")
     return _gather(input, _index_of("gather", index), dim)
@@ -79,6 +81,7 @@ def _scatter_any(input, dim, index, src=None, *, value=None, reduce=None, inplac
 
 
 def _scatter_add(input, dim, index, src, *, inplace):
+    check_tensor("scatter_add", src)
     index = _index_of("scatter_add", index)
     return _run(
         OPS["scatter_add"], input, index, _scatter_source("scatter_add", index, src, input.dtype), dim, inplace
@@ -153,6 +156,8 @@ def take(input, index):
 @publish(out=True, numpy=True)
 def take_along_dim(input, indices, dim=None):
     """Elements along a dimension at indices, which broadcast against input elsewhere."""
+    check_tensor("take_along_dim", input)
+    check_tensor("take_along_dim", indices)
     if indices.dtype != _int64:
         raise RuntimeError(f"take_along_dim: expected indices of dtype int64, got {indices.dtype}. Use .long().")
     if dim is None:
@@ -176,6 +181,7 @@ def _counted_from_0(indices, size):
 
 
 def _put(input, index, source, accumulate=False, *, inplace):
+    check_tensor("put", source)
     check_index("put", index)
     if source.dtype != input.dtype:
         raise RuntimeError(f"put: expected a source of dtype {input.dtype}, got {source.dtype}.")

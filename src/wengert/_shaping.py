@@ -37,6 +37,7 @@ def squeeze(input, dim=None):
 @publish()
 def flatten(input, start_dim=0, end_dim=-1):
     """The dimensions from start_dim to end_dim as one. A 0-d tensor becomes 1-d."""
+    check_tensor("flatten", input)
     if start_dim == 0 and end_dim == -1 and input.dim() > 1:
         return _reshape(input, (-1,))
     shape = tuple(input.shape)
@@ -78,6 +79,7 @@ publish.add("swapdims", _transpose)
 @publish()
 def t(input):
     """The transpose of a matrix; tensors of fewer dimensions are returned as they are. A view."""
+    check_tensor("t", input)
     n = input.dim()
     if n > 2:
         raise RuntimeError(f"t: expected at most 2 dimensions, got {n}. Use .mT or .transpose().")
@@ -87,6 +89,7 @@ def t(input):
 @publish("moveaxis")
 def movedim(input, source, destination):
     """Dimensions (ints or tuples) moved to other places; the rest keep their order. A view."""
+    check_tensor("movedim", input)
     n = input.dim()
     source, destination = wrap_dims("movedim", source, n), wrap_dims("movedim", destination, n)
     if len(source) != len(destination):
@@ -135,13 +138,13 @@ def broadcast_tensors(*tensors):
         if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
         else tensors
     )
-    shape = broadcast_shapes(*[tuple(x.shape) for x in tensors])
+    shape = broadcast_shapes(*[tuple(check_tensor("broadcast_tensors", x).shape) for x in tensors])
     return tuple(_expand(x, tuple(shape)) for x in tensors)
 
 
 def _at_least(n, expand):
     def single(x):
-        return expand(x) if x.dim() < n else x
+        return expand(x) if check_tensor(f"atleast_{n}d", x).dim() < n else x
 
     def at_least(*tensors):
         if len(tensors) == 1 and isinstance(tensors[0], Tensor):
@@ -203,6 +206,8 @@ def _spread_out(x):
 @publish(method=True)
 def is_same_size(input, other):
     """Whether two tensors have one shape."""
+    check_tensor("is_same_size", input)
+    check_tensor("is_same_size", other)
     return tuple(input.shape) == tuple(other.shape)
 
 
@@ -329,6 +334,7 @@ METHODS["split_with_sizes"] = FUNCTIONS["split_with_sizes"] = split
 @publish(numpy=True)
 def chunk(input, chunks, dim=0):
     """At most `chunks` views of equal parts of a dimension; the last may be smaller."""
+    check_tensor("chunk", input)
     shape = input.shape
     dim = wrap_dim("chunk", dim, len(shape))
     if chunks < 1:
@@ -344,6 +350,7 @@ def chunk(input, chunks, dim=0):
 @publish(numpy=True)
 def tensor_split(input, indices_or_sections, dim=0):
     """Views of parts of a dimension: n parts as equal as can be, or cut at the given indices."""
+    check_tensor("tensor_split", input)
     dim = wrap_dim("tensor_split", dim, input.dim())
     if input.dim() == 0:
         raise RuntimeError("tensor_split: expected a tensor with dimensions, got shape ().")
@@ -361,6 +368,7 @@ def tensor_split(input, indices_or_sections, dim=0):
 
 def _along(name, place, least):
     def split_along(input, indices_or_sections):
+        check_tensor(name, input)
         if input.dim() < least:
             raise RuntimeError(f"{name}: expected at least {least} dimensions, got shape {tuple(input.shape)}.")
         dim = place(input)
@@ -383,6 +391,7 @@ _along("dsplit", lambda x: 2, 3)
 @publish(numpy=True)
 def unbind(input, dim=0):
     """Views of all slices of a dimension, without that dimension."""
+    check_tensor("unbind", input)
     if input.dim() == 0:
         raise IndexError("unbind: expected a tensor with dimensions, got shape ().")
     dim = wrap_dim("unbind", dim, input.dim())

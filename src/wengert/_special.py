@@ -50,6 +50,7 @@ METHODS["polygamma_"].__doc__ = "In-place form of polygamma."
 @publish(inplace=True, out=True)
 def mvlgamma(input, p):
     """The logarithm of the multivariate gamma function of dimension p, elementwise; it is defined above (p - 1) / 2."""
+    check_tensor("mvlgamma", input)
     if _order(p, "mvlgamma") == 0:
         raise RuntimeError("mvlgamma: expected p of at least 1, got 0.")
     x = input if input.dtype.is_floating_point else cast(input, _core.get_default_dtype())
@@ -83,6 +84,7 @@ _incomplete("igammac", "igammac", "The regularized upper incomplete gamma functi
 @publish(inplace=True, out=True)
 def ldexp(input, other):
     """input times 2 to the power other, elementwise."""
+    check_tensor("ldexp", other)
     power = cast(other, _core.get_default_dtype()) if not other.dtype.is_inexact else other
     return input * OPS["exp2"](power)
 
@@ -121,6 +123,7 @@ def ndtr(input, *, out=None):
 
 def entr(input, *, out=None):
     """-x log(x), elementwise: 0 at 0, -inf below."""
+    check_tensor("entr", input)
     x = input if input.dtype.is_inexact else cast(input, _core.get_default_dtype())
     result = _where(x < 0, -math.inf, -OPS["xlogy"](x, x))
     return result if out is None else out.copy_(result)

@@ -75,6 +75,7 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
 
 def _resize_as_(input, the_template, *, memory_format=None):
     """Gives a tensor another's sizes in place; see Tensor.resize_."""
+    check_tensor("resize_as_", input)
     return input.resize_as_(the_template)
 
 

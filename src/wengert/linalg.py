@@ -30,6 +30,7 @@ LstSq = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_v
 
 
 def _check_inexact(op, x):
+    check_tensor(op, x)
     if not x.dtype.is_inexact:
         raise RuntimeError(
             f"linalg.{op}: expected a floating or complex dtype, got {x.dtype}. Convert the tensor first."
@@ -288,6 +289,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     Residuals are computed for tall matrices of full rank where driver is 'gels', 'gelsd' or 'gelss'; the default
     driver is 'gelsy', as in PyTorch.
     """
+    check_tensor("linalg.lstsq", B)
     check("lstsq", A)
     vector = B.dim() == A.dim() - 1
     b = B.unsqueeze(-1) if vector else B
@@ -330,6 +332,7 @@ def matrix_exp(A):
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     """The ord-norm of the elements over dimensions, or over all."""
+    check_tensor("linalg.vector_norm", x)
     return with_out(_vector_norm(cast(x, dtype), ord, dim, keepdim), out)
 
 
@@ -360,6 +363,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
 
 def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
     """A vector norm, or a matrix norm where ord is a string or dim names two dimensions (or A has two)."""
+    check_tensor("linalg.norm", A)
     if ord is not None and (
         isinstance(ord, str) or (isinstance(dim, (tuple, list)) and len(dim) == 2) or (dim is None and A.dim() == 2)
     ):

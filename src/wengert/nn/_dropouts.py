@@ -4,7 +4,7 @@ import math
 import warnings
 
 import wengert
-from wengert._functional import dropout, softmax
+from wengert._functional import check_tensor, dropout, softmax
 
 # The value to which SELU saturates for x -> -inf: -scale * alpha (Klambauer et al., 2017).
 _SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
@@ -43,6 +43,7 @@ def _drop_batched(input, p, training, inplace, batched_dims):
 
 def dropout1d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, L) or (C, L) with probability p; scale the others by 1 / (1 - p)."""
+    check_tensor("dropout1d", input)
     if input.dim() not in (2, 3):
         raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.dim()}D input.")
     return _drop_batched(input, p, training, inplace, 3)
@@ -50,6 +51,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
 
 def dropout2d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, H, W) with probability p; three axes are read as (N, C, L)."""
+    check_tensor("dropout2d", input)
     if input.dim() not in (3, 4):
         warnings.warn(
             f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result in an"
@@ -61,6 +63,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
 
 def dropout3d(input, p=0.5, training=True, inplace=False):
     """Zero channels of (N, C, D, H, W) or (C, D, H, W) with probability p, others are scaled by 1 / (1 - p)."""
+    check_tensor("dropout3d", input)
     if input.dim() not in (4, 5):
         warnings.warn(
             f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an"
@@ -87,11 +90,13 @@ def _alpha_dropout(input, shape, p, training, inplace):
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """Dropout that sets elements to the floor of SELU and keeps mean and variance."""
+    check_tensor("alpha_dropout", input)
     return _alpha_dropout(input, tuple(input.shape), p, training, inplace)
 
 
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """`alpha_dropout` on whole channels (axis 1)."""
+    check_tensor("feature_alpha_dropout", input)
     return _alpha_dropout(input, _channel_shape(input), p, training, inplace)
 
 

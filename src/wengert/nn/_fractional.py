@@ -1,6 +1,7 @@
 """Fractional max pooling (Graham, 2014): windows whose distances vary at random around a ratio that is no integer."""
 
 import wengert
+from wengert._functional import check_tensor
 
 from ._shapes import ntuple
 
@@ -33,6 +34,7 @@ def _target_size(op, spatial, window, output_size, output_ratio):
 
 def fractional_max_pool(op, n, input, kernel_size, output_size, output_ratio, return_indices, samples):
     """The pool over the last `n` axes of (N, C, ...) or (C, ...), and the places of the maxima in these axes."""
+    check_tensor(op, input)
     if input.dim() not in (n + 1, n + 2):
         raise RuntimeError(f"{op}: expected an input with {n + 1} or {n + 2} axes, got {tuple(input.shape)}.")
     batched = input if input.dim() == n + 2 else input.unsqueeze(0)

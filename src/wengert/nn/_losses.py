@@ -4,7 +4,7 @@ import math
 import warnings
 
 import wengert
-from wengert._functional import logsigmoid
+from wengert._functional import check_tensor, logsigmoid
 
 _LOG_2PI = math.log(2 * math.pi)
 _EDGE = 1e-12  # PyTorch's floor for x (1 - x) in the gradient of the binary cross entropy
@@ -63,6 +63,8 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
         >>> mse_loss(wengert.tensor([1.0, 3.0]), wengert.tensor([1.0, 1.0])).item()
         2.0
     """
+    check_tensor("mse_loss", input)
+    check_tensor("mse_loss", target)
     _warn_if_shapes_differ(input, target)
     difference = input - target
     return _weighted(difference * difference, weight, chosen_reduction(reduction, size_average, reduce))
@@ -70,12 +72,16 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|x - t|."""
+    check_tensor("l1_loss", input)
+    check_tensor("l1_loss", target)
     _warn_if_shapes_differ(input, target)
     return _weighted((input - target).abs(), weight, chosen_reduction(reduction, size_average, reduce))
 
 
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """(x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2."""
+    check_tensor("smooth_l1_loss", input)
+    check_tensor("smooth_l1_loss", target)
     _warn_if_shapes_differ(input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: expected beta >= 0, got {beta}. Pass a non-negative number.")
@@ -87,6 +93,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """(x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2)."""
+    check_tensor("huber_loss", input)
+    check_tensor("huber_loss", target)
     _warn_if_shapes_differ(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss: expected delta > 0, got {delta}. Pass a positive number.")
@@ -121,6 +129,8 @@ def _loss_at_edges(input, target, inner):
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100 and finite."""
+    check_tensor("binary_cross_entropy", input)
+    check_tensor("binary_cross_entropy", target)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"
@@ -142,6 +152,8 @@ def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
 ):
     """Binary cross entropy of sigmoid(x), computed from x itself; `pos_weight` weighs the positive term."""
+    check_tensor("binary_cross_entropy_with_logits", input)
+    check_tensor("binary_cross_entropy_with_logits", target)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     log_yes = logsigmoid(input)
@@ -179,6 +191,8 @@ def poisson_nll_loss(
     input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
 ):
     """Minus the log-likelihood of counts t under rate exp(x) (or x); `full` adds Stirling's formula for log t!."""
+    check_tensor("poisson_nll_loss", input)
+    check_tensor("poisson_nll_loss", target)
     reduction = chosen_reduction(reduction, size_average, reduce)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
@@ -191,6 +205,7 @@ def poisson_nll_loss(
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """(log var + (x - t)^2 / var) / 2, var held above eps; `full` adds the constant log(2 pi) / 2."""
+    check_tensor("gaussian_nll_loss", input)
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError("var has negative entry/entries")

@@ -1,7 +1,7 @@
 """Losses that ask for a margin between scores or distances, composed of tensor operations."""
 
 import wengert
-from wengert._functional import logsigmoid, pairwise_distance
+from wengert._functional import check_tensor, logsigmoid, pairwise_distance
 
 from ._losses import chosen_reduction, reduced
 
@@ -35,6 +35,9 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """max(0, -t (x1 - x2) + margin): t = 1 asks x1 to be the larger, t = -1 the smaller."""
+    check_tensor("margin_ranking_loss", input1)
+    check_tensor("margin_ranking_loss", input2)
+    check_tensor("margin_ranking_loss", target)
     if not input1.dim() == input2.dim() == target.dim():
         raise _target_dim_error("margin_ranking_loss", input1, input2, target)
     loss = (-target * (input1 - input2) + margin).clamp(min=0)
@@ -43,6 +46,8 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """x where t = 1, max(0, margin - x) where t = -1."""
+    check_tensor("hinge_embedding_loss", input)
+    check_tensor("hinge_embedding_loss", target)
     far = wengert.where(target != 1, (margin - input).clamp(min=0), 0.0)
     near = wengert.where(target != -1, input, 0.0)
     return reduced(far + near, chosen_reduction(reduction, size_average, reduce))
@@ -74,6 +79,9 @@ def triplet_margin_with_distance_loss(
     anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False, reduction="mean"
 ):
     """`triplet_margin_loss` with any distance of two tensors."""
+    check_tensor("triplet_margin_loss", anchor)
+    check_tensor("triplet_margin_loss", positive)
+    check_tensor("triplet_margin_loss", negative)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.dim() == positive.dim() == negative.dim():
@@ -87,6 +95,7 @@ def triplet_margin_with_distance_loss(
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-t x)), t = 1 or -1."""
+    check_tensor("soft_margin_loss", input)
     return reduced(-logsigmoid(target * input), chosen_reduction(reduction, size_average, reduce))
 
 
@@ -105,6 +114,8 @@ def multi_margin_loss(
         reduce: deprecated.
         reduction: "mean", "sum" or "none".
     """
+    check_tensor("multi_margin_loss", input)
+    check_tensor("multi_margin_loss", target)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
@@ -132,6 +143,8 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
         reduce: deprecated.
         reduction: "mean", "sum" or "none".
     """
+    check_tensor("multilabel_margin_loss", input)
+    check_tensor("multilabel_margin_loss", target)
     reduction = chosen_reduction(reduction, size_average, reduce)
     classes = input.shape[-1]
     scores, labels = input.reshape(-1, classes), target.reshape(-1, classes)

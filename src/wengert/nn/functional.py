@@ -18,6 +18,7 @@ from wengert._functional import (
     bilinear,
     celu,
     channel_shuffle,
+    check_tensor,
     conv1d,
     conv2d,
     conv3d,
@@ -129,6 +130,7 @@ def tanh(input):
 
 def softsign(input):
     """x / (1 + |x|)."""
+    check_tensor("softsign", input)
     return input / (input.abs() + 1)
 
 
@@ -144,11 +146,13 @@ def elu_(input, alpha=1.0):
 
 def selu_(input):
     """`selu` in place."""
+    check_tensor("selu_", input)
     return selu(input, True)
 
 
 def celu_(input, alpha=1.0):
     """`celu` in place."""
+    check_tensor("celu_", input)
     return celu(input, alpha, True)
 
 
@@ -189,6 +193,7 @@ def upsample_bilinear(input, size=None, scale_factor=None):
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta, for (N, C, ...) with a spatial axis."""
+    check_tensor("local_response_norm", input)
     if input.dim() < 3:
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
     batch, channels = input.shape[:2]
@@ -206,6 +211,7 @@ def _lp_pool(average, input, norm_type, elements, kernel_size, stride, ceil_mode
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last axis."""
+    check_tensor("lp_pool1d", input)
     width = kernel_size if isinstance(kernel_size, int) else kernel_size[0]
     return _lp_pool(avg_pool1d, input, norm_type, width, kernel_size, stride, ceil_mode)
 
@@ -245,18 +251,21 @@ fractional_max_pool3d, fractional_max_pool3d_with_indices = _fractional(3)
 
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last three axes."""
+    check_tensor("lp_pool3d", input)
     kernel = ntuple(kernel_size, 3)
     return _lp_pool(avg_pool3d, input, norm_type, math.prod(kernel), kernel, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last two axes."""
+    check_tensor("lp_pool2d", input)
     height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
     return _lp_pool(avg_pool2d, input, norm_type, height * width, kernel_size, stride, ceil_mode)
 
 
 def pdist(input, p=2.0):
     """The p-norm distances between all pairs of rows of (N, M), as (N (N - 1) / 2,)."""
+    check_tensor("pdist", input)
     rows = input.shape[0]
     first, second = wengert.triu_indices(rows, rows, 1)
     return wengert.linalg.vector_norm(input[first] - input[second], p, dim=-1)
