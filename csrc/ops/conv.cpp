@@ -24,6 +24,8 @@ void spread(int n, const index_t* sizes, index_t fill, index_t* out) {
   for (int i = 0; i < 3; ++i) out[i] = i < 3 - n ? fill : sizes[i - (3 - n)];
 }
 
+constexpr index_t kLargestSetting = 0x7fffffff;  // so that sizes computed from settings fit index_t
+
 // Reads a list attribute of `n` entries (n < 0: sets n) into three; each must be at least `least`.
 int read_sizes(const OpCall& c, AttrReader& r, const char* what, int* n, index_t fill, index_t least,
                index_t* out) {
@@ -37,6 +39,9 @@ int read_sizes(const OpCall& c, AttrReader& r, const char* what, int* n, index_t
     if (items[i] < least)
       return fail(kRuntimeError, "%s: expected %s of at least %lld, got %lld.", c.op->name, what,
                   static_cast<long long>(least), static_cast<long long>(items[i]));
+    else if (items[i] > kLargestSetting)
+      return fail(kRuntimeError, "%s: expected %s of at most %lld, got %lld.", c.op->name, what,
+                  static_cast<long long>(kLargestSetting), static_cast<long long>(items[i]));
   spread(count, items, fill, out);
   return 0;
 }

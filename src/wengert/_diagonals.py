@@ -1,9 +1,12 @@
 """Triangles and diagonals of matrices, with PyTorch's overloads."""
 
+import numpy as np
+
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, check_tensor, wrap_dim
+from ._spans import fitting, repeated, span
 
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
@@ -39,22 +42,38 @@ def triu(input, diagonal=0):
     return OPS["triu"](input, diagonal)
 
 
-def _triangle_indices(row, col, offset, keep, dtype):
-    pairs = [(r, c) for r in range(row) for c in range(col) if keep(r, c, offset)]
-    data = [[r for r, _ in pairs], [c for _, c in pairs]]
-    return _core.from_data(data, dtype) if pairs else _core.empty((2, 0), dtype)
+def _triangle_indices(op, row, col, offset, lower, dtype):
+    if row < 0 or col < 0:
+        raise RuntimeError(f"{op}: expected sizes of at least 0, got ({row}, {col}).")
+    below = _count_below(row, col, offset if lower else offset - 1)
+    fitting(op, below if lower else row * col - below)
+    # The rows that have elements, and for each its first element's column and how many there are.
+    rows = span(op, max(0, -offset), max(row, -offset)) if lower else span(op, 0, max(min(row, col - offset), 0))
+    first = np.zeros_like(rows) if lower else np.maximum(rows + offset, 0)
+    count = np.minimum(rows + offset + 1, col) if lower else col - first
+    place = repeated(op, count)
+    start = np.cumsum(count) - count  # where each row's elements begin in the result
+    return _core.from_numpy(np.stack([rows[place], np.arange(len(place)) + (first - start)[place]])).to(dtype)
+
+
+def _count_below(row, col, offset):
+    """How many elements (r, c) of a matrix have c <= r + offset."""
+    begin = min(max(0, -offset), row)  # rows before have none
+    full = min(max(col - 1 - offset, begin), row)  # rows from here on have all
+    ramp = full - begin
+    return ramp * (begin + offset + 1) + ramp * (ramp - 1) // 2 + (row - full) * col
 
 
 @publish(method=False)
 def tril_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
     """Row and column of the elements of the lower triangle of a (row, col) matrix, (2, n)."""
-    return _triangle_indices(row, col, offset, lambda r, c, k: c <= r + k, dtype)
+    return _triangle_indices("tril_indices", row, col, offset, True, dtype)
 
 
 @publish(method=False)
 def triu_indices(row, col, offset=0, *, dtype=_int64, device=None, layout=None):
     """Row and column of the elements of the upper triangle of a (row, col) matrix, (2, n)."""
-    return _triangle_indices(row, col, offset, lambda r, c, k: c >= r + k, dtype)
+    return _triangle_indices("triu_indices", row, col, offset, False, dtype)
 
 
 @publish()

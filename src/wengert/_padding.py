@@ -1,29 +1,35 @@
 """Padding of the last dimensions: by a constant, by reflection, by repetition, around."""
 
+import numpy as np
+
 from . import _core
 from ._bind import OPS
-from ._dtypes import DTYPES
 from ._overload import check_tensor, ints
+from ._spans import span
 
 _slice = OPS["slice"]
-_int64 = DTYPES["int64"]
 
 
 def _source(mode, size, low, high):
-    """Where each element of a padded dimension comes from."""
+    """Where each element of a padded dimension comes from, as an array of int64."""
+    if size + low + high < 0:
+        raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
     if mode == "replicate":
         if size == 0:
             raise RuntimeError("pad: expected a dimension with elements to replicate, got size 0.")
-        return [min(max(k, 0), size - 1) for k in range(-low, size + high)]
+        return np.clip(span("pad", -low, size + high), 0, size - 1)
     limit = size if mode == "circular" else size - 1
     if low > limit or high > limit:
         raise RuntimeError(
             f"pad: expected padding of at most {limit} for size {size} in mode {mode!r}, got {low}, {high}."
         )
     if mode == "circular":  # what is cut off does not come around
-        left = range(max(-low, 0), size + min(high, 0))
-        return [left[k % len(left)] for k in range(-max(low, 0), len(left) + max(high, 0))]
-    return [-k if k < 0 else 2 * size - 2 - k if k >= size else k for k in range(-low, size + high)]
+        left = span("pad", max(-low, 0), size + min(high, 0))
+        if max(low, high) > len(left):
+            raise RuntimeError(f"pad: expected padding of at most the {len(left)} elements left, got {low}, {high}.")
+        return left[span("pad", -max(low, 0), len(left) + max(high, 0)) % max(len(left), 1)]
+    k = span("pad", -low, size + high)
+    return np.where(k < 0, -k, np.where(k >= size, 2 * size - 2 - k, k))
 
 
 def pad(input, pad, mode="constant", value=None):
@@ -44,7 +50,7 @@ def pad(input, pad, mode="constant", value=None):
             raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
         for dim, low, high in pairs:
             if low or high:
-                source = _core.from_data(_source(mode, input.shape[dim], low, high), _int64)
+                source = _core.from_numpy(_source(mode, input.shape[dim], low, high))
                 input = OPS["index_get"](input, source, (dim,))
         return input
     full, strides = list(input.shape), [1] * n

@@ -1,11 +1,15 @@
 """Elements in other places with PyTorch's overloads: repeating, moving, grids, writing into parts."""
 
 import itertools
+import math
+
+import numpy as np
 
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, check_tensor, ints, wrap_dim, wrap_dims
+from ._spans import fitting, repeated
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -57,7 +61,7 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
         raise TypeError("repeat_interleave: expected repeats as an int or a tensor, got None.")
     if input is None or repeats is None:
         input = check_tensor("repeat_interleave", repeats if input is None else input)
-        counts, input = input, _core.from_data(list(range(input.numel())), _int64)
+        counts, input = input, _core.from_numpy(np.arange(input.numel()))
         return repeat_interleave(input, counts, 0)
     if dim is None:
         input, dim = _reshape(input, (-1,)), 0
@@ -67,20 +71,19 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
     if isinstance(repeats, Tensor):
         if repeats.dtype.is_floating_point:
             raise RuntimeError(f"repeat_interleave: expected integer repeats, got {repeats.dtype}.")
-        counts = repeats.reshape(-1).tolist()
+        counts = repeats.detach().reshape(-1).numpy()
     else:
-        counts = [repeats] if isinstance(repeats, int) else list(repeats)
-    if any(v < 0 for v in counts):
-        raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {min(counts)}.")
+        counts = np.array([repeats] if isinstance(repeats, int) else repeats, np.int64).reshape(-1)
+    if (counts < 0).any():
+        raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {counts.min()}.")
     if len(counts) == 1:
-        count = counts[0]
+        count = int(counts[0])
         shape = tuple(input.shape)
         spread = _expand(_unsqueeze(input, dim + 1), (*shape[: dim + 1], count, *shape[dim + 1 :]))
         return OPS["clone"](_reshape(spread, (*shape[:dim], size * count, *shape[dim + 1 :])))
     if len(counts) != size:
         raise RuntimeError(f"repeat_interleave: expected {size} repeats, one for each element, got {len(counts)}.")
-    index = [k for k, count in enumerate(counts) for _ in range(count)]
-    return OPS["index_get"](input, _core.from_data(index, _int64), (dim,))
+    return OPS["index_get"](input, _core.from_numpy(repeated("repeat_interleave", counts)), (dim,))
 
 
 @publish()
@@ -177,10 +180,11 @@ def combinations(input, r=2, with_replacement=False):
     """All combinations of r elements of a 1-d tensor as rows."""
     check_tensor("combinations", input)
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    rows = list(pick(range(input.numel()), r))
-    if not rows:
-        return _core.empty((0, r), input.dtype)
-    return OPS["index_get"](input, _core.from_data(rows, _int64), (0,))
+    n = input.numel()
+    count = (math.comb(n + r - 1, r) if n else r == 0) if with_replacement else math.comb(n, r)
+    rows = itertools.chain.from_iterable(pick(range(n), r))
+    places = np.fromiter(rows, np.int64, fitting("combinations", count * r))
+    return OPS["index_get"](input, _core.from_numpy(places.reshape(count, r)), (0,))
 
 
 # ---- writing into parts ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from ._bind import OPS
 from ._methods import become_view
 from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
 from ._padding import pad
+from ._spans import fitting
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -361,7 +362,7 @@ def tensor_split(input, indices_or_sections, dim=0):
         n = indices_or_sections
         if n < 1:
             raise RuntimeError(f"tensor_split: expected at least 1 section, got {n}.")
-        return _pieces(input, dim, [size // n + (k < size % n) for k in range(n)])
+        return _pieces(input, dim, [size // n + (k < size % n) for k in range(fitting("tensor_split", n))])
     cuts = [0, *(slice(None, v).indices(size)[1] for v in indices_or_sections), size]
     return tuple(_slice(input, dim, a, max(b - a, 0), 1) for a, b in zip(cuts, cuts[1:], strict=False))
 

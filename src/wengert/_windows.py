@@ -52,6 +52,8 @@ def _check(op, length, dtype):
         raise TypeError(f"{op}: expected an int window_length, got {type(length).__name__}.")
     if length < 0:
         raise RuntimeError(f"{op}: expected a window length of at least 0, got {length}.")
+    if length >= 2**32:
+        raise MemoryError(f"{op}: expected a window that memory can hold, got a length of {length}.")
     if dtype is not None and not dtype.is_floating_point:
         raise RuntimeError(f"{op}: expected a floating dtype, got {dtype}.")
 
