@@ -12,7 +12,7 @@ from ._bind import OPS
 from ._functional_conv import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, sizes
 from ._overload import check_tensor
 from ._padding import pad as _pad
-from ._spans import span
+from ._spans import fitting, span
 
 _resample = OPS["resample"]
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
@@ -130,6 +130,7 @@ def interpolate(
     if not plain and {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}.get(mode) != n:
         raise NotImplementedError(f"interpolate: expected a mode for {n} spatial dimensions, got {mode!r}.")
     target, steps = _target_sizes(input, size, scale_factor, recompute_scale_factor)
+    fitting("interpolate", math.prod(target))
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, target)
     bytes_ = not plain and not input.dtype.is_floating_point

@@ -26,7 +26,9 @@ def _source(mode, size, low, high):
     if mode == "circular":  # what is cut off does not come around
         left = span("pad", max(-low, 0), size + min(high, 0))
         if max(low, high) > len(left):
-            raise RuntimeError(f"pad: expected padding of at most the {len(left)} elements left, got {low}, {high}.")
+            raise RuntimeError(
+                f"pad: expected padding of at most the {len(left)} elements left, got {low}, {high}."
+            )
         return left[span("pad", -max(low, 0), len(left) + max(high, 0)) % max(len(left), 1)]
     k = span("pad", -low, size + high)
     return np.where(k < 0, -k, np.where(k >= size, 2 * size - 2 - k, k))

@@ -42,10 +42,10 @@ class _SparseFrame(Frame):
                     ".to_dense() first."
                 )
             return x._become(result)
-        if entry.name not in ("add", "sub"):
+        factor = {"add": 1, "sub": -1, "add_scaled": operands[-1]}.get(entry.name)
+        if factor is None:
             return self.run(entry, operands, attrs)
-        value = operands[1]
-        return _same_shape(entry.name, value if entry.name == "add" else -value, x).added_to(x)
+        return _same_shape("add", operands[1] * factor, x).added_to(x)
 
 
 class _Content:
@@ -132,6 +132,7 @@ def _of_values(name):
 _RULES = {
     "add": _add,
     "sub": _sub,
+    "add_scaled": lambda a, b, alpha: _add(a, b * alpha),
     "mul": _mul,
     "div": _div,
     "matmul": _matmul,

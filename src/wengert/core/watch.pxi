@@ -41,8 +41,10 @@ def attributes_of(Tensor t):
     return None if t.c.dict == NULL else <object> t.c.dict
 
 
-def class_dict(type cls):
+def class_dict(cls):
     """The dict of a class, which type.__dict__ shows read-only."""
+    if not isinstance(cls, type):
+        raise TypeError(f"class_dict: expected a class, got {type(cls).__name__}.")
     return <object> (<PyTypeObject*> cls).tp_dict
 
 
