@@ -85,6 +85,9 @@ try:
     _attach({}, _missing_methods(Tensor), globals())
 finally:
     if _collecting:
+        if not _gc.get_freeze_count():  # straight to the oldest generation, unseen
+            _gc.freeze()
+            _gc.unfreeze()
         _gc.enable()
 
 __version__ = "0.1.0"

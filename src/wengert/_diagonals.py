@@ -6,7 +6,7 @@ from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, check_tensor, wrap_dim
-from ._spans import fitting, repeated, span
+from ._spans import fitting, places, repeated, span
 
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
@@ -53,7 +53,7 @@ def _triangle_indices(op, row, col, offset, lower, dtype):
     count = np.minimum(rows + offset + 1, col) if lower else col - first
     place = repeated(op, count)
     start = np.cumsum(count) - count  # where each row's elements begin in the result
-    return _core.from_numpy(np.stack([rows[place], np.arange(len(place)) + (first - start)[place]])).to(dtype)
+    return places(np.stack([rows[place], np.arange(len(place)) + (first - start)[place]]), dtype)
 
 
 def _count_below(row, col, offset):

@@ -12,7 +12,7 @@ from ._bind import OPS
 from ._functional_conv import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, sizes
 from ._overload import check_tensor
 from ._padding import pad as _pad
-from ._spans import fitting, span
+from ._spans import fitting, places, span
 
 _resample = OPS["resample"]
 _where, _as_strided, _as_strided_embed = OPS["where"], OPS["as_strided"], OPS["as_strided_embed"]
@@ -44,8 +44,8 @@ def _target_sizes(input, size, scale_factor, recompute):
 def _nearest(input, dim, count, step, exact):
     size = input.shape[dim]
     step = size / count if step is None else step
-    places = (span("interpolate", 0, count) + (0.5 if exact else 0.0)) * step
-    return input.index_select(dim, wengert.from_numpy(np.minimum(places.astype(np.int64), size - 1)))
+    source = (span("interpolate", 0, count) + (0.5 if exact else 0.0)) * step
+    return input.index_select(dim, places(np.minimum(source.astype(np.int64), size - 1)))
 
 
 def _between(input, dim, count, step, align_corners, cubic):

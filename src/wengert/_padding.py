@@ -5,7 +5,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._overload import check_tensor, ints
-from ._spans import span
+from ._spans import places, span
 
 _slice = OPS["slice"]
 
@@ -52,7 +52,7 @@ def pad(input, pad, mode="constant", value=None):
             raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
         for dim, low, high in pairs:
             if low or high:
-                source = _core.from_numpy(_source(mode, input.shape[dim], low, high))
+                source = places(_source(mode, input.shape[dim], low, high))
                 input = OPS["index_get"](input, source, (dim,))
         return input
     full, strides = list(input.shape), [1] * n

@@ -9,7 +9,7 @@ from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import Publisher, check_tensor, ints, wrap_dim, wrap_dims
-from ._spans import fitting, repeated
+from ._spans import fitting, places, repeated
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -61,7 +61,7 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
         raise TypeError("repeat_interleave: expected repeats as an int or a tensor, got None.")
     if input is None or repeats is None:
         input = check_tensor("repeat_interleave", repeats if input is None else input)
-        counts, input = input, _core.from_numpy(np.arange(input.numel()))
+        counts, input = input, places(np.arange(input.numel()))
         return repeat_interleave(input, counts, 0)
     if dim is None:
         input, dim = _reshape(input, (-1,)), 0
@@ -83,7 +83,7 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
         return OPS["clone"](_reshape(spread, (*shape[:dim], size * count, *shape[dim + 1 :])))
     if len(counts) != size:
         raise RuntimeError(f"repeat_interleave: expected {size} repeats, one for each element, got {len(counts)}.")
-    return OPS["index_get"](input, _core.from_numpy(repeated("repeat_interleave", counts)), (dim,))
+    return OPS["index_get"](input, places(repeated("repeat_interleave", counts)), (dim,))
 
 
 @publish()
@@ -180,11 +180,13 @@ def combinations(input, r=2, with_replacement=False):
     """All combinations of r elements of a 1-d tensor as rows."""
     check_tensor("combinations", input)
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    if r == 0:
+        return _core.empty((0,), input.dtype)
     n = input.numel()
-    count = (math.comb(n + r - 1, r) if n else r == 0) if with_replacement else math.comb(n, r)
+    count = (math.comb(n + r - 1, r) if n else 0) if with_replacement else math.comb(n, r)
     rows = itertools.chain.from_iterable(pick(range(n), r))
-    places = np.fromiter(rows, np.int64, fitting("combinations", count * r))
-    return OPS["index_get"](input, _core.from_numpy(places.reshape(count, r)), (0,))
+    index = np.fromiter(rows, np.int64, fitting("combinations", count * r))
+    return OPS["index_get"](input, places(index.reshape(count, r)), (0,))
 
 
 # ---- writing into parts ---------------------------------------------------------------------------------------------

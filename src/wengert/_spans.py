@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from . import _core
+from ._dtypes import DTYPES
+
 MOST = 2**40  # positions: 8 TB
 
 
@@ -14,6 +17,11 @@ def fitting(op, count):
     if count > MOST:
         raise MemoryError(f"{op}: expected a size that memory can hold, got {count:.4g}. Use a smaller one.")
     return count
+
+
+def places(array, dtype=DTYPES["int64"]):
+    """Positions as a tensor; made of Python numbers, which a recorded function keeps as constants."""
+    return _core.from_data(array.tolist(), dtype) if array.size else _core.empty(array.shape, dtype)
 
 
 def span(op, start, stop):
