@@ -63,10 +63,15 @@ class Build(build_ext):
         self.check_tools(cxx)
         version = subprocess.run([*cxx, "--version"], capture_output=True, text=True).stdout
         key = hashlib.sha256(repr((cxx, version, COMMON, ISAS)).encode()).hexdigest()[:12]
-        ext.extra_objects = [str(o) for o in self.compile_csrc(cxx, ROOT / "build" / f"csrc-{key}")]
-        self.keep_core(ext, ROOT / "build" / f"core-{sys.implementation.cache_tag}-{key}")
-        todo = "compiling" if ext.sources else "linking"
-        print(f"wengert: {todo} the Cython core ({time.time() - start:.0f} s so far)", flush=True)
+        folder = ROOT / "build" / f"csrc-{key}"
+        self.build_temp = str(ROOT / "build" / f"core-{sys.implementation.cache_tag}-{key}")
+        workers = int(os.environ.get("WENGERT_JOBS", "0")) or os.cpu_count() or 1
+        with ThreadPoolExecutor(workers) as pool:
+            core = self.compile_core(ext, pool)  # the longest of all: it goes first
+            ext.extra_objects = [str(o) for o in self.compile_csrc(cxx, folder, pool, workers)]
+            ext.extra_objects.insert(0, str(core.result()))
+        ext.sources = []
+        print(f"wengert: linking ({time.time() - start:.0f} s so far)", flush=True)
         self.force = True  # times do not tell which objects a library was linked from, and a link takes a second
         super().build_extension(ext)
         print(f"wengert: built in {time.time() - start:.0f} s", flush=True)
@@ -86,21 +91,26 @@ class Build(build_ext):
                 "ships them."
             )
 
-    def keep_core(self, ext, folder):
-        """Takes the core's object of an earlier build, if nothing that it was made from has changed."""
-        self.build_temp = str(folder)
-        source, target = self.core_files(ext)
-        ext.extra_compile_args = [*ext.extra_compile_args, "-MMD", "-MF", str(target.with_suffix(".d"))]
-        if not stale(source, target):
-            ext.sources = []
-            ext.extra_objects = [str(target), *ext.extra_objects]
-
-    def core_files(self, ext):
+    def compile_core(self, ext, pool):
+        """Compiles what Cython wrote, unless an earlier build has from the same; returns the future object file."""
         (source,) = ext.sources
         (target,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
-        return Path(source), Path(target)
+        arguments = [*ext.extra_compile_args, "-MMD", "-MF", str(Path(target).with_suffix(".d"))]
 
-    def compile_csrc(self, cxx, folder):
+        def run():
+            if stale(Path(source), Path(target)):
+                self.compiler.compile(
+                    [source],
+                    self.build_temp,
+                    include_dirs=ext.include_dirs,
+                    extra_postargs=arguments,
+                    debug=self.debug,
+                )
+            return target
+
+        return pool.submit(run)
+
+    def compile_csrc(self, cxx, folder, pool, workers):
         """Compiles what changed; returns all object files."""
         folder.mkdir(parents=True, exist_ok=True)
         jobs = []
@@ -127,16 +137,17 @@ class Build(build_ext):
                 jobs.append((source, isa, target, command))
         todo = [job for job in jobs if stale(job[0], job[2])]
         todo.sort(key=lambda job: -job[0].stat().st_size)  # long ones first
-        workers = int(os.environ.get("WENGERT_JOBS", "0")) or os.cpu_count() or 1
-        print(f"wengert: compiling {len(todo)} of {len(jobs)} files of csrc/ with {workers} compilers", flush=True)
-        with ThreadPoolExecutor(workers) as pool:
-            for job, result in zip(todo, pool.map(run_job, todo), strict=True):
-                if result.returncode:
-                    print(result.stderr, file=sys.stderr)
-                    job[2].unlink(missing_ok=True)
-                    stop(f"{job[0].name} ({job[1]}) does not compile with {' '.join(cxx)}; see the message above.")
-                if result.stderr:
-                    print(result.stderr, file=sys.stderr)
+        print(
+            f"wengert: compiling the Cython core and {len(todo)} of {len(jobs)} files of csrc/, {workers} at a time",
+            flush=True,
+        )
+        for job, result in zip(todo, pool.map(run_job, todo), strict=True):
+            if result.returncode:
+                print(result.stderr, file=sys.stderr)
+                job[2].unlink(missing_ok=True)
+                stop(f"{job[0].name} ({job[1]}) does not compile with {' '.join(cxx)}; see the message above.")
+            if result.stderr:
+                print(result.stderr, file=sys.stderr)
         return [job[2] for job in jobs]
 
 
