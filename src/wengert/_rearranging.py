@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 
 import numpy as np
 
@@ -72,8 +73,12 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
         if repeats.dtype.is_floating_point:
             raise RuntimeError(f"repeat_interleave: expected integer repeats, got {repeats.dtype}.")
         counts = repeats.detach().reshape(-1).numpy()
+    elif isinstance(repeats, (int, list, tuple)):
+        counts = np.array(
+            [operator.index(v) for v in ([repeats] if isinstance(repeats, int) else repeats)], np.int64
+        )
     else:
-        counts = np.array([repeats] if isinstance(repeats, int) else repeats, np.int64).reshape(-1)
+        raise TypeError(f"repeat_interleave: expected repeats as an int or a tensor, got {type(repeats).__name__}.")
     if (counts < 0).any():
         raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {counts.min()}.")
     if len(counts) == 1:
