@@ -148,6 +148,10 @@ int forward_matmul(OpCall& c) {
   shape[lead + 1] = y.shape()[yl + 1];
   Layout* layout = layout_contiguous(lead + 2, shape);
   if (c.dry) return c.emit(0, x.dtype, layout);
+  if (layout->numel == kMostElements) {
+    layout_decref(layout);
+    return fail_memory(c.op->name, kMostElements);
+  }
   Operands o;
   if (o.prepare(c, nullptr) < 0) {
     layout_decref(layout);

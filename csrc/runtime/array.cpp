@@ -24,8 +24,7 @@ std::size_t layout_bytes(int ndim) {
   return sizeof(Layout) + extra * sizeof(index_t);
 }
 
-// A product of sizes. What no memory can hold stays the most, whose bytes still fit index_t: allocating it fails.
-constexpr index_t kMostElements = INT64_MAX / 16;
+// A product of sizes.
 index_t times(index_t a, index_t b) {
   index_t product;
   if (a == 0 || b == 0) return 0;

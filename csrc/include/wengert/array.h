@@ -24,6 +24,9 @@ struct Layout {
   index_t* strides() { return dims + ndim; }
 };
 
+// numel of a layout that no memory can hold; its bytes still fit index_t, and allocating it fails.
+constexpr index_t kMostElements = INT64_MAX / 16;
+
 Layout* layout_alloc(int ndim);  // refs == 1, dims to be filled in; then call layout_finish
 void layout_finish(Layout* l);   // computes numel and contiguous
 void layout_free(Layout* l);
