@@ -201,8 +201,8 @@ def test_sources_of_the_wheel():
 
 
 def test_import_is_quick():
-    """At most 25 ms above NumPy's own import, or a quarter of that where the machine is slow or busy: processor time of
-    the importing thread (NumPy's BLAS has threads of its own), the best of several."""
+    """At most 25 ms above NumPy's own import, on a machine where that takes 70 ms; in proportion where it is slower or busy.
+    Processor time of the importing thread (NumPy's BLAS has threads of its own), the best of several."""
     code = (
         "from time import thread_time as now; a = now(); import numpy; b = now(); import wengert; "
         "print(b - a, now() - b)"
@@ -214,7 +214,7 @@ def test_import_is_quick():
         pairs.append([float(v) for v in done.stdout.split()])
     best = min(ours for _, ours in pairs)
     least = min(theirs for theirs, _ in pairs)
-    assert best <= max(0.025, least / 4), f"{best * 1e3:.1f} ms; NumPy {least * 1e3:.1f} ms"
+    assert best <= 0.025 * max(1, least / 0.070), f"{best * 1e3:.1f} ms; NumPy {least * 1e3:.1f} ms"
 
 
 def test_import_loads_no_heavy_modules():
