@@ -67,9 +67,9 @@ class Build(build_ext):
         self.build_temp = str(ROOT / "build" / f"core-{sys.implementation.cache_tag}-{key}")
         workers = int(os.environ.get("WENGERT_JOBS", "0")) or os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
-            core = self.compile_core(ext, pool)  # the longest of all: it goes first
+            core_object = self.compile_core(ext, pool)  # the longest of all: it goes first
             ext.extra_objects = [str(o) for o in self.compile_csrc(cxx, folder, pool, workers)]
-            ext.extra_objects.insert(0, str(core.result()))
+            ext.extra_objects.insert(0, str(core_object.result()))
         ext.sources = []
         print(f"wengert: linking ({time.time() - start:.0f} s so far)", flush=True)
         self.force = True  # times do not tell which objects a library was linked from, and a link takes a second

@@ -12,8 +12,6 @@ _slice = OPS["slice"]
 
 def _source(mode, size, low, high):
     """Where each element of a padded dimension comes from, as an array of int64."""
-    if size + low + high < 0:
-        raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
     if mode == "replicate":
         if size == 0:
             raise RuntimeError("pad: expected a dimension with elements to replicate, got size 0.")
@@ -47,6 +45,10 @@ def pad(input, pad, mode="constant", value=None):
     pairs = [(n - 1 - k, pad[2 * k], pad[2 * k + 1]) for k in range(len(pad) // 2)]
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(f"pad: expected mode constant, reflect, replicate or circular, got {mode!r}.")
+    for dim, low, high in pairs:
+        size = input.shape[dim]
+        if size + low + high < 0:
+            raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
     if mode != "constant":
         if value not in (None, 0):
             raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
@@ -59,8 +61,6 @@ def pad(input, pad, mode="constant", value=None):
     at, step = 0, 1
     for dim, low, high in pairs:
         size = full[dim]
-        if size + low + high < 0:
-            raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
         if low < 0 or high < 0:
             start, stop = max(-low, 0), size + min(high, 0)
             input = _slice(input, dim, start, max(stop - start, 0), 1)
