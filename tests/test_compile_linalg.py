@@ -176,19 +176,6 @@ def test_a_recording_is_read_back_from_its_text():
         assert torch.equal(x, y)
 
 
-def test_graphs_built_by_hand_and_bodies_of_loops_refuse_them():
-    graph = torch.Graph("g")
-    with pytest.raises(RuntimeError, match="expected tensors with values"):
-        linalg.cholesky(graph.input("a", (3, 3)))
-    fast = torch.compile(
-        lambda a: torch.scan(lambda c, _: (linalg.inv(c), None), a, length=2)[0],
-        fullgraph=True,
-    )
-    with pytest.raises(torch.graph.CompileError, match="scan has no sub-graph.*expected tensors with values"):
-        for _ in range(3):
-            fast(eye())
-
-
 def test_the_exponential_of_infinite_and_empty_matrices():
     assert torch.isinf(linalg.matrix_exp(torch.full((2, 2), torch.inf))).all()
     assert linalg.matrix_exp(torch.zeros(0, 3, 3)).shape == (0, 3, 3)

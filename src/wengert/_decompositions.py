@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ._dtypes import DTYPES
 from ._host import register
 
 
@@ -26,11 +27,62 @@ def _reporting(name, function):
     return run
 
 
-for _name in ("inv", "solve", "det", "slogdet", "cholesky", "qr", "eigh", "svd"):
-    register(_name)(_reporting(_name, getattr(np.linalg, _name)))
+# ---- shapes and dtypes of results: a spec is (shape, dtype) -----------------------------------------------------------
 
 
-@register("eig")
+def _real(spec):
+    return spec[1].to_real()
+
+
+def _same(a, *options):
+    return [a]
+
+
+def _scalars(a, *more):
+    """Of each matrix one number."""
+    return [(a[0][:-2], a[1])]
+
+
+def _qr_specs(a, mode):
+    *batch, m, n = a[0]
+    inner = m if mode == "complete" else min(m, n)
+    q, r = ((*batch, m, inner), a[1]), ((*batch, inner, n), a[1])
+    return [r] if mode == "r" else [q, r]
+
+
+def _eigh_specs(a, uplo):
+    return [(a[0][:-1], _real(a)), a]
+
+
+def _svd_specs(a, full):
+    *batch, m, n = a[0]
+    k = min(m, n)
+    left, right = (*batch, m, m if full else k), (*batch, n if full else k, n)
+    return [(left, a[1]), ((*batch, k), _real(a)), (right, a[1])]
+
+
+def _eig_specs(a):
+    dtype = a[1].to_complex()
+    return [(a[0][:-1], dtype), (a[0], dtype)]
+
+
+for _name, _function, _makes in (
+    ("inv", "inv", _same),
+    ("solve", "solve", lambda a, b: [b]),
+    ("det", "det", _scalars),
+    ("slogdet", "slogdet", lambda a: [(a[0][:-2], a[1]), (a[0][:-2], _real(a))]),
+    ("cholesky", "cholesky", _same),
+    ("qr", "qr", _qr_specs),
+    ("qr.r", "qr", _qr_specs),
+    ("eigh", "eigh", _eigh_specs),
+    ("eigvalsh", "eigh", _eigh_specs),
+    ("svd", "svd", _svd_specs),
+    ("svdvals", "svd", _svd_specs),
+):
+    register(_name, _makes)(_reporting(_function, getattr(np.linalg, _function)))
+
+
+@register("eig", _eig_specs)
 def _eig(a):
     values, vectors = _reporting("eig", np.linalg.eig)(a)
     return values + 0j, vectors + 0j
@@ -43,7 +95,7 @@ def is_regular(a):
     return a.shape[-1] == 0 or bool(np.all(values.min(axis=-1, initial=np.inf) > scale))
 
 
-@register("cofactor")
+@register("cofactor", _same)
 def _cofactor(a):
     """det(A) A^-T where all matrices are regular, and by singular values where one is not."""
     if is_regular(a):
@@ -66,13 +118,13 @@ def _relative_tolerance(a, atol, rtol):
     return np.asarray(rtol, dtype=np.float64)
 
 
-@register("pinv")
+@register("pinv", lambda a, *_: [((*a[0][:-2], a[0][-1], a[0][-2]), a[1])])
 def _pinv(a, atol, rtol, hermitian):
     limit = _relative_tolerance(a, atol, rtol)
     return _reporting("pinv", np.linalg.pinv)(a, limit, hermitian)
 
 
-@register("matrix_rank")
+@register("matrix_rank", lambda a, *_: [(a[0][:-2], DTYPES["int64"])])
 def _matrix_rank(a, atol, rtol, hermitian):
     values = np.abs(np.linalg.eigvalsh(a)) if hermitian else np.linalg.svd(a, compute_uv=False)
     limit = _relative_tolerance(a, atol, rtol) * values.max(axis=-1, initial=0.0)
@@ -82,7 +134,7 @@ def _matrix_rank(a, atol, rtol, hermitian):
 # ---- the exponential ------------------------------------------------------------------------------------------------
 
 
-@register("matrix_exp")
+@register("matrix_exp", _same)
 @np.errstate(all="ignore")  # infinities are values
 def _matrix_exp(a):
     size = float(np.abs(a).sum(axis=-2).max(initial=0.0))

@@ -93,7 +93,10 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     if first > second:
         # The row counts along dim1: swapping the two swaps the sign of the offset.
         first, second, offset = second, first, -offset
-    like = OPS["expand"](_core.full((), 0, input.dtype), tuple(shape))
+    zero = _core.full((), 0, input.dtype)
+    if hasattr(_core.payload(input), "backward"):  # a symbolic tensor, whose sizes are known to its own graph alone
+        zero = OPS["sum"](input)
+    like = OPS["expand"](zero, tuple(shape))
     return OPS["diagonal_embed"](input, like, offset, first, second)
 
 

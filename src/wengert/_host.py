@@ -1,17 +1,40 @@
 """Functions on NumPy arrays as operations: a recorder writes each call down, and a plan makes it again between its steps."""
 
+import contextlib
+import threading
+
 import numpy as np
 
 from . import _core
 
-_functions = {}  # name -> function of arrays and options
+_functions = {}  # name -> (function of arrays and options, specs of its results)
+_rules = {}  # name -> (class of Function, options -> its arguments behind the tensors)
+_local = threading.local()  # .results: what `call` gives while a Function is asked what it saves
 
 
-def register(name):
-    """Decorates a function of arrays (and options) that gives a tuple of arrays; `call` knows it by `name`."""
+def register(name, makes):
+    """Decorates a function of arrays (and options) that gives a tuple of arrays; `call` knows it by `name`.
+
+    Args:
+        makes: a function of the operands' specs, pairs (shape, dtype), and the options, that gives those of the results.
+    """
 
     def keep(function):
-        _functions[name] = function
+        _functions[name] = function, makes
+        return function
+
+    return keep
+
+
+def gradient(name, arguments=tuple):
+    """Decorates the Function whose forward is a call of one host function: in graphs its backward is that one's rule.
+
+    Args:
+        arguments: a function of the host function's options that gives what the Function takes behind its tensors.
+    """
+
+    def keep(function):
+        _rules[name] = function, arguments
         return function
 
     return keep
@@ -28,10 +51,35 @@ def _find(name):
     return _functions.get(name)
 
 
+def specs(name, operands, options):
+    """(shape, dtype) of each result, from those of the operands."""
+    return _find(name)[1](*operands, *options)
+
+
+def rule(name):
+    """(the Function with the gradient of a host function, options -> its arguments behind the tensors), or None."""
+    return _rules.get(name) if is_registered(name) else None
+
+
+def has_node(function):
+    """Whether a Function is a call of one host function: an operation of a graph."""
+    return any(function is known for known, _ in _rules.values())
+
+
+@contextlib.contextmanager
+def answering(results):
+    """Inside, `call` gives these results instead of computing any."""
+    _local.results = results
+    try:
+        yield
+    finally:
+        _local.results = None
+
+
 def run(name, tensors, options=()):
     """The results of a host function on tensors, as a tuple of tensors; floating ones in the precision of the first."""
     arrays = [t.detach().numpy() for t in tensors]
-    return tuple([_tensor(v, arrays[0].dtype) for v in _find(name)(*arrays, *options)])
+    return tuple([_tensor(v, arrays[0].dtype) for v in _find(name)[0](*arrays, *options)])
 
 
 def _tensor(array, like):
@@ -50,7 +98,10 @@ def call(name, *tensors, options=()):
         tensors: tensors, of which the first gives the precision of floating results.
         options: Python numbers, strings, bools and None, handed on behind the arrays.
     """
-    from .func._levels import current_recorder
+    from .func._levels import current_recorder, top_frame
 
-    recorder = current_recorder()
-    return run(name, tensors, options) if recorder is None else recorder.run_host(name, tensors, tuple(options))
+    results = getattr(_local, "results", None)
+    if results is not None:
+        return results
+    watching = top_frame(tensors) or current_recorder()
+    return run(name, tensors, options) if watching is None else watching.run_host(name, tensors, tuple(options))

@@ -6,7 +6,9 @@ import numpy as np
 
 from . import _core
 from . import _host as host
+from ._dtypes import DTYPES
 from ._overload import check_tensor, return_type, store
+from ._shaping import broadcast_shapes
 from .autograd.function import Function
 
 LDLFactor = return_type("linalg_ldl_factor", "LD", "pivots")
@@ -60,7 +62,15 @@ def _factor(a, hermitian):
     return packed, pivots, zero
 
 
-@host.register("ldl_factor")
+def _factor_specs(a, hermitian):
+    return [a, (a[0][:-1], DTYPES["int32"]), (a[0][:-2], DTYPES["int32"])]
+
+
+def _solve_specs(packed, pivots, b, hermitian):
+    return [((*broadcast_shapes(packed[0][:-2], b[0][:-2]), *b[0][-2:]), b[1])]
+
+
+@host.register("ldl_factor", _factor_specs)
 def _ldl_factor(a, hermitian):
     found = [_factor(m, hermitian) for m in a.reshape(-1, *a.shape[-2:])]
     batch = a.shape[:-2]
@@ -98,7 +108,7 @@ def _solve_one(packed, pivots, b, hermitian):
     return x
 
 
-@host.register("ldl_solve")
+@host.register("ldl_solve", _solve_specs)
 def _ldl_solve(packed, pivots, b, hermitian):
     batch = np.broadcast_shapes(packed.shape[:-2], b.shape[:-2])
     n = packed.shape[-1]
@@ -109,6 +119,7 @@ def _ldl_solve(packed, pivots, b, hermitian):
     return (np.array(lines, b.dtype).reshape(*batch, *b.shape[-2:]),)
 
 
+@host.gradient("ldl_solve")
 class _Solve(Function):
     @staticmethod
     def forward(ctx, packed, pivots, b, hermitian):

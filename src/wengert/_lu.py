@@ -29,14 +29,22 @@ def _eliminate(a):
     return pivots
 
 
-@host.register("lu_factor")
+def _factor_specs(a):
+    return [a, ((*a[0][:-2], min(a[0][-2:])), DTYPES["int32"])]
+
+
+def _permutation_specs(pivots, rows):
+    return [((*pivots[0][:-1], rows, rows), DTYPES["float64"])]
+
+
+@host.register("lu_factor", _factor_specs)
 def _lu_factor(a):
     packed = np.array(a)
     pivots = np.array([_eliminate(m) for m in packed.reshape(-1, *packed.shape[-2:])], np.int32)
     return packed, pivots.reshape(*packed.shape[:-2], min(packed.shape[-2:]))
 
 
-@host.register("lu_permutation")
+@host.register("lu_permutation", _permutation_specs)
 def _lu_permutation(pivots, rows):
     """P of A = P L U, (..., rows, rows)."""
     flat = pivots.reshape(-1, pivots.shape[-1])
@@ -49,6 +57,7 @@ def _lu_permutation(pivots, rows):
     return (matrix.reshape(*pivots.shape[:-1], rows, rows),)
 
 
+@host.gradient("lu_factor")
 class _LU(Function):
     @staticmethod
     def forward(ctx, a):

@@ -13,6 +13,7 @@ Eigh = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
 Eig = return_type("linalg_eig", "eigenvalues", "eigenvectors")
 
 
+@host.gradient("eigh")
 class _Eigh(Function):
     @staticmethod
     def forward(ctx, a, uplo):
@@ -32,10 +33,11 @@ def eigh(A, UPLO="L", *, out=None):
     return with_out(Eigh(*_Eigh.apply(check("eigh", A, square=True), UPLO)), out)
 
 
+@host.gradient("eigvalsh")
 class _EigValsH(Function):
     @staticmethod
     def forward(ctx, a, uplo):
-        values, vectors = host.call("eigh", a, options=(uplo,))
+        values, vectors = host.call("eigvalsh", a, options=(uplo,))
         ctx.uplo = uplo
         ctx.save_for_backward(a, vectors)
         return values
@@ -53,6 +55,7 @@ def eigvalsh(A, UPLO="L", *, out=None):
     return with_out(_EigValsH.apply(check("eigvalsh", A, square=True), UPLO), out)
 
 
+@host.gradient("svd")
 class _SVD(Function):
     @staticmethod
     def forward(ctx, a, full):
@@ -91,10 +94,11 @@ def svd(A, full_matrices=True, *, driver=None, out=None):
     return with_out(SVD(*_SVD.apply(A, full_matrices)), out)
 
 
+@host.gradient("svdvals", lambda options: ())
 class _SVDVals(Function):
     @staticmethod
     def forward(ctx, a):
-        u, s, vh = host.call("svd", a, options=(False,))
+        u, s, vh = host.call("svdvals", a, options=(False,))
         ctx.save_for_backward(a, u, vh)
         return s
 
@@ -111,6 +115,7 @@ def svdvals(A, *, driver=None, out=None):
     return with_out(_SVDVals.apply(check("svdvals", A)), out)
 
 
+@host.gradient("eig")
 class _Eig(Function):
     @staticmethod
     def forward(ctx, a):

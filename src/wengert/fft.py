@@ -54,24 +54,37 @@ def _scaled(array, dtype, scale):
     return (array,)
 
 
-@host.register("fft.complex_to_complex")
+def _half_specs(a, scale, *dims):
+    shape = list(a[0])
+    shape[dims[-1]] = shape[dims[-1]] // 2 + 1
+    return [(tuple(shape), a[1].to_complex())]
+
+
+def _whole_specs(a, n, scale, *dims):
+    shape = list(a[0])
+    shape[dims[-1]] = n
+    return [(tuple(shape), a[1].to_real())]
+
+
+@host.register("fft.complex_to_complex", lambda a, *_: [a])
 def _complex_to_complex(a, inverse, scale, *dims):
     return _scaled(
         np.fft.ifftn(a, axes=dims, norm="forward") if inverse else np.fft.fftn(a, axes=dims), a.dtype, scale
     )
 
 
-@host.register("fft.real_to_half")
+@host.register("fft.real_to_half", _half_specs)
 def _real_to_half(a, scale, *dims):
     return _scaled(np.fft.rfftn(a, axes=dims), np.result_type(a.dtype, np.complex64), scale)
 
 
-@host.register("fft.half_to_real")
+@host.register("fft.half_to_real", _whole_specs)
 def _half_to_real(a, n, scale, *dims):
     sizes = [*(a.shape[d] for d in dims[:-1]), n]
     return _scaled(np.fft.irfftn(a, s=sizes, axes=dims, norm="forward"), a.real.dtype, scale)
 
 
+@host.gradient("fft.complex_to_complex", lambda options: (options[2:], *options[:2]))
 class _ComplexToComplex(Function):
     """Sums of x exp(-+ 2 pi i k j / n) over `dims`, times `scale`."""
 
@@ -86,6 +99,7 @@ class _ComplexToComplex(Function):
         return _ComplexToComplex.apply(g, dims, not inverse, scale), None, None, None
 
 
+@host.gradient("fft.real_to_half", lambda options: (options[1:], options[0]))
 class _RealToHalf(Function):
     """The forward transform of real numbers, up to index n // 2 of the last of `dims`."""
 
@@ -101,6 +115,7 @@ class _RealToHalf(Function):
         return _ComplexToComplex.apply(whole, dims, True, scale).real, None, None
 
 
+@host.gradient("fft.half_to_real", lambda options: (options[2:], *options[:2]))
 class _HalfToReal(Function):
     """The inverse transform of the first half of a Hermitian spectrum to n real numbers along the last of `dims`."""
 

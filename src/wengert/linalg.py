@@ -40,6 +40,7 @@ def _check_inexact(op, x):
 # ---- solving --------------------------------------------------------------------------------------------------------
 
 
+@host.gradient("inv")
 class _Inverse(Function):
     @staticmethod
     def forward(ctx, a):
@@ -53,6 +54,7 @@ class _Inverse(Function):
         return -(y.mH @ g @ y.mH)
 
 
+@host.gradient("solve")
 class _Solve(Function):
     @staticmethod
     def forward(ctx, a, b):
@@ -121,6 +123,7 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):
 # ---- determinants ---------------------------------------------------------------------------------------------------
 
 
+@host.gradient("det")
 class _Det(Function):
     @staticmethod
     def forward(ctx, a):
@@ -136,6 +139,8 @@ class _Det(Function):
 
 def _cofactor(a):
     """The derivative of the determinant: det(A) A^-T where A is regular, by singular values where it is not."""
+    if _core.payload(a) is not None:
+        return _Cofactor.apply(a)
     if not (_core.grad_enabled() and a.requires_grad):
         return host.call("cofactor", a)[0]
     if is_regular(array(a)):
@@ -143,6 +148,26 @@ def _cofactor(a):
     return host.call("cofactor", a)[0]
 
 
+@host.gradient("cofactor")
+class _Cofactor(Function):
+    """The cofactors in a graph, which cannot ask whether the matrix is regular: their gradient holds where it is."""
+
+    @staticmethod
+    def forward(ctx, a):
+        (c,) = host.call("cofactor", a)
+        ctx.save_for_backward(a)
+        return c
+
+    @staticmethod
+    def backward(ctx, g):
+        # C = det(A) A^-T, so <G, dC> = <G, C> tr(A^-1 dA) - <G, A^-T dA^T C>.
+        (a,) = ctx.saved_tensors
+        c, inverse = _Cofactor.apply(a), inv(a)
+        along = OPS["sum"](g * c.conj(), (-2, -1), True)
+        return along * inverse.mH - c.conj() @ g.mT @ inverse.mH
+
+
+@host.gradient("slogdet")
 class _SlogDet(Function):
     @staticmethod
     def forward(ctx, a):
@@ -181,6 +206,7 @@ def logdet(input):
 # ---- decompositions -------------------------------------------------------------------------------------------------
 
 
+@host.gradient("cholesky")
 class _Cholesky(Function):
     @staticmethod
     def forward(ctx, a):
@@ -205,6 +231,7 @@ def cholesky(A, *, upper=False, out=None):
     return with_out(factor.mH if upper else factor, out)
 
 
+@host.gradient("qr")
 class _QR(Function):
     @staticmethod
     def forward(ctx, a, mode):
@@ -243,11 +270,12 @@ def qr(A, mode="reduced", *, out=None):
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(f"linalg.qr: expected mode 'reduced', 'complete' or 'r', got {mode!r}.")
     if mode == "r":
-        (r,) = host.call("qr", A, options=("r",))
+        (r,) = host.call("qr.r", A, options=("r",))
         return with_out(QR(_core.empty((0,), A.dtype), r), out)
     return with_out(QR(*_QR.apply(A, mode)), out)
 
 
+@host.gradient("pinv")
 class _PInv(Function):
     @staticmethod
     def forward(ctx, a, *options):
@@ -303,6 +331,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, _core.empty((0,), A.dtype))
 
 
+@host.gradient("matrix_exp")
 class _MatrixExp(Function):
     @staticmethod
     def forward(ctx, a):

@@ -421,3 +421,10 @@ def test_what_counts_a_size_by_name_is_refused(count):
     with pytest.raises(TypeError, match="known when the graph is built, got T"):
         count(x)
     assert len(x.transpose(0, 1)) == 3 and len(list(x.unbind(1))) == 3
+
+
+def test_a_tensor_made_with_a_size_by_name_is_refused():
+    g = w.Graph("g")
+    x = g.input("x", (None, 3))
+    with pytest.raises(RuntimeError, match=r"got one of shape \(B, 3\). Make it from a tensor that has that size"):
+        x + w.zeros(x.shape)

@@ -8,13 +8,13 @@ from .grad_mode import is_grad_enabled, no_grad
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
 _Tensor = _core.Tensor
-_transformed = None  # set by wengert.func: apply on tensors that belong to a vmap or jvp
+_elsewhere = None  # set by wengert.func: apply on tensors that belong to a vmap, a jvp or a static graph
 
 
-def set_transformed(handler):
-    """Sets what runs a Function on tensors of a transform: handler(function's class, arguments)."""
-    global _transformed
-    _transformed = handler
+def set_elsewhere(handler):
+    """Sets what is asked first: handler(function's class, arguments) gives (its result,), or None: run it as usual."""
+    global _elsewhere
+    _elsewhere = handler
 
 
 class FunctionCtx(_core.FunctionContext):
@@ -176,10 +176,8 @@ class Function:
     @classmethod
     def apply(cls, *args):
         """Runs forward on `args` and records the call where an argument requires grad."""
-        if _transformed is not None:
-            for a in args:
-                if isinstance(a, _Tensor) and _core.payload(a) is not None:
-                    return _transformed(cls, args)
+        if _elsewhere is not None and (found := _elsewhere(cls, args)) is not None:
+            return found[0]
         ctx = FunctionCtx(cls, args)
         with no_grad():
             if cls.setup_context is Function.setup_context:

@@ -8,7 +8,7 @@ from ..autograd import function as _function
 from ._batching import BatchFrame
 from ._batching import wrap as wrap_batch
 from ._forward import wrap as wrap_dual
-from ._levels import top_frame
+from ._levels import current_recorder, top_frame
 
 _Tensor = _core.Tensor
 Function, FunctionCtx = _function.Function, _function.FunctionCtx
@@ -21,15 +21,16 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-def apply_in_transform(cls, args):
-    """cls.apply on arguments some of which belong to an open transform: its rule for the deepest one."""
-    frame = top_frame(args)
-    if not hasattr(frame, "peel"):
-        raise RuntimeError(
-            f"{cls.__name__}.apply: expected tensors with values, got symbolic ones. Functions whose rule is Python code "
-            "(decompositions of wengert.linalg, those of wengert.fft, your own) have no node in a graph built by hand; use "
-            "wengert.compile() or wengert.graph.record()."
-        )
+def apply_elsewhere(cls, args):
+    """cls.apply where a static graph is built or arguments belong to an open transform: (its result,), or None."""
+    frame = top_frame(args) or current_recorder()
+    if hasattr(frame, "run_function"):
+        return (frame.run_function(cls, args),)
+    return (_in_transform(cls, frame, args),) if hasattr(frame, "peel") else None
+
+
+def _in_transform(cls, frame, args):
+    """The rule for the deepest transform that arguments belong to."""
     peeled = [frame.peel(a) if isinstance(a, _Tensor) else (a, None) for a in args]
     if isinstance(frame, BatchFrame):
         return _batched(cls, frame, [v for v, _ in peeled], [mine is True for _, mine in peeled])
@@ -101,4 +102,4 @@ def _dual(cls, frame, values, tangents):
     return tuple(wrapped) if isinstance(output, tuple) else wrapped[0]
 
 
-_function.set_transformed(apply_in_transform)
+_function.set_elsewhere(apply_elsewhere)

@@ -10,6 +10,7 @@ from ..func._levels import is_tensor
 from ..ops import TABLE, trace_rule
 from . import _regions
 from ._symbols import same_sizes
+from .passes._view import like_place
 
 _rules = {}  # (op, mask, attributes, shapes, operands, absent ones) -> traced rule; attributes None: any
 _LIMIT = 8192
@@ -51,7 +52,7 @@ class Walk:
                 results = node.results[:1]
             else:
                 continue
-            depends.update(v for v in results if dtypes[v].is_floating_point)
+            depends.update(v for v in results if dtypes[v].is_inexact)
         return depends
 
     def add(self, value, gradient, node):
@@ -115,7 +116,7 @@ class Walk:
     def _apply(self, row, node, gradient, results):
         """Appends the rule of a node's row and adds what it finds."""
         graph = self.graph
-        wanted = [type(v) is int and v in self.depends and graph.dtypes[v].is_floating_point for v in node.inputs]
+        wanted = [type(v) is int and v in self.depends and graph.dtypes[v].is_inexact for v in node.inputs]
         mask = -1 if row.variadic else sum(1 << k for k, yes in enumerate(wanted) if yes)
         shapes = None
         if row.shaped:
@@ -123,6 +124,7 @@ class Walk:
         absent = tuple([k for k, v in enumerate(node.inputs) if v is None])
         traced = rule(row, mask, node.attrs, shapes, len(node.inputs), absent)
         registers = dict(enumerate([gradient, *node.inputs, *results]))
+        kept = set() if "conjugates" in row.flags else self._complex(registers, 1 + len(node.inputs) + len(results))
         for k, number in enumerate(traced.constants):
             registers[traced.given + k] = (number,)
         for op, places, first, attrs in traced.code:
@@ -132,6 +134,10 @@ class Walk:
                 values = node.attrs
             else:
                 values = tuple([node.attrs[v] if kind == "field" else _plain(v) for kind, v in attrs])
+            shape_only = like_place(op)
+            for p in kept.intersection(p for k, p in enumerate(places) if k != shape_only):
+                registers[p] = self.append("conj", [registers[p]], (), node)[0]
+                kept.discard(p)
             made = self.append(op, [registers[p] if p >= 0 else None for p in places], values, node)
             for k, v in enumerate(made):
                 registers[first + k] = v
@@ -141,6 +147,11 @@ class Walk:
                 if type(found) is tuple:
                     raise RuntimeError(f"gradients: expected a tensor as the gradient of {row.name}, got a number.")
                 self.add(node.inputs[k], found, node)
+
+    def _complex(self, registers, count):
+        """The registers of complex operands and results: a rule reads their conjugates (docs/decisions/0010)."""
+        dtypes = self.graph.dtypes
+        return {p for p in range(1, count) if type(registers[p]) is int and dtypes[registers[p]].is_complex}
 
 
 def _plain(value):
@@ -200,8 +211,10 @@ def symbolic_gradients(graph, loss, wrt, gradient, allow_unused):
     for t, g in zip(losses, given, strict=True):
         value = frame.value_of(t, "gradients")
         shape = tuple(graph.shapes[value])
-        if not graph.dtypes[value].is_floating_point:
-            raise RuntimeError(f"gradients: expected a floating loss, got {graph.dtypes[value]}.")
+        if not (graph.dtypes[value].is_floating_point if g is None else graph.dtypes[value].is_inexact):
+            raise RuntimeError(
+                f"gradients: expected a floating loss, or a complex one with gradient=, got {graph.dtypes[value]}."
+            )
         if g is None and not same_sizes(shape, (1,) * len(shape)):
             raise RuntimeError(
                 f"gradients: expected a loss of one element, got shape {shape}. Pass gradient=, or reduce first with "

@@ -197,6 +197,9 @@ def _backward_graph(op, parts, given, count, places, wanted):
     found = [k for k in wanted if operands[k] in walk.grads]
     graph.outputs = [("", walk.grads[operands[k]]) for k in found]
     graph.nodes = needed(graph)
+    constants = _regions.take_constants(graph)
+    inputs += constants
+    given += constants.values()
     read = {v for n in graph.nodes for v in n.values} | set(graph.roots())
     used = [k for k, v in enumerate(inputs) if v in read]
     graph.inputs = [inputs[k] for k in used]

@@ -20,6 +20,8 @@ differentiates it. The stack of a while_loop has a length that is known afterwar
 import re
 
 from .. import _host
+from ..autograd.function import FunctionCtx
+from ..autograd.grad_mode import enable_grad
 from ._graph_error import GraphError
 from ._symbols import Dim, loop_length, same_sizes
 
@@ -108,7 +110,7 @@ def specs(graph, node):
     given = _specs(graph, node.inputs)
     payload = node.payload
     if node.op == "host":
-        return _specs(graph, node.results)  # only the function knows
+        return _host.specs(payload["function"], given, payload["options"])
     if node.op == "call":
         _check_inputs(graph, node, "graph", given)
         return _outputs(payload["graph"])
@@ -224,17 +226,44 @@ def _refuse_random(node):
 def gradients(walk, node, found):
     """Pairs (operand, gradient) of a region, given the gradients of its results (None where there is none)."""
     if node.op == "host":
-        raise RuntimeError(
-            f"gradients: expected operations with gradients, got the host function {node.payload['function']!r}. Record its "
-            "backward pass with it."
-        )
+        return _host_back(walk, node, found)
     _refuse_random(node)
     graph = walk.graph
-    floating = [graph.dtypes[v].is_floating_point for v in node.inputs]
+    floating = [graph.dtypes[v].is_inexact for v in node.inputs]
     wanted = [k for k, v in enumerate(node.inputs) if v in walk.depends and floating[k]]
     if node.op in ("call", "cond"):
         return _branches_back(walk, node, found, wanted)
     return _loop_back(walk, node, found, wanted)
+
+
+def _host_back(walk, node, found):
+    """The rule of a host function is that of the Function that calls it: its forward says what it saves."""
+    payload, frame = node.payload, walk.graph.frame
+    known = _host.rule(payload["function"])
+    if known is None:
+        raise RuntimeError(
+            f"gradients: expected operations with gradients, got {payload['function']}, which has none. Use .detach() on "
+            "what it takes."
+        )
+    function, arguments = known
+    results = tuple([frame.wrap_value(v) for v in node.results])
+    args = (*[frame.wrap_value(v) for v in node.inputs], *arguments(payload["options"]))
+    ctx = FunctionCtx(function, args)
+    ctx.needs_input_grad = (True,) * len(args)
+    with _host.answering(results):
+        out = function.forward(ctx, *args)
+    given = {id(t): g for t, g in zip(results, found, strict=True) if g is not None}
+    for t in ctx._no_gradient:
+        given.pop(id(t), None)
+    if not given:
+        return []
+    out = out if isinstance(out, tuple) else (out,)
+    values = [given[id(t)] if id(t) in given else _zeros(walk.graph, frame.value_of(t)) for t in out]
+    with enable_grad():  # what it computes may be differentiated again
+        made = function.backward(ctx, *[frame.wrap_value(g) for g in values])
+    made = made if isinstance(made, tuple) else (made,)
+    pairs = zip(node.inputs, made, strict=False)
+    return [(v, frame.value_of(g)) for v, g in pairs if g is not None and v in walk.depends]
 
 
 def _step_back(part, results, wanted):
@@ -245,8 +274,8 @@ def _step_back(part, results, wanted):
         wanted: the places of part's inputs to differentiate with respect to.
 
     Returns:
-        (graph, its inputs for the gradients of results, its inputs that are those of part, place -> gradient or None).
-        The caller states the outputs and the order of the inputs.
+        (graph, its inputs for the gradients of results, its inputs that are those of part, place -> gradient or None,
+        value -> tensor: its constants, which become inputs). The caller states the outputs and the order of the inputs.
     """
     from ._gradients import differentiate
 
@@ -258,11 +287,23 @@ def _step_back(part, results, wanted):
     back._splice(part.nodes, numbers, part)
     pairs = list(zip([numbers[v] for v in given], behind, strict=True))
     found = differentiate(back, pairs, [numbers[part.inputs[k]] for k in wanted])
-    return back, behind, [numbers[v] for v in part.inputs], dict(zip(wanted, found, strict=True))
+    grads = dict(zip(wanted, found, strict=True))
+    return back, behind, [numbers[v] for v in part.inputs], grads, take_constants(back)
+
+
+def take_constants(graph):
+    """The constants that rules have made in a graph, which is to have no states: value -> tensor."""
+    taken, graph.states = {v: state.tensor for v, state in graph.states.items()}, {}
+    return taken
 
 
 def _zeros(graph, value):
     return graph.apply("zeros_like", [value]).results[0]
+
+
+def _outer(walk, constants):
+    """Constants of a sub-graph as values of the graph around it."""
+    return [walk.graph.frame.value_of(t) for t in constants]
 
 
 def _append(walk, node, op, inputs, payload):
@@ -292,14 +333,19 @@ def _branches_back(walk, node, found, wanted):
     wanted = [k - first for k in wanted if k >= first]
     results = [k for k, g in enumerate(found) if g is not None]
     made = [_step_back(node.payload[key], results, wanted) for key in keys]
-    live = [k for k in wanted if any(grads[k] is not None for *_, grads in made)]
+    live = [k for k in wanted if any(grads[k] is not None for *_, grads, _ in made)]
     if not live:
         return []
-    for back, behind, mine, grads in made:
+    constants = {id(t): t for *_, own in made for t in own.values()}
+    for back, behind, mine, grads, own in made:
         back.outputs = [("", _zeros(back, mine[k]) if grads[k] is None else grads[k]) for k in live]
-        back.inputs = mine + behind
+        place = {id(t): v for v, t in own.items()}
+        missing = {key: t for key, t in constants.items() if key not in place}
+        place.update({key: back.add_input(t.shape, t.dtype) for key, t in missing.items()})
+        back.inputs = mine + behind + [place[key] for key in constants]
     payload = dict(zip(keys, [back for back, *_ in made], strict=True))
-    out = _append(walk, node, node.op, [*node.inputs, *[found[k] for k in results]], payload)
+    inputs = [*node.inputs, *[found[k] for k in results], *_outer(walk, constants.values())]
+    out = _append(walk, node, node.op, inputs, payload)
     return [(node.inputs[first + k], v) for k, v in zip(live, out, strict=True)]
 
 
@@ -332,20 +378,20 @@ def _loop_back(walk, node, found, wanted):
     count, scanned = payload["carried"], payload.get("scanned", 0)
     tapes = with_tapes(graph, node)
     body = payload["body"]
-    moving = [k for k in range(count) if graph.dtypes[inputs[k]].is_floating_point]
+    moving = [k for k in range(count) if graph.dtypes[inputs[k]].is_inexact]
     sliced = [k for k in wanted if count <= k < count + scanned]
     held = [k for k in wanted if k >= count + scanned]
     stacked = [k for k in range(count, len(found)) if found[k] is not None]
-    back, behind, mine, grads = _step_back(body, moving + stacked, [*moving, *sliced, *held])
+    back, behind, mine, grads, constants = _step_back(body, moving + stacked, [*moving, *sliced, *held])
+    sliced, held = [[k for k in places if grads[k] is not None] for places in (sliced, held)]
     # Carried: the gradients of the floating carried values, and sums for captured values.
     sums = [back.add_input(graph.shapes[inputs[k]], graph.dtypes[inputs[k]]) for k in held]
     outputs = [_zeros(back, mine[k]) if grads[k] is None else grads[k] for k in moving]
-    for total, k in zip(sums, held, strict=True):
-        outputs.append(total if grads[k] is None else back.apply("add", [total, grads[k]]).results[0])
-    outputs += [_zeros(back, mine[k]) if grads[k] is None else grads[k] for k in sliced]
+    outputs += [back.apply("add", [total, grads[k]]).results[0] for total, k in zip(sums, held, strict=True)]
+    outputs += [grads[k] for k in sliced]
     back.outputs = [("", v) for v in outputs]
     cut = count + scanned
-    back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + mine[cut:]
+    back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + mine[cut:] + list(constants)
     start = [_zeros(graph, node.results[k]) if found[k] is None else found[k] for k in moving]
     start += [_zeros(graph, inputs[k]) for k in held]
     sequences = [*tapes, *inputs[count:cut], *[found[k] for k in stacked]]
@@ -356,6 +402,6 @@ def _loop_back(walk, node, found, wanted):
         "length": payload["length"] if node.op == "scan" else Dim.named(loop_length(node.results[0])),
         "reverse": not payload.get("reverse", False),
     }
-    out = _append(walk, node, "scan", [*start, *sequences, *inputs[cut:]], made)
+    out = _append(walk, node, "scan", [*start, *sequences, *inputs[cut:], *_outer(walk, constants.values())], made)
     places = [*moving, *held, *sliced]
     return [(inputs[k], g) for k, g in zip(places, out, strict=True) if inputs[k] in walk.depends]

@@ -6,7 +6,9 @@ a new value, its root too (strided_scatter), and other views of the root read th
 (as_strided).
 """
 
-from .. import _core
+from .. import _core, _host
+from .._dtypes import DTYPES
+from ..autograd.function import FunctionCtx
 from ..autograd.grad_mode import is_grad_enabled
 from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, open_frames, payload
 from ._lines import scope_names, user_place
@@ -109,8 +111,9 @@ class SymbolicFrame(Frame, Watcher):
         """A tensor that stands for a value."""
         return self.wrap(Cell(value, origin=origin))
 
-    def operand(self, v, op="graph"):
-        """An operand of a node: the number of a value, a Python number in a tuple, or None."""
+    def operand(self, v, op="graph", double=False):
+        """An operand of a node: the number of a value, a Python number in a tuple, or None. `double`: of what precision
+        the value is that stands for a complex number."""
         if is_tensor(v):
             return self.value_of(v, op)
         if v is None:
@@ -119,12 +122,18 @@ class SymbolicFrame(Frame, Watcher):
             v = v.item()
         if isinstance(v, (int, float, Dim, Ratio)):
             return (v,)
+        if isinstance(v, complex):  # nodes hold real numbers; a tensor without dimensions changes no precision
+            return self.value_of(_core.full((), v, DTYPES["complex128" if double else "complex64"]), op)
         item = getattr(v, "item", None)
         if item is None or getattr(v, "shape", ()) != ():
             raise TypeError(
                 f"{op}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() first."
             )
         return (item(),)
+
+    def _operands(self, operands, op):
+        double = any(v.dtype.name in ("float64", "complex128") for v in operands if is_tensor(v))
+        return [self.operand(v, op, double) for v in operands]
 
     def value_of(self, t, op="graph"):
         """The number of a tensor's value now; tensors from outside become states (of a sub-graph: inputs)."""
@@ -182,6 +191,12 @@ class SymbolicFrame(Frame, Watcher):
                 f"{op}: expected symbolic tensors, parameters or tensors without history, got the result of "
                 f"{t.grad_fn.name()} outside the graph. Compute it inside (`with g:`), or use .detach()."
             )
+        sizes = self.named_sizes((tuple(t.shape),))[0]
+        if symbolic(sizes):
+            raise RuntimeError(
+                f"{op}: expected tensors from outside of known sizes, got one of shape {tuple(sizes)}. Make it from a "
+                "tensor that has that size: zeros_like(x), x * 0."
+            )
         if kind is None:
             name, kind = name_in(user_place()[2], t)
         if kind is None:
@@ -207,7 +222,7 @@ class SymbolicFrame(Frame, Watcher):
         inner = self._innermost() if "random" in entry.row.flags else self
         if inner is not self:  # drawn in every iteration, not once before the loop
             return inner.run(entry, operands, attrs)
-        values = [self.operand(v, entry.name) for v in operands]
+        values = self._operands(operands, entry.name)
         attrs = self.named_sizes([v.item() if is_followed(v) else v for v in attrs])
         node = self.append(entry.name, values, attrs)
         results = []
@@ -220,6 +235,25 @@ class SymbolicFrame(Frame, Watcher):
                 self._place(cell)  # a view or a copy: code that follows depends on it
             results.append(self.wrap(cell, not is_grad_enabled()))
         return tuple(results) if len(results) > 1 else results[0]
+
+    def run_host(self, name, tensors, options):
+        """A function on NumPy arrays: a node."""
+        values = [self.value_of(t, name) for t in tensors]
+        options = self.named_sizes(options)
+        graph = self.graph
+        made = _host.specs(name, [(graph.shapes[v], graph.dtypes[v]) for v in values], options)
+        line, scope, _ = user_place()
+        node = graph.add_node("host", values, (), made, scope, line, {"function": name, "options": options})
+        return tuple([self.wrap(Cell(v), not is_grad_enabled()) for v in node.results])
+
+    def run_function(self, function, args):
+        """A Function: those that are calls of one host function are nodes, with its gradient."""
+        if not _host.has_node(function):
+            raise RuntimeError(
+                f"{function.__name__}.apply: expected operations with nodes, got a Function of your own, whose rule is "
+                "Python code. Write it as tensor operations, or use wengert.compile() or wengert.graph.record()."
+            )
+        return function.forward(FunctionCtx(function, args), *args)
 
     def _innermost(self):
         """The frame of the function of a branch or loop that is being traced; this one where none is."""
@@ -337,7 +371,7 @@ class SymbolicFrame(Frame, Watcher):
                 f"{entry.name}_: expected random numbers of a tensor made in the function of the loop or branch, got those "
                 "of one from outside. Draw outside and pass them in, or use wengert.rand or wengert.randn with a shape."
             )
-        values = [self.operand(v, entry.name + "_") for v in operands]
+        values = self._operands(operands, entry.name + "_")
         graph = self.graph
         node = self.append(entry.name, values, self.named_sizes(attrs))
         value = node.results[0]
