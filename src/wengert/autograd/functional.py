@@ -1,6 +1,8 @@
 """Jacobians, Hessians and products with them, for functions of one tensor or several."""
 
 from .. import _core, func
+from ..func._levels import building
+from ..func._reverse import fresh
 from . import grad
 from .grad_mode import enable_grad
 
@@ -21,7 +23,11 @@ def _tuple(value, op, what):
 def _start(inputs, create_graph):
     """Inputs as nodes of their own: with their history where it shall be differentiated, else without."""
     out = []
+    graph_frame = building(inputs)
     for x in inputs:
+        if graph_frame is not None:
+            out.append(fresh(x if create_graph else x.detach(), graph_frame))
+            continue
         out.append(x.view(tuple(x.shape)) if create_graph and x.requires_grad else x.detach().requires_grad_())
     return tuple(out)
 
@@ -37,7 +43,7 @@ def _zeros(t):
 
 def _pull(outputs, inputs, grads, create_graph, strict, op):
     """grad() with zeros where nothing flows, or an error with strict."""
-    pairs = [(y, g) for y, g in zip(outputs, grads, strict=True) if y.requires_grad]
+    pairs = [(y, g) for y, g in zip(outputs, grads, strict=True) if y.requires_grad or building([y]) is not None]
     found = (None,) * len(inputs)
     if pairs:
         found = grad(

@@ -168,7 +168,7 @@ def _transposed(entry, operands, tangents, results, attrs):
             out.append(part)
         return out
 
-    pullback = Pullback(rule, [_anywhere(tuple(results[0].shape), results[0].dtype)])
+    pullback = Pullback(rule, [_anywhere(tuple(results[0].shape), results[0].dtype)], [*operands, *results])
     pairs = [(y, tangents[k]) for y, k in zip(pullback.outputs, places, strict=True) if y is not None]
     if not pairs:
         return None

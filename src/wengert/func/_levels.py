@@ -28,9 +28,11 @@ class Frame:
     """An open transform. Subclasses interpret ops.
 
     writes_outside: whether an in-place op on a tensor from outside the transform goes to it too.
+    builds: whether it appends ops to a static graph.
     """
 
     __slots__ = ("alive", "depth")
+    builds = False
     writes_outside = False
     outside_remedy = "Use the out-of-place form."
 
@@ -121,6 +123,14 @@ def current_recorder():
         if thread == me:
             return recorder
     return None
+
+
+def building(tensors=()):
+    """The frame of the static graph that is being built here: one that is open, or one that tensors belong to; or None."""
+    me = threading.get_ident()
+    open_ = [*_local.frames, *[recorder for thread, recorder in _recorders if thread == me]]
+    belong = [p.frame for p in map(payload, tensors) if p is not None]
+    return next((frame for frame in [*reversed(open_), *belong] if getattr(frame, "builds", False)), None)
 
 
 class Watcher:

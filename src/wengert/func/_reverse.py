@@ -19,12 +19,18 @@ from .. import _core
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from . import _batching, _forward
 from ._batching import Batched, BatchFrame
-from ._levels import call, expand, is_tensor, open_frames, payload, top_frame, zeros
+from ._levels import building, call, entry, expand, is_tensor, open_frames, payload, top_frame, zeros
+
+
+def _layer(t):
+    """The payload of a wrapper of vmap or jvp; None for a plain tensor and for a symbolic one, which is as plain here."""
+    p = payload(t)
+    return None if p is None or p.frame.builds else p
 
 
 def _spread_over(x, frame):
     """x with a batch of its own at `frame`, repeated where it has none."""
-    p = payload(x)
+    p = _layer(x)
     if p is None or p.frame.depth < frame.depth:
         return _batching.wrap(frame, expand(call("unsqueeze", x, attrs=(0,)), (frame.size, *x.shape)))
     if p.frame is frame:
@@ -36,19 +42,21 @@ def _spread_over(x, frame):
     return _forward.wrap(p.frame, _spread_over(p.primal, frame), tangent)
 
 
-def _fresh(x):
-    """x as a new node of the tape."""
-    p = payload(x)
+def fresh(x, graph_frame=None):
+    """x as a new node of the tape, or of the static graph that is being built."""
+    p = _layer(x)
+    if p is None and graph_frame is not None:
+        return graph_frame.run(entry("alias"), [x], ())
     if p is None:
         return call("alias", x) if x.requires_grad else x.detach().requires_grad_()
     if isinstance(p, Batched):
-        return _batching.wrap(p.frame, _fresh(p.value))
-    return _forward.wrap(p.frame, _fresh(p.primal), p.tangent)
+        return _batching.wrap(p.frame, fresh(p.value, graph_frame))
+    return _forward.wrap(p.frame, fresh(p.primal, graph_frame), p.tangent)
 
 
 def _peel_batch(t, frame):
     """(t without its batch at `frame`, now dimension 0; whether it had one)."""
-    p = payload(t)
+    p = _layer(t)
     if p is None or p.frame.depth < frame.depth:
         return t, False
     if p.frame is frame:
@@ -75,7 +83,7 @@ def _with_batch(t, frame, had):
 
 def _peel_dual(t, frame):
     """(value, tangent or None) of t at `frame`."""
-    p = payload(t)
+    p = _layer(t)
     if p is None or p.frame.depth < frame.depth:
         return t, None
     if p.frame is frame:
@@ -100,7 +108,7 @@ def _frames(tensors):
     found = set()
     todo = list(tensors)
     while todo:
-        p = payload(todo.pop())
+        p = _layer(todo.pop())
         if p is None:
             continue
         found.add(p.frame)
@@ -115,7 +123,7 @@ def _frames(tensors):
 
 def _wrap_batch(frame, value):
     """The wrapper of a tensor with a batch in front, inside the wrappers of deeper frames."""
-    p = payload(value)
+    p = _layer(value)
     if p is None or p.frame.depth < frame.depth:
         return _batching.wrap(frame, value)
     if isinstance(p, Batched):
@@ -140,6 +148,17 @@ def _wrap_dual(frame, primal, tangent):
 def _pull(ys, vs, xs, recorded):
     """Gradients (or None) of xs for the gradients vs of ys."""
     frames = _frames([*ys, *xs])
+    graph_frame = building(xs) if not frames else None
+    if graph_frame is not None:
+        pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if payload(y) is not None and v is not None]
+        if not pairs:
+            return [None] * len(xs)
+        outputs, grads = [y for y, _ in pairs], [v for _, v in pairs]
+        wrapped = any(_layer(v) is not None for v in grads)
+        found = (graph_frame.pull if wrapped else graph_frame.graph.gradients)(
+            outputs, xs, grads, allow_unused=True
+        )
+        return found if recorded else [None if g is None else g.detach() for g in found]
     if not frames:
         pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y.requires_grad and v is not None]
         if not pairs:
@@ -180,18 +199,26 @@ def _pull(ys, vs, xs, recorded):
 
 class Pullback:
     """A function run on new nodes of the tape: `outputs` (a list), and gradients of its inputs as often as
-    wanted."""
+    wanted. Where a static graph is built, which tensors `beside` the inputs tell too, they are nodes of that."""
 
-    def __init__(self, function, inputs):
+    def __init__(self, function, inputs, beside=()):
         self._recorded = is_grad_enabled()
+        ground = [part for t in (*inputs, *beside) if is_tensor(t) for part in _plain(t)]
+        self._graph_frame = building(ground)
         batches = [f for f in open_frames() if isinstance(f, BatchFrame)]
         with enable_grad():
             self.inputs = []
             for x in inputs:
                 for frame in batches:
                     x = _spread_over(x, frame)
-                self.inputs.append(_fresh(x))
+                self.inputs.append(fresh(x, self._graph_frame))
             self.outputs = function(*self.inputs)
+        symbolic = [y for y in self.outputs if y is not None and building(_plain(y)) is not None]
+        if symbolic and self._graph_frame is None:
+            raise RuntimeError(
+                "func: expected symbolic tensors to differentiate by, got tensors with values and a function that computes "
+                "with symbolic ones. Make them part of the graph with g.parameter() or g.constant()."
+            )
 
     def gradients(self, outputs, grads):
         """The gradients of all inputs for gradients of some of the outputs; zeros where nothing flows."""
@@ -202,12 +229,14 @@ class Pullback:
         """Whether t has a history that is not this derivative's alone."""
         if not self._recorded:
             return False
+        if self._graph_frame is not None:
+            return True  # the nodes of a graph serve all derivatives
         return not _core.only_reaches(_plain(t), [leaf for x in self.inputs for leaf in _plain(x)])
 
 
 def _plain(t):
-    """The plain tensors that a (wrapped) tensor is made of."""
-    p = payload(t)
+    """The plain or symbolic tensors that a (wrapped) tensor is made of."""
+    p = _layer(t)
     if p is None:
         return [t]
     if isinstance(p, Batched):
@@ -219,7 +248,7 @@ def without_tape(t):
     """A result of a differentiated function as its caller may see it: no node of this derivative in its history."""
     if not is_tensor(t):
         return t
-    p = payload(t)
+    p = _layer(t)
     if p is None:
         return t.detach()
     if isinstance(p, Batched):

@@ -4,9 +4,9 @@ It adds up what the core's recorded backward pass adds up (core/backward.pxi: re
 same order, so a run gives the same bits as autograd on the same code.
 """
 
-from .. import _core
+from .. import _core, _host
 from .._bind import COMPOSED
-from ..func._levels import is_tensor
+from ..func._levels import entry, is_tensor
 from ..ops import TABLE, trace_rule
 from . import _regions
 from ._symbols import same_sizes
@@ -198,6 +198,40 @@ def origin_of(frame, t):
     value = frame.value_of(t, "gradients")
     cell = frame.cell_of(t)
     return value if cell.root is not None or cell.origin is None else cell.origin
+
+
+def pulled(frame, roots, inputs, grads):
+    """Gradients for gradients of the roots that are wrappers of transforms: what depends on these is run on them."""
+    graph = frame.graph
+    values = [frame.value_of(t) for t in roots]
+    first = len(graph.nodes)
+    seeds = [graph.apply("zeros_like", [v]).results[0] for v in values]  # stand-ins, which do not stay
+    found = symbolic_gradients(graph, roots, inputs, [frame.wrap_value(v) for v in seeds], True)
+    tensors = dict(zip(seeds, grads, strict=True))
+    made, graph.nodes[first:] = graph.nodes[first + len(seeds) :], []
+    for node in made:
+        if tensors.keys().isdisjoint(node.values):
+            graph.nodes.append(node)
+            continue
+        if node.payload is not None and node.op != "host":
+            raise RuntimeError(
+                f"vjp: expected operations of the op table below a vmap or jvp of gradients in a graph, got {node.op} at "
+                f"{node.line}. Use forward mode (jvp, jacfwd), or one gradient after the other."
+            )
+        operands = [
+            v if v is None else v[0] if type(v) is tuple else tensors[v] if v in tensors else frame.wrap_value(v)
+            for v in node.inputs
+        ]
+        out = _core.apply(entry(node.op), operands, node.attrs) if node.payload is None else _again(node, operands)
+        tensors.update(zip(node.results, out if isinstance(out, tuple) else (out,), strict=True))
+    values = [None if t is None else frame.value_of(t) for t in found]
+    return [tensors.get(v, t) for v, t in zip(values, found, strict=True)]
+
+
+def _again(node, operands):
+    """A host function on wrappers: the Function that calls it takes them."""
+    function, arguments = _host.rule(node.payload["function"])
+    return function.apply(*operands, *arguments(node.payload["options"]))
 
 
 def symbolic_gradients(graph, loss, wrt, gradient, allow_unused):

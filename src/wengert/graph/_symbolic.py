@@ -77,6 +77,7 @@ class SymbolicFrame(Frame, Watcher):
     """Appends the ops on its tensors to a graph. `parent`: the frame around a sub-graph."""
 
     __slots__ = ("_captured", "_fresh", "_states", "graph", "parent")
+    builds = True
     outside_remedy = (
         "Use g.assign(), g.minimize(loss, optimizer) for an optimizer's step, or write to it inside `with g:`."
     )
@@ -428,6 +429,12 @@ class SymbolicFrame(Frame, Watcher):
                 "None for it."
             )
         return tuple(found)
+
+    def pull(self, roots, inputs, grads, allow_unused):
+        """As Graph.gradients, for gradients of the roots that are wrappers of transforms."""
+        from ._gradients import pulled
+
+        return pulled(self, roots, inputs, grads)
 
 
 def place_of(t):
