@@ -97,7 +97,7 @@ def _gradients(side, result, leaves, weights):
     return [list(first), second]
 
 
-def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, **kwargs):
+def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, grad_rtol=1e-5, grad_atol=1e-7, **kwargs):
     """Runs a call in both packages on float64 copies and compares results and two orders of gradients."""
     rng = np.random.default_rng(5)
     cache = {}
@@ -125,7 +125,7 @@ def check(name, *args, rtol=1e-6, atol=1e-8, grad=True, **kwargs):
                 zero = a if b is None else b
                 assert zero is None or not np.any(numpy_of(zero))
                 continue
-            assert_same(a, b, rtol=max(rtol, 1e-5), atol=max(atol, 1e-7))
+            assert_same(a, b, rtol=max(rtol, grad_rtol), atol=max(atol, grad_atol))
 
 
 def same_error(name, *args, **kwargs):

@@ -282,9 +282,13 @@ def round(input, *, decimals=0):
 
 @publish(out=True)
 def float_power(input, exponent):
-    """input ** exponent in float64."""
-    double = DTYPES["float64"]
-    input, exponent = (cast(v, double) if isinstance(v, Tensor) else float(v) for v in (input, exponent))
+    """input ** exponent in float64, or in complex128 where one of them is complex."""
+    sides = (input, exponent)
+    if any(v.dtype.is_complex if isinstance(v, Tensor) else isinstance(v, complex) for v in sides):
+        wide, number = DTYPES["complex128"], complex
+    else:
+        wide, number = DTYPES["float64"], float
+    input, exponent = (cast(v, wide) if isinstance(v, Tensor) else number(v) for v in sides)
     return input**exponent
 
 
@@ -302,6 +306,8 @@ def heaviside(input, values):
 def logit(input, eps=None):
     """log(x / (1 - x)); with eps the input is limited to [eps, 1 - eps] first."""
     check_tensor("logit", input)
+    if not input.dtype.is_inexact:
+        input = cast(input, _core.get_default_dtype())
     if eps is not None:
         input = clamp(input, eps, 1 - eps)
     return (input / (1 - input)).log()
@@ -360,6 +366,8 @@ def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     check_tensor("isclose", other)
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: expected operands of one dtype, got {input.dtype} and {other.dtype}.")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: expected rtol and atol of at least 0, got {rtol} and {atol}.")
     input, other = input.detach(), other.detach()
     close = input.eq(other)
     if equal_nan and input.dtype.is_inexact:

@@ -7,7 +7,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, check_tensor, return_type, store, wrap_dims
+from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dims
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -30,7 +30,7 @@ def _edges(points, bins, bounds):
     """Edges of evenly spaced bins over a range, that of the points where there is none."""
     if isinstance(bins, Tensor):
         return bins.detach().numpy().astype(np.float64)
-    low, high = bounds if bounds is not None else (0.0, 0.0)
+    low, high = bounds if bounds is not None else (0.0, 1.0)
     if bounds is None and len(points):
         low, high = float(points.min()), float(points.max())
     if low == high:
@@ -84,7 +84,7 @@ def unravel_index(indices, shape):
     shape = (shape,) if isinstance(shape, int) else tuple(int(v) for v in shape)
     if any(v < 0 for v in shape):
         raise ValueError(f"unravel_index: expected sizes of at least 0, got {shape}.")
-    total = math.prod(shape)
+    total, indices = math.prod(shape), cast(indices, DTYPES["int64"])
     if indices.numel() and (int(indices.min()) < -total or int(indices.max()) >= total):
         raise ValueError(f"unravel_index: expected indices inside shape {shape}, got ones outside.")
     rest, found = indices % total if total else indices, []

@@ -80,6 +80,8 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """leaky_relu whose slope is drawn for each element from [lower, upper] in training, and their mean
     otherwise.
     """
+    if lower > upper:
+        raise RuntimeError(f"rrelu: expected lower <= upper, got {lower} and {upper}.")
     slope = wengert.empty_like(input).uniform_(lower, upper) if training else (lower + upper) / 2
     return leaky_relu(input, slope, inplace)
 

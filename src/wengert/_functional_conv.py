@@ -34,6 +34,8 @@ def _named_padding(op, padding, input, weight, stride, dilation, n):
         raise RuntimeError(f"{op}: expected padding 'same', 'valid' or numbers, got {padding!r}.")
     if any(s != 1 for s in stride):
         raise RuntimeError(f"{op}: expected stride 1 with padding='same', got {stride}.")
+    if weight.dim() != n + 2:
+        raise RuntimeError(f"{op}: expected a weight of {n + 2} dimensions, got shape {tuple(weight.shape)}.")
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     if any(t % 2 for t in total):
         input = _pad(input, [side for t in reversed(total) for side in (0, t % 2)])
@@ -255,6 +257,8 @@ def _adaptive_size(name, output_size, input, n):
     """output_size with the input's own sizes for None."""
     check_tensor(name, input)
     wanted = (output_size,) * n if output_size is None or isinstance(output_size, int) else tuple(output_size)
+    if input.dim() <= n and isinstance(output_size, (tuple, list)):
+        raise ValueError(f"{name}: expected an input of at least {n + 1} dimensions, got {tuple(input.shape)}.")
     if len(wanted) != n:
         raise RuntimeError(f"{name}: expected output_size as one number or {n} numbers, got {len(wanted)}.")
     return tuple(own if w is None else w for w, own in zip(wanted, input.shape[-n:], strict=True))

@@ -1,6 +1,7 @@
 """Functions on NumPy arrays as operations: a recorder writes each call down, and a plan makes it again between its steps."""
 
 import contextlib
+import math
 import threading
 
 import numpy as np
@@ -74,6 +75,11 @@ def answering(results):
         yield
     finally:
         _local.results = None
+
+
+def matrices(array):
+    """A batch of matrices (..., m, n) as one of (k, m, n), also where there are no elements."""
+    return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
 
 
 def run(name, tensors, options=()):

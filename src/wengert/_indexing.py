@@ -250,6 +250,8 @@ def _index_fill(input, dim, index, value, *, inplace):
         index, dim = _vector_index("index_fill", index), wrap_dim("index_fill", dim, input.dim())
         if value.requires_grad:  # a place that is named twice is filled once
             index = index.unique()
+        if input.dim() == 0:
+            return _along("index_fill", input, dim, index, value, _put_entry, inplace)
         if inplace:
             return _inplace(_put_entry, input, (index, value), ((dim,),))
         return _index_put(input, index, value, (dim,))

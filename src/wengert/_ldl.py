@@ -72,7 +72,7 @@ def _solve_specs(packed, pivots, b, hermitian):
 
 @host.register("ldl_factor", _factor_specs)
 def _ldl_factor(a, hermitian):
-    found = [_factor(m, hermitian) for m in a.reshape(-1, *a.shape[-2:])]
+    found = [_factor(m, hermitian) for m in host.matrices(a)]
     batch = a.shape[:-2]
     return (
         np.array([f[0] for f in found], a.dtype).reshape(a.shape),
@@ -112,9 +112,9 @@ def _solve_one(packed, pivots, b, hermitian):
 def _ldl_solve(packed, pivots, b, hermitian):
     batch = np.broadcast_shapes(packed.shape[:-2], b.shape[:-2])
     n = packed.shape[-1]
-    a = np.broadcast_to(packed, (*batch, n, n)).reshape(-1, n, n)
-    p = np.broadcast_to(pivots, (*batch, n)).reshape(-1, n)
-    right = np.broadcast_to(b, (*batch, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
+    a = host.matrices(np.broadcast_to(packed, (*batch, n, n)))
+    p = np.broadcast_to(pivots, (*batch, n)).reshape(len(a), n)
+    right = host.matrices(np.broadcast_to(b, (*batch, *b.shape[-2:])))
     lines = [_solve_one(*each, hermitian) for each in zip(a, p, right, strict=True)]
     return (np.array(lines, b.dtype).reshape(*batch, *b.shape[-2:]),)
 

@@ -3,7 +3,7 @@
 from . import _core
 from ._bind import OPS
 from ._einsum import einsum
-from ._overload import Publisher, check_tensor, store, wrap_dim
+from ._overload import Publisher, cast, check_tensor, store, wrap_dim
 from ._rearranging import roll
 from ._reduction import vector_norm
 
@@ -106,7 +106,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 @publish(inplace=True, out=True)
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum of batch1 @ batch2 over the batch."""
-    return _added(input, _sum(bmm(batch1, batch2), 0), beta, alpha)
+    return _added(input, cast(_sum(bmm(batch1, batch2), 0), batch1.dtype), beta, alpha)
 
 
 @publish(inplace=True, out=True)
@@ -137,7 +137,13 @@ def tensordot(a, b, dims=2):
         raise RuntimeError(f"tensordot: expected lists of dimensions of one length, got {left} and {right}.")
     left, right = [d % a.dim() for d in left], [d % b.dim() for d in right]
     for i, j in zip(left, right, strict=True):
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] == b.shape[j]:
+            continue
+        if a.shape[i] == 1:  # a size of 1 stands for as many equal ones
+            b = _sum(b, (j,), True)
+        elif b.shape[j] == 1:
+            a = _sum(a, (i,), True)
+        else:
             raise RuntimeError(
                 f"tensordot: expected contracted dimensions of one size, got {a.shape[i]} and {b.shape[j]}."
             )
@@ -197,6 +203,20 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
     return vector_norm(_unsqueeze(x1, -2) - _unsqueeze(x2, -3), p, (-1,), False)
 
 
+def _check_weights(name, weights, observations):
+    """Weights of the observations of `cov`: counts are integers, weights floats, none negative, one for each."""
+    if weights is None:
+        return
+    whole = name == "fweights"
+    if weights.dtype.is_floating_point == whole or weights.dtype.is_complex or weights.dtype.name == "bool":
+        kind = "integers" if whole else "floats"
+        raise RuntimeError(f"cov: expected {name} that are {kind}, got {weights.dtype}. Convert them.")
+    if tuple(weights.shape) not in ((observations,), () if observations == 1 else (observations,)):
+        raise RuntimeError(f"cov: expected {name} of shape ({observations},), got {tuple(weights.shape)}.")
+    if bool((weights < 0).any()):
+        raise RuntimeError(f"cov: expected {name} of at least 0, got negative ones.")
+
+
 @publish()
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables (rows) over observations (columns), with counts and weights of the observations."""
@@ -205,8 +225,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         raise RuntimeError(f"cov: expected at most 2 dimensions, got {input.dim()}.")
     if input.dtype.name == "bool":
         raise RuntimeError("cov: expected numbers, got a bool tensor. Convert it with .float().")
-    if aweights is not None and not aweights.dtype.is_floating_point:
-        raise RuntimeError(f"cov: expected floating aweights, got {aweights.dtype}. Convert them with .float().")
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        _check_weights(name, weights, input.shape[-1] if input.dim() else 1)
     if not input.dtype.is_inexact:
         input = input.to(_core.get_default_dtype())
     rows = _reshape(input, (1, -1)) if input.dim() < 2 else input
@@ -274,10 +294,8 @@ def matrix_power(input, n):
 
         return matrix_power(inv(input), -n)
     if n == 0:
-        eye = OPS["diagonal_embed"](
-            _core.full((input.shape[-1],), 1, input.dtype), input[(0,) * (input.dim() - 2)], 0, 0, 1
-        )
-        return OPS["clone"](OPS["expand"](eye.detach(), tuple(input.shape)))
+        eye = _core.make_eye(input.shape[-1], dtype=input.dtype)
+        return OPS["clone"](OPS["expand"](eye, tuple(input.shape)))
     result = None
     while True:
         if n & 1:

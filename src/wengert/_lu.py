@@ -1,5 +1,7 @@
 """The LU decomposition with partial pivoting, in PyTorch's packed form, with gradients."""
 
+import math
+
 import numpy as np
 
 from . import _core
@@ -47,7 +49,7 @@ def _lu_factor(a):
 @host.register("lu_permutation", _permutation_specs)
 def _lu_permutation(pivots, rows):
     """P of A = P L U, (..., rows, rows)."""
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     order = np.tile(np.arange(rows), (len(flat), 1))  # where each row of the permuted matrix came from
     for line, swaps in zip(order, flat, strict=True):
         for k, p in enumerate(swaps):

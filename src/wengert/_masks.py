@@ -41,6 +41,8 @@ def _masked_fill(input, mask, value, *, inplace):
     if isinstance(value, Tensor):
         if value.dim():
             raise RuntimeError(f"masked_fill: expected a number or a 0-d value, got shape {tuple(value.shape)}.")
+        if value.dtype.is_complex and not input.dtype.is_complex:
+            raise RuntimeError(f"masked_fill: expected a value that {input.dtype} can hold, got {value.dtype}.")
         value = cast(value, input.dtype)
     elif isinstance(value, complex) and not input.dtype.is_complex:
         raise RuntimeError(
@@ -96,6 +98,11 @@ def nonzero(input, *, out=None, as_tuple=False):
     return tuple(OPS["select"](coordinates, 1, k) for k in range(coordinates.shape[1]))
 
 
+def _array(t):
+    """The values as an array; NumPy has no bfloat16, which float32 holds."""
+    return (cast(t, DTYPES["float32"]) if t.dtype.name == "bfloat16" else t).numpy()
+
+
 @publish(method=False)
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Which elements are among the test elements, as a bool tensor of their shape.
@@ -112,7 +119,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin: expected a Tensor among elements and test_elements, got two numbers.")
-    sides = [v.detach().numpy() if isinstance(v, Tensor) else np.asarray(v) for v in (elements, test_elements)]
+    sides = [_array(v.detach()) if isinstance(v, Tensor) else np.asarray(v) for v in (elements, test_elements)]
     return _core.from_numpy(np.asarray(np.isin(*sides, invert=invert)))
 
 

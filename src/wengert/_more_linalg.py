@@ -239,7 +239,7 @@ METHODS["ormqr"] = FUNCTIONS["ormqr"] = ormqr
 
 @host.register("geqrf", lambda a: [a, ((*a[0][:-2], min(a[0][-2:])), a[1])])
 def _geqrf(a):
-    lines = [np.linalg.qr(m, mode="raw") for m in a.reshape(-1, *a.shape[-2:])]
+    lines = [np.linalg.qr(m, mode="raw") for m in host.matrices(a)]
     small = min(a.shape[-2:])
     packed = np.array([h.T for h, _ in lines], a.dtype).reshape(a.shape)
     return packed, np.array([tau for _, tau in lines], a.dtype).reshape(*a.shape[:-2], small)

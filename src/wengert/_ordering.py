@@ -146,7 +146,7 @@ def _quantile(op, input, q, dim, keepdim, interpolation, ignore_nan):
     if keepdim:
         result = (
             result.reshape(q.numel(), *([1] * ndim))
-            if dim is None
+            if dim is None or ndim == 0
             else result.unsqueeze(wrap_dim(op, dim, ndim) + 1)
         )
     return result if q.dim() else result.select(0, 0)
@@ -203,8 +203,7 @@ def _runs(values, order, shape):
 def _along_rows(x, dim):
     """x with dim in front, and the same as a matrix of one row for each index of dim."""
     moved = x.detach().movedim(dim, 0)
-    rows = moved.reshape(moved.shape[0], -1)
-    return moved, rows
+    return moved, moved.reshape(moved.shape[0], math.prod(moved.shape[1:]))
 
 
 def _row_order(rows):

@@ -126,7 +126,9 @@ def roll(input, shifts, dim=None, *, dims=None):
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(shifts) != len(dims):
         raise RuntimeError(f"roll: expected as many shifts as dimensions, got {shifts} and {dims}.")
-    if input.numel() == 0 or input.dim() == 0:
+    if input.dim() == 0:
+        raise IndexError(f"roll: expected a tensor with dimensions for dims {dims}, got shape ().")
+    if input.numel() == 0:
         return OPS["clone"](input)
     for shift, d in zip(shifts, dims, strict=True):
         d = wrap_dim("roll", d, input.dim())
@@ -139,7 +141,10 @@ def roll(input, shifts, dim=None, *, dims=None):
 @publish()
 def rot90(input, k=1, dims=(0, 1)):
     """A quarter turn in the plane of two dimensions, k times."""
-    check_tensor("rot90", input)
+    if check_tensor("rot90", input).dim() < 2 or len(dims) != 2:
+        raise RuntimeError(
+            f"rot90: expected two of at least two dimensions, got dims {tuple(dims)} and shape {tuple(input.shape)}."
+        )
     a, b = wrap_dims("rot90", dims, input.dim())
     k %= 4
     if k == 0:

@@ -295,7 +295,8 @@ def dist(input, other, p=2):
 @publish(inplace=True)
 def renorm(input, p, dim, maxnorm):
     """Slices along a dimension whose p-norm is larger than maxnorm are scaled to it."""
-    check_tensor("renorm", input)
+    if check_tensor("renorm", input).dim() < 2:
+        raise RuntimeError(f"renorm: expected at least 2 dimensions, got shape {tuple(input.shape)}.")
     dim = wrap_dim("renorm", dim, input.dim())
     others = tuple(d for d in range(input.dim()) if d != dim)
     size = vector_norm(input, p, others, True)
@@ -336,6 +337,8 @@ def cummin(input, dim):
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """The n-th difference of neighbours along a dimension."""
     check_tensor("diff", input)
+    if n < 0:
+        raise RuntimeError(f"diff: expected n of at least 0, got {n}.")
     if n == 0:
         return OPS["alias"](input)
     parts = [t for t in (prepend, input, append) if t is not None]

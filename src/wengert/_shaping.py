@@ -169,6 +169,8 @@ atleast_3d = _at_least(3, lambda x: _reshape(x, (*([1] * (x.dim() < 2)), *x.shap
 def narrow(input, dim, start, length):
     """length elements of a dimension from start on; a view."""
     dim = wrap_dim("narrow", dim, input.dim())
+    if isinstance(start, Tensor) and (start.dim() or start.dtype.is_inexact or start.dtype.name == "bool"):
+        raise RuntimeError(f"narrow: expected start as an integer, got {start.dtype}, shape {tuple(start.shape)}.")
     start = int(start)
     size = input.shape[dim] if input.dim() else 0
     if input.dim() == 0:

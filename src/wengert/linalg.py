@@ -11,6 +11,7 @@ from . import _host as host
 from . import _linalg as _products
 from ._bind import OPS
 from ._decompositions import LinAlgError, is_regular
+from ._dtypes import DTYPES
 from ._ldl import ldl_factor, ldl_factor_ex, ldl_solve
 from ._lu import lu_factor, lu_unpack
 from ._matrices import array, check, eye, symmetric, with_diagonal, with_out
@@ -314,8 +315,9 @@ def matrix_rank(A, *, atol=None, rtol=None, hermitian=False, out=None):
 def lstsq(A, B, rcond=None, *, driver=None):
     """The least-squares solution of A X = B: (solution, residuals, rank, singular_values). Gradients for full rank.
 
-    Residuals are computed for tall matrices of full rank where driver is 'gels', 'gelsd' or 'gelss'; the default
-    driver is 'gelsy', as in PyTorch.
+    Residuals are computed for tall matrices of full rank where driver is 'gels', 'gelsd' or 'gelss', ranks by all but
+    'gels', singular values by 'gelsd' and 'gelss'; the default driver is 'gelsy', as in PyTorch. What is not computed
+    is empty.
     """
     check_tensor("linalg.lstsq", B)
     check("lstsq", A)
@@ -323,12 +325,15 @@ def lstsq(A, B, rcond=None, *, driver=None):
     b = B.unsqueeze(-1) if vector else B
     solution = pinv(A, rtol=rcond) @ b
     rank = matrix_rank(A, rtol=rcond)
+    residuals = singular = _core.empty((0,), A.dtype.to_real())
     if driver not in (None, "gelsy") and A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
         left = A @ solution - b
         residuals = OPS["sum"]((left * left.conj()).real, (-2,), False)
-    else:
-        residuals = _core.empty((0,), A.dtype)
-    return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, _core.empty((0,), A.dtype))
+    if driver in ("gelsd", "gelss"):
+        singular = svdvals(A.detach())
+    if driver == "gels":  # takes the full rank for granted
+        rank = _core.empty((0,), rank.dtype)
+    return LstSq(solution.squeeze(-1) if vector else solution, residuals, rank, singular)
 
 
 @host.gradient("matrix_exp")
@@ -353,6 +358,8 @@ class _MatrixExp(Function):
 
 def matrix_exp(A):
     """The exponential of square matrices, by a Taylor polynomial of degree 18 after scaling, and squaring."""
+    if A.dtype.is_floating_point and A.dtype.itemsize == 2:
+        return cast(matrix_exp(cast(A, DTYPES["float32"])), A.dtype)
     return _MatrixExp.apply(check("matrix_exp", A, square=True))
 
 
@@ -453,8 +460,10 @@ def lu(A, *, pivot=True, out=None):
     return with_out(lu_unpack(*lu_factor(A, pivot=pivot)), out)
 
 
-def lu_solve(LU, pivots, B, *, left=True, out=None):
-    """X with A X = B (left=False: X A = B), from A's packed LU form and its pivots."""
+def lu_solve(LU, pivots, B, *, left=True, adjoint=False, out=None):
+    """X with A X = B (left=False: X A = B), from A's packed LU form and its pivots; adjoint: A's adjoint for A."""
+    if adjoint:  # A^H X = B where X^H A = B^H
+        return with_out(lu_solve(LU, pivots, B.mH, left=not left).mH, out)
     p, lower, upper = lu_unpack(LU, pivots)
     if left:
         half = solve_triangular(lower, p.mT @ B, upper=False, unitriangular=True)

@@ -19,7 +19,7 @@ import wengert as wg
 PACKAGES = (wg, torch)
 DTYPES = ("float32", "float16", "bfloat16", "int64", "int32", "uint8", "bool")
 # Relative and absolute tolerance, by the dtype of the result.
-TOLERANCE = {"float64": (1e-8, 1e-9), "float32": (2e-5, 1e-5), "float16": (4e-3, 4e-3), "bfloat16": (4e-2, 4e-2)}
+TOLERANCE = {"float64": (1e-9, 1e-9), "float32": (2e-5, 1e-5), "float16": (4e-3, 4e-3), "bfloat16": (4e-2, 4e-2)}
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """Fractional max pooling (Graham, 2014): windows whose distances vary at random around a ratio that is no integer."""
 
+import math
+
 import wengert
 from wengert._functional import check_tensor
 
@@ -55,12 +57,13 @@ def fractional_max_pool(op, n, input, kernel_size, output_size, output_ratio, re
         shape = [1] * (2 * n)
         shape[d], shape[n + d] = target[d], window[d]
         place = place * spatial[d] + axis.reshape(*lead, *shape)
-    windows = place.reshape(*lead, -1)
-    values = batched.reshape(*lead, -1).gather(2, windows).reshape(*lead, *target, -1)
+    inside = math.prod(window)
+    windows = place.reshape(*lead, math.prod(target) * inside)
+    values = batched.reshape(*lead, math.prod(spatial)).gather(2, windows).reshape(*lead, *target, inside)
     best, which = values.max(-1)
     if input.dim() == n + 1:
         best = best.squeeze(0)
     if not return_indices:
         return best
-    places = windows.reshape(*lead, *target, -1).gather(-1, which.unsqueeze(-1)).squeeze(-1)
+    places = windows.reshape(*lead, *target, inside).gather(-1, which.unsqueeze(-1)).squeeze(-1)
     return best, places if input.dim() == n + 2 else places.squeeze(0)

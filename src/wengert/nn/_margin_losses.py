@@ -121,7 +121,7 @@ def multi_margin_loss(
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     reduction = chosen_reduction(reduction, size_average, reduce)
-    scores = input.reshape(-1, input.shape[-1])
+    scores = input.reshape(-1, input.shape[-1] if input.dim() else 1)
     labels = target.reshape(-1, 1)
     gaps = (margin - scores.gather(1, labels) + scores).clamp(min=0)
     if p == 2:
@@ -146,7 +146,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     check_tensor("multilabel_margin_loss", input)
     check_tensor("multilabel_margin_loss", target)
     reduction = chosen_reduction(reduction, size_average, reduce)
-    classes = input.shape[-1]
+    classes = input.shape[-1] if input.dim() else 1
     scores, labels = input.reshape(-1, classes), target.reshape(-1, classes)
     valid = (labels >= 0).to(wengert.long).cumprod(1)
     labels = labels * valid

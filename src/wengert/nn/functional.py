@@ -198,7 +198,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
     batch, channels = input.shape[:2]
     # One image row per sample: channels down, all positions across; windows run over the channels alone.
-    squares = input.mul(input).reshape(batch, 1, channels, -1)
+    squares = input.mul(input).reshape(batch, 1, channels, math.prod(input.shape[2:]))
     padded = pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means = avg_pool2d(padded, (size, 1), stride=1).reshape(input.shape)
     return input / means.mul(alpha).add(k).pow(beta)
