@@ -247,7 +247,7 @@ def test_tensor_protocol_of_a_gradient():
     beside(run)
 
 
-def test_gradients_in_transforms_and_compiled_functions_are_dense():
+def test_gradients_in_transforms_are_dense():
     weight, index = wg.tensor(TABLE.copy()), wg.tensor([1, 1, 3])
 
     def loss(w):
@@ -256,10 +256,23 @@ def test_gradients_in_transforms_and_compiled_functions_are_dense():
     dense = wg.func.grad(lambda w: (w[index] ** 2).sum())(weight)
     assert wg.func.grad(loss)(weight).to_dense().tolist() == dense.tolist()
     assert wg.func.jacfwd(loss)(weight).tolist() == dense.tolist()
-    module = table(wg)
-    optimizer = wg.optim.SGD(module.parameters(), lr=0.1)
 
-    @wg.compile
+
+OPTIMIZERS = {
+    "SparseAdam": lambda p: wg.optim.SparseAdam(p, lr=0.1),
+    "SGD": lambda p: wg.optim.SGD(p, lr=0.1, momentum=0.9),
+    "Adagrad": lambda p: wg.optim.Adagrad(p, lr=0.1),
+}
+
+
+def trained(name, layer, compiled):
+    """Losses, the table and the entries of its gradient after six steps; how many plans there are."""
+    module = table(wg) if layer == "embedding" else wg.nn.EmbeddingBag(*TABLE.shape, mode="sum", sparse=True)
+    with wg.no_grad():
+        module.weight.copy_(wg.tensor(TABLE))
+    optimizer = OPTIMIZERS[name](module.parameters())
+    index = wg.tensor([[1, 1, 3]])
+
     def step():
         optimizer.zero_grad()
         value = (module(index) ** 2).sum()
@@ -267,16 +280,46 @@ def test_gradients_in_transforms_and_compiled_functions_are_dense():
         optimizer.step()
         return value
 
-    compiled = [step().item() for _ in range(4)]
-    module, eager = table(wg), []
-    optimizer = wg.optim.SGD(module.parameters(), lr=0.1)
-    for _ in range(4):
-        optimizer.zero_grad()
-        value = (module(index) ** 2).sum()
-        value.backward()
-        optimizer.step()
-        eager.append(value.item())
-    np.testing.assert_allclose(compiled, eager, rtol=1e-12)
+    fast = wg.compile(step) if compiled else step
+    losses = [fast().item() for _ in range(6)]
+    assert module.weight.grad.is_sparse
+    grad = module.weight.grad.coalesce()
+    return [losses, module.weight.tolist(), grad.indices().tolist(), grad.values().tolist()], fast
+
+
+@pytest.mark.parametrize("layer", ["embedding", "bag"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_compiled_functions_with_sparse_gradients_run_as_they_are_written(name, layer):
+    with pytest.warns(
+        UserWarning, match="has a sparse gradient, which a plan cannot make.*Use sparse=False"
+    ) as seen:
+        compiled, fast = trained(name, layer, True)
+    assert len(seen) == 1 and fast.plans == 0
+    assert compiled == trained(name, layer, False)[0]
+
+
+def test_what_needs_no_gradient_of_the_table_is_captured():
+    module, index = table(wg), wg.tensor([1, 1, 3])
+    with pytest.raises(wg.graph.CompileError, match="sparse gradient"):
+        wg.compile(lambda: module(index), fullgraph=True)()
+    fast = wg.compile(lambda: module(index) * 2, fullgraph=True)
+    with wg.no_grad():
+        for _ in range(4):
+            assert wg.equal(fast(), module(index) * 2)
+    assert fast.plans == 1
+
+
+def test_loops_around_sparse_lookups_run_as_they_are_written():
+    module, index = table(wg), wg.tensor([[1], [3]])
+
+    def f():
+        return wg.scan(lambda c, k: (c + module(k).sum(), None), wg.zeros((), dtype=wg.float64), index)[0]
+
+    with pytest.warns(UserWarning, match="functions with dense gradients, got embedding with sparse=True"):
+        fast = wg.compile(f)
+        values = [fast() for _ in range(3)]
+    values[-1].backward()
+    assert module.weight.grad.is_sparse and wg.equal(values[-1], f())
 
 
 def test_a_failed_pass_leaves_nothing_behind():

@@ -11,7 +11,7 @@ _int64 = DTYPES["int64"]
 
 
 def is_sparse_lookup(op, weight, by_frequency):
-    """Whether a lookup of this table has a sparse gradient: one that is asked for, outside transforms and recordings."""
+    """Whether a lookup of this table has a sparse gradient: one that is asked for, outside transforms and graphs."""
     if not weight.requires_grad or not is_grad_enabled() or not _core.has_value(weight):
         return False
     if by_frequency:
@@ -19,7 +19,7 @@ def is_sparse_lookup(op, weight, by_frequency):
             f"{op}: expected scale_grad_by_freq=False with sparse gradients, got True. Use sparse=False."
         )
     recorder = current_recorder()
-    return recorder is None or not getattr(recorder, "traces", True)
+    return recorder is None or recorder.takes_sparse(op)
 
 
 class Embedding(Function):

@@ -349,6 +349,9 @@ class RandomWatch(Watcher):
     def __init__(self, frame):
         self._frame = frame
 
+    def takes_sparse(self, op):
+        return False  # sparse tensors have no batches
+
     def run(self, entry, operands, attrs):
         frame = self._frame
         if "random" not in entry.row.flags or frame.randomness == "same":

@@ -171,6 +171,12 @@ class Watcher:
             if outer is not None:
                 outer.mark_seeded(op)
 
+    def takes_sparse(self, op):
+        """Whether a lookup of a table may give that a sparse gradient."""
+        with paused():
+            outer = current_recorder()
+            return outer is None or outer.takes_sparse(op)
+
     def run_update(self, step, group, state):
         """An optimizer updates a group of parameters in one pass of the core: step(group, state)."""
         with paused():

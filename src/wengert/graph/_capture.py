@@ -44,6 +44,14 @@ class _Capture(Recorder):
             "read results outside of the compiled function"
         )
 
+    def takes_sparse(self, op):
+        self.lasting = True
+        self.refuse(
+            f"{op}() has a sparse gradient, which a plan cannot make: its size depends on values. Use sparse=False, or look "
+            "tables up under no_grad()"
+        )
+        return True
+
     def add_argument(self, t):
         """Numbers an argument of the call."""
         self.add_input(t)

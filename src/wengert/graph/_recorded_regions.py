@@ -68,6 +68,10 @@ class Inside(Watcher):
             f"{self.op}: expected functions without a backward pass of tensors with values, got one. Run it outside"
         )
 
+    def takes_sparse(self, op):
+        """Such a gradient has no place in a sub-graph."""
+        raise RuntimeError(f"{self.op}: expected functions with dense gradients, got {op} with sparse=True")
+
     def _refuse_write(self, *args):
         raise RuntimeError(
             f"{self.op}: expected functions that write to no tensor with a value, got a write in place. Return the new value"

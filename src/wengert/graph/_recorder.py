@@ -343,6 +343,10 @@ class Recorder(Watcher):
             "value as a tensor"
         )
 
+    def takes_sparse(self, op):
+        """Gradients of a graph are dense."""
+        return False
+
     def mark_seeded(self, op):
         """A recorded function may not set the random generator: its runs go on in the sequence."""
         self.refuse(f"expected the random generator as it is, got {op}(), which sets it. Call that outside")

@@ -410,6 +410,10 @@ class SymbolicFrame(Frame, Watcher):
             "every run of the graph is a step then."
         )
 
+    def takes_sparse(self, op):
+        """Gradients of a graph are dense."""
+        return False
+
     def mark_value_read(self, op):
         """Inside `with g:` values of tensors from outside may be read: they are constants of the graph."""
 

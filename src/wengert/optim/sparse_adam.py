@@ -55,8 +55,8 @@ class SparseAdam(UpdateOptimizer):
     def _update(self, group, p, grad, state):
         if not grad.is_sparse:
             raise RuntimeError(
-                "SparseAdam: expected sparse gradients, got a dense one. Use Adam, or tables with sparse=True (in compiled "
-                "functions their gradients are dense)."
+                "SparseAdam: expected sparse gradients, got a dense one. Use Adam, or tables with sparse=True (in "
+                "static graphs their gradients are dense)."
             )
         beta1, beta2 = group["betas"]
         step = state["step"] = int(state["step"]) + 1
