@@ -115,7 +115,17 @@ BUDGETS = (
         at_least=False,
         binds=False,
     ),
-    Budget("planning 1e5 nodes: s", "planning-1e5", median(1e5), 1, at_least=False, binds=False),
+    Budget("planning 1e5 nodes of a chain: s", "planning-1e5", median(1e5), 1, at_least=False, binds=False),
+    Budget("planning 1e5 of a training step: s", "planning-step-1e5", median(1e5), 1, at_least=False, binds=False),
+    *[
+        Budget(f"{what}: growth of a node's time", row, extra("growth"), 2, at_least=False, binds=False)
+        for what, row in (
+            ("chain, 1e3 to 1e6", "planning-1e6"),
+            ("training step, 1e3 to 1e5", "planning-step-1e5"),
+            ("training step, 1e3 to 1e6", "planning-step-1e6"),
+            ("unrolled loop, 100 to 1,000 steps", "compile-loop"),
+        )
+    ],
     Budget("compiling the 4-64-64-2 step: ms", "compile-mlp", median(1e3), 5, at_least=False, binds=False),
     *[
         Budget(f"{what} planned: times {peer}", row, times_faster_than(peer, "wengert plan"), 1)

@@ -22,7 +22,9 @@ from benchmarks.table import duration  # noqa: E402
 _HEAVY = {
     "planning-1e5",
     "planning-1e6",
-    "planning-layers",
+    "planning-step-1e4",
+    "planning-step-1e5",
+    "planning-step-1e6",
     "elementwise-1e7",
     "scalar-mlp",
     "gpt",

@@ -148,6 +148,7 @@ class Graph(Page, ByHand, Editing, InText, FromTape):
         self.symbols = []
         self.guards = []
         self.repeats = False
+        self.reached = None  # after `dead_nodes`: its nodes, which are all needed, and what they and the roots read
         self._plan = None
         self._frame = None
         self._recordings = []

@@ -10,8 +10,26 @@ from .._record import open_blocks
 RECORDERS = ("wengert.graph._recorder", "wengert.graph._capture")  # whose frames call the function that is recorded
 
 
+_LIMIT = 1 << 14  # of what is remembered
+_seen = {}  # id of a code object -> (that object, kept alive; whether it is this package's; name of what may be a module)
+_names = {}  # id of the dict of the modules in one -> their names, by id
+
+
 def _own(frame):
-    return frame.f_globals.get("__name__", "").partition(".")[0] == "wengert"
+    return _about(frame)[1]
+
+
+def _about(frame):
+    """What `_seen` says of a frame's code."""
+    code = frame.f_code
+    found = _seen.get(id(code))
+    if found is None:
+        if len(_seen) >= _LIMIT:
+            _seen.clear()
+        own = frame.f_globals.get("__name__", "").partition(".")[0] == "wengert"
+        calls = code.co_name in ("__call__", "forward") and code.co_argcount
+        found = _seen[id(code)] = code, own, code.co_varnames[0] if calls else None
+    return found
 
 
 def user_line():
@@ -47,12 +65,12 @@ def user_place():
     recorded = 0  # how many of them are inside of the function that is recorded, with that function
     blocks = open_blocks()
     while frame is not None:
-        code = frame.f_code
-        own = _own(frame)
+        code, own, variable = _seen.get(id(frame.f_code)) or _about(frame)
         if line is None and not own:
             line = line_text((code.co_filename, frame.f_lineno))
-        called.extend(reversed(blocks.pop(frame, ())))
-        module = _module_called(frame)
+        if blocks:
+            called.extend(reversed(blocks.pop(frame, ())))
+        module = None if variable is None else _module_called(frame, variable)
         if module is not None:
             if module is not latest:  # its forward and its __call__ are one
                 called.append(module)
@@ -70,14 +88,12 @@ def user_place():
     return line, scope_names(called), [m for m in called if not isinstance(m, str)]
 
 
-def _module_called(frame):
-    """The module whose __call__ or forward a frame is, or None."""
-    code = frame.f_code
-    if code.co_name in ("__call__", "forward") and code.co_argcount:
-        module = frame.f_locals.get(code.co_varnames[0])
-        if hasattr(module, "_modules"):
-            return getattr(module, "_orig_mod", module)  # a compiled module stands for the one that it holds
-    return None
+def _module_called(frame, variable):
+    """The module whose __call__ or forward a frame is: the value of its first variable; None where that is none."""
+    module = frame.f_locals.get(variable)
+    if not hasattr(module, "_modules"):
+        return None
+    return module._modules.get("_orig_mod", module)  # a compiled module stands for the one that it holds
 
 
 def scope_names(called):
@@ -88,10 +104,23 @@ def scope_names(called):
         if isinstance(scope, str):
             names.append(scope)
             continue
-        name = None if outer is None else next((n for n, m in outer._modules.items() if m is scope), None)
+        name = None if outer is None else _name_in(outer._modules, scope)
         names.append(type(scope).__name__ if name is None else name)
         outer = scope
     return tuple(names)
+
+
+def _name_in(modules, scope):
+    """The name of a module in a dict of them, or None. Names are remembered: a container may hold thousands."""
+    name = _names.get(id(modules), {}).get(id(scope))
+    if name is not None and modules.get(name) is scope:
+        return name
+    name = next((n for n, m in modules.items() if m is scope), None)
+    if name is not None:
+        if len(_names) >= _LIMIT:
+            _names.clear()
+        _names[id(modules)] = {id(m): n for n, m in reversed(modules.items())}
+    return name
 
 
 def counts_python_things(frame):

@@ -6,12 +6,20 @@ from ..ops import TABLE
 EFFECTS = frozenset({"update", *[row.name for row in TABLE.values() if "random" in row.flags]})
 
 
-def needed(graph):
-    """The nodes that the roots and the effects depend on, in order."""
+def reached(graph):
+    """The nodes that the roots and the effects depend on, in order, and the set of the roots and of all that these nodes
+    read: values, and absent operands and numbers too."""
     wanted = set(graph.roots())
     kept = []
     for node in reversed(graph.nodes):
-        if node.op in EFFECTS or not wanted.isdisjoint(node.results):
+        results = node.results
+        if node.op in EFFECTS or not wanted.isdisjoint(results):
             kept.append(node)
-            wanted.update(node.inputs)  # absent operands and numbers as well: they are nobody's results
-    return kept[::-1]
+            wanted.update(node.inputs)
+    kept.reverse()
+    return kept, wanted
+
+
+def needed(graph):
+    """The nodes that the roots and the effects depend on, in order."""
+    return reached(graph)[0]

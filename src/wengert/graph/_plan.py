@@ -5,11 +5,12 @@ from ..autograd.grad_mode import no_grad
 from ..func._levels import entry
 from ..func._trees import unflatten
 from ._budget import Fitting, checked
-from ._needed import needed
+from ._collector import collector_resting
+from ._needed import reached
 from ._page import Page
 from ._regions import PARTS, REGIONS, check_tapes, has_rows, has_tapes
 from ._remat import Sizes
-from .passes import EXACT, PASSES, lends_shape, optimise, rounding
+from .passes import EXACT, PASSES, like_place, optimise, rounding
 
 ALIGN = 64  # bytes: what places in the arena are multiples of
 
@@ -47,14 +48,15 @@ class Plan(Page):
         budget = checked(memory_budget)
         self._inner = inner
         self.source = graph
-        self.graph, self.report = optimise(graph, (EXACT if exact else PASSES) if passes is None else passes)
         self.seconds = None  # of each step, when profile() has measured them
         self.maps = {}  # number of sets of inputs -> plan for so many
-        if budget is None:
-            self.fitting = None
-            self.build(self.graph, fuse=fuse)
-        else:
-            self.fitting = Fitting(self.graph, budget, lambda *made: self.build(*made, fuse), self.sizes)
+        self.fitting = None
+        with collector_resting():
+            self.graph, self.report = optimise(graph, (EXACT if exact else PASSES) if passes is None else passes)
+            if budget is None:
+                self.build(self.graph, fuse=fuse)
+            else:
+                self.fitting = Fitting(self.graph, budget, lambda *made: self.build(*made, fuse), self.sizes)
 
     # ---- lowering --------------------------------------------------------------------------------------------
 
@@ -63,15 +65,15 @@ class Plan(Page):
         self.graph = graph
         core = self._core = _core.StaticPlan()
         self._states = []  # pairs (tensor, whether its gradient is read)
-        wanted = needed(graph)
+        left = graph.reached
+        wanted, read = left if left is not None and left[0] is graph.nodes else reached(graph)
         if has_tapes(graph):
             check_tapes(graph, wanted)
         self._place = place = {}  # value of the graph -> value of the plan
         for v in graph.inputs:
             place[v] = core.outside(graph.shapes[v], graph.dtypes[v])
-        read = set(graph.roots()).union(graph.writes, *[node.inputs for node in wanted])
         for v, state in graph.states.items():
-            if v in read:
+            if v in read or v in graph.writes:
                 t = state.read()
                 place[v] = core.outside(
                     graph.shapes[v], graph.dtypes[v], state.strides if t is None else t.stride()
@@ -84,10 +86,12 @@ class Plan(Page):
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
         self._written_inputs = [k for k, v in enumerate(graph.inputs) if v in graph.writes]
         numbers, measured = {}, {}
+        entries, owner, call = {}, core.owner, core.call
         for node in wanted:
-            if id(node) in fences:
+            if fences and id(node) in fences:
                 core.fence()
-            if node.op == "shape":
+            op = node.op
+            if op == "shape":
                 place[node.results[0]] = core.shape_only(*[value for _, value in node.attrs])
                 continue
             if self._stale and not self._stale.isdisjoint(node.inputs):
@@ -95,27 +99,31 @@ class Plan(Page):
                     f"{graph.name}: expected operations after an optimizer's step to read the new values of what it "
                     f"updates, got {node.op} at {node.line}, which reads an old one. Compute it before the step."
                 )
-            if node.op == "update":
-                self._lower_update(node)
-                continue
-            if node.op in REGIONS:
-                self._lower_region(node)
-                continue
+            known = entries.get(op)
+            if known is None:
+                if op == "update":
+                    self._lower_update(node)
+                    continue
+                if op in REGIONS:
+                    self._lower_region(node)
+                    continue
+                known = entries[op] = entry(op), like_place(op)
             operands = [
-                v if v is None else place[v] if type(v) is int else _number(core, numbers, v[0])
+                place[v] if type(v) is int else v if v is None else _number(core, numbers, v[0])
                 for v in node.inputs
             ]
-            k = lends_shape(node)
-            if k is not None:
+            k = known[1]
+            if k is not None and type(node.inputs[k]) is int:
                 # Not kept alive for the sake of its shape.
                 spec = tuple(graph.shapes[node.inputs[k]]), graph.dtypes[node.inputs[k]]
                 if spec not in measured:
                     measured[spec] = core.shape_only(*spec)
                 operands[k] = measured[spec]
-            first = core.call(entry(node.op), operands, node.attrs)
-            for k, v in enumerate(node.results):
-                place[v] = first + k
-            lookers = self._lookers.get(core.owner(first))
+            first = made = call(known[0], operands, node.attrs)
+            for v in node.results:
+                place[v] = made
+                made += 1
+            lookers = self._lookers.get(owner(first))
             if lookers is not None:
                 lookers.append(node.results[0])
         index = {v: k for k, v in enumerate(given)}

@@ -42,7 +42,7 @@ class Halves:
             fitting = Fitting(whole, budget, self._build, scratch.sizes)
             self.forward.fitting = fitting
         self.forward.source = self.recorded
-        self.forward.report = [(name, n, [v for v in gone if v in self.first]) for name, n, gone in self.report]
+        self.forward.report = [(name, n, gone.among(self.first)) for name, n, gone in self.report]
 
     def _optimised(self, whole, exact):
         """The graph after the passes, and what each did.

@@ -5,6 +5,9 @@ from ._rewrite import substituted, with_nodes
 _IDEMPOTENT = frozenset({"relu", "abs", "floor", "ceil", "trunc", "round_even"})
 _WITH_NUMBER = frozenset({"mul", "div", "sub", "add"})
 _MAY_PASS = _IDEMPOTENT | _WITH_NUMBER | {"pow_scalar", "cast", "neg", "transpose", "permute"}
+_THROUGH = {"abs": "neg", "view": "view", "reshape": "view"}  # op -> the op whose operand it may as well read
+_LOOKED_AT = _MAY_PASS | _THROUGH.keys() | {"sum_to_like"}
+_LOOKED_BACK_AT = _IDEMPOTENT | {"cast", "neg", "transpose", "permute", "view"}
 # Types of which another type holds every value, NaN of any kind aside, of which there is one in arithmetic.
 _HOLDS = {
     "float32": ("float64",),
@@ -29,10 +32,15 @@ def algebra(graph):
     What is not done, because bits would change: `exp(log(x))`, `x * a * b` as `x * (a * b)`, `x + -y` (another NaN),
     `x * 0`, `(x + y) - y`. Transposed operands need no rule: products read them where they lie.
     """
-    made, replaced, nodes = {}, {}, []
+    replaced, nodes = {}, []
+    made = {}  # value -> its node, of ops that those behind them undo
     count = 0
     for node in graph.nodes:
-        node = substituted(node, replaced)
+        if replaced:
+            node = substituted(node, replaced)
+        if node.op not in _LOOKED_AT:
+            nodes.append(node)
+            continue
         same = _operand(graph, node, made)
         if same is not None:
             replaced[node.results[0]] = same
@@ -41,8 +49,8 @@ def algebra(graph):
         if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
             node = node.rewritten(op="square", attrs=())
             count += 1
-        before = made.get(node.inputs[0]) if node.inputs and type(node.inputs[0]) is int else None
-        if before is not None and _passes_through(node, before):
+        before = made.get(node.inputs[0]) if node.op in _THROUGH else None
+        if before is not None and before.op == _THROUGH[node.op] and type(before.inputs[0]) is int:
             node = node.rewritten(inputs=before.inputs)
             count += 1
         if node.op == "sum_to_like":
@@ -50,17 +58,10 @@ def algebra(graph):
             if dims is not None:
                 node = node.rewritten(op="sum", inputs=node.inputs[:1], attrs=(dims, False))
                 count += 1
-        for v in node.results:
-            made[v] = node
+        if node.op in _LOOKED_BACK_AT:
+            made[node.results[0]] = node
         nodes.append(node)
     return (with_nodes(graph, nodes, replaced) if count else graph), count
-
-
-def _passes_through(node, before):
-    """Whether a node does the same to the operand of the one before: an abs of -x, a view of a view."""
-    if type(before.inputs[0] if before.inputs else None) is not int:
-        return False
-    return node.op == "abs" and before.op == "neg" or node.op in ("view", "reshape") and before.op == "view"
 
 
 def _leading(graph, node):

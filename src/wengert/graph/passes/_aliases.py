@@ -25,10 +25,12 @@ _MAY = _SHAPES | {"transpose", "permute"}
 def aliases(graph):
     """Readers of such a node read its operand instead."""
     replaced, nodes = {}, []
+    copies = any(node.op == "clone" for node in graph.nodes)
     made = set()  # results that are no views: nobody writes them, so that a copy is as good as they are
     shapes, dtypes = graph.shapes, graph.dtypes
     for node in graph.nodes:
-        node = substituted(node, replaced)
+        if replaced:
+            node = substituted(node, replaced)
         if node.op in _MAY:
             y = node.results[0]
             if passes_on(graph, node.op, node.inputs, node.attrs, (shapes[y], dtypes[y])):
@@ -37,9 +39,10 @@ def aliases(graph):
         if node.op == "clone" and node.inputs[0] in made:
             replaced[node.results[0]] = node.inputs[0]
             continue
-        row = TABLE.get(node.op)
-        if row is not None and "view" not in row.flags:
-            made.update(node.results)
+        if copies:
+            row = TABLE.get(node.op)
+            if row is not None and "view" not in row.flags:
+                made.update(node.results)
         nodes.append(node)
     count = len(graph.nodes) - len(nodes)
     return (with_nodes(graph, nodes, replaced) if count else graph), count

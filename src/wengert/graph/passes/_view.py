@@ -53,18 +53,18 @@ def like_place(op):
     return _LIKE[op]
 
 
-def lends_shape(node):
-    """The place of an operand of a node that is read for its shape and dtype alone; None where there is none."""
-    k = like_place(node.op)
-    return k if k is not None and type(node.inputs[k]) is int else None
-
-
-def key(specs, op, inputs, attrs):
-    """What two nodes have in common that compute the same. repr tells -0.0 from 0.0 and 1 from 1.0 and True."""
+def likeness(specs, op, inputs, attrs):
+    """What two nodes have in common that compute the same, and sometimes others: numbers that are equal are one here."""
     k = like_place(op)
     if k is not None and type(inputs[k]) is int:
         v = inputs[k]
         inputs = (*inputs[:k], ("like", specs.shapes[v], specs.dtypes[v]), *inputs[k + 1 :])
+    return op, inputs, attrs
+
+
+def key(specs, op, inputs, attrs):
+    """What only nodes have in common that compute the same. repr tells -0.0 from 0.0 and 1 from 1.0 and True."""
+    op, inputs, attrs = likeness(specs, op, inputs, attrs)
     return op, tuple([v if type(v) is not tuple else repr(v) for v in inputs]), repr(attrs) if attrs else ""
 
 
