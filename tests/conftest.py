@@ -1,11 +1,15 @@
 """Settings of the whole suite: fixed seeds, one state of the library for every test."""
 
 import gc
+import signal
 
 import numpy as np
 import pytest
 
 import wengert._core as core
+
+# A job in the background starts with Ctrl-C ignored, and tests that interrupt a loop would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
