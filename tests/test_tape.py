@@ -342,3 +342,30 @@ def test_random_graph(seed):
     ends = [build(np, [a + s * d for a, d in zip(arrays, along, strict=True)], plan) for s in (h, -h)]
     got = sum(float((g * d).sum()) for g, d in zip(found, along, strict=True) if g is not None)
     assert got == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-5, abs=1e-5)
+
+
+def test_an_error_survives_the_release_of_a_graph():
+    """The graph of a gradient goes while the error of its hook is on its way. In a new process: the first look at a
+    method is what once lost the error."""
+    code = """
+import wengert as w
+
+class Double(w.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return Double.apply(g)
+
+x = w.ones(3, requires_grad=True)
+x.register_hook(lambda g: "no tensor")
+y = Double.apply(Double.apply(x)).sum()
+try:
+    w.autograd.grad(y, x, w.ones((), requires_grad=True), create_graph=True)
+except TypeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "hook: expected a Tensor or None, got str.\n", done.stderr

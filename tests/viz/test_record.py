@@ -388,3 +388,16 @@ def test_anomaly_mode_records():
     assert notes.line[0].endswith("test_record.py") and notes.scope == ("Linear",)
     assert notes.value.shape == (1, 2) and notes.gradient.whole == [[1.0, 1.0]]
     assert (w.ones(2, requires_grad=True) * 2).grad_fn.notes is None, "it ends with the block"
+
+
+@pytest.mark.parametrize("layer", [lambda x, k, b: nn.functional.linear(x, k, b), lambda x, k, b: x @ k.T + b])
+def test_operands_of_which_only_the_shape_is_asked(layer):
+    """The gradient of a bias, in a recorded backward pass, is summed to the shape of the bias."""
+    x, k, b = (w.rand(*shape, requires_grad=True) for shape in ((5, 2), (3, 2), (3,)))
+    with w.record():
+        (gradient,) = w.autograd.grad(layer(x, k, b).tanh().sum(), [b], create_graph=True)
+        loss = (gradient * b).sum()
+        loss.backward()
+    node = next(n for n in graph(loss) if n.op in ("sum_to_like", "reshape_like"))
+    assert not node.notes.operands and node.notes.value.shape == (3,)
+    assert "sum_to_like" in w.viz.text(loss)

@@ -138,6 +138,8 @@ cdef int retain_again(Tensor t) except -1:
 cdef void node_release_objects(int32_t i) noexcept:
     """Hands the Python objects of a dead node to the release queue."""
     cdef PyObject* hooks
+    cdef PyObject* error[3]
+    PyErr_Fetch(&error[0], &error[1], &error[2])   # Note [Releasing while an exception is on its way]
     if n_flags[i] & N_FUNCTION and n_owner[i] != NULL:
         context = <object> <PyObject*> n_owner[i]
         (<FunctionContext> context).node = -1
@@ -157,6 +159,23 @@ cdef void node_release_objects(int32_t i) noexcept:
             _dead_objects.append(<object> hooks)
             Py_DECREF(<object> hooks)
         node_hooks.erase(i)
+    PyErr_Restore(error[0], error[1], error[2])
+
+
+# Note [Releasing while an exception is on its way]
+# A function that fails gives up its tensors while the exception is set, and the last tensor of a graph releases nodes. What
+# calls Python there puts the exception aside first: looking a method up, for one, clears it, and the caller would
+# return NULL without a reason.
+cdef void drop_dead_objects() noexcept:
+    """Lets go of the Python objects of dead nodes, one by one: each may release further nodes."""
+    global release_depth
+    cdef PyObject* error[3]
+    PyErr_Fetch(&error[0], &error[1], &error[2])
+    release_depth = 1
+    while _dead_objects:
+        _dead_objects.pop()
+    release_depth = 0
+    PyErr_Restore(error[0], error[1], error[2])
 
 
 cdef object run_hooks(int32_t i, object g):

@@ -78,7 +78,9 @@ cdef int node_recorded(int32_t i, Array* ins, int32_t* nodes, int nin, Array* ou
         if anomaly_mode:
             note_line(i)
         if node_watcher is not None:
-            operands = [borrowed_tensor(&ins[k]) if nodes[k] < 0 and ins[k].layout != NULL else None
+            # What only gives its shape has no value that could be noted.
+            operands = [borrowed_tensor(&ins[k])
+                        if nodes[k] < 0 and ins[k].layout != NULL and not ins[k].flags & kShapeOnly else None
                         for k in range(nin)]
             node_watcher(notes_of(i), make_node(i), operands, borrowed_tensor(out))
         if wg_saving:

@@ -233,7 +233,7 @@ cdef int release_depth = 0
 
 cdef void node_release(int32_t i) noexcept:
     """One owner less; frees the slot, and what only it kept alive, in constant stack."""
-    global n_live, release_depth
+    global n_live
     n_refs[i] -= 1
     if n_refs[i] > 0:
         return
@@ -282,10 +282,7 @@ cdef void node_release(int32_t i) noexcept:
     if freed > SHRINK_AFTER:
         nodes_shrink()
     if _dead_objects and release_depth == 0:
-        release_depth = 1
-        while _dead_objects:
-            _dead_objects.pop()
-        release_depth = 0
+        drop_dead_objects()
 
 
 cdef inline int32_t node_input(int32_t i, int k) noexcept:

@@ -209,7 +209,7 @@ class _Derivation:
             return self.values[j]
         notes = node.notes
         known = (notes.operands or {}).get(place) if notes is not None else None
-        value = node.saved_numbers.get(place) if known is None else known.value
+        value = _saved(node, place) if known is None else known.value
         if isinstance(value, _core.Tensor):
             value = Summary.of(value)
         if isinstance(value, (bool, int, float)):
@@ -218,16 +218,14 @@ class _Derivation:
         if isinstance(whole, (bool, int, float)) and row.elementwise:
             return self.algebra.number(whole, (), DTYPES.get(value.dtype, FLOAT))
         recorded = notes is not None and notes.recording is not None
-        if known is None and (recorded or not row.variadic and row.args[place] in row.optional):
+        if known is None and value is None and (recorded or place in node.absent_operands):
             return None
         shape, dtype = (value.shape, value.dtype) if value is not None else ((), node.dtype)
         name = known.name if known is not None else None
         if name is None or name in self.taken:
-            if known is None:
-                self.unknown.append(self.fresh("c"))
-                name = self.unknown[-1]
-            else:
-                name = name or self.fresh("c")
+            name = name or self.fresh("c")
+            if known is None and value is None:
+                self.unknown.append(name)
         if isinstance(dtype, str):
             dtype = DTYPES.get(dtype, FLOAT)
         return self.algebra.name(name, tuple(shape), dtype)
@@ -279,6 +277,17 @@ class _Derivation:
             for place, e in enumerate(self.algebra.made(op, operands, pairs)):
                 registers[out + place] = e
         return [None if r < 0 else registers[r] for r in traced.results]
+
+
+def _saved(node, place):
+    """The operand at a place where the node itself keeps it, a number or a tensor; else None."""
+    number = node.saved_numbers.get(place)
+    if number is not None:
+        return number
+    try:
+        return node.saved_operands.get(place)
+    except RuntimeError:  # changed in place since
+        return None
 
 
 def _stand_in(a):
