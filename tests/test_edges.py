@@ -101,3 +101,15 @@ def test_half_precision_where_numpy_has_none():
         np.testing.assert_allclose(mine.double().numpy(), theirs.matrix_exp().numpy(), rtol=4e-2)
     half = wg.tensor([1.0, 2.0, 3.0], dtype=wg.bfloat16)
     assert wg.isin(half, wg.tensor([2.0], dtype=wg.bfloat16)).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32"])
+@pytest.mark.parametrize("bounds", [(0, 5.5), (0.0, -8.5, -4.0), (-0.9, 2.1, 2.0), (0, 6, 1.5), (0.5, 3.2)])
+def test_fractional_bounds_of_arange(bounds, dtype):
+    ours, theirs = (lib.arange(*bounds, dtype=getattr(lib, dtype)).tolist() for lib in (wg, torch))
+    assert ours == theirs
+
+
+def test_fractional_steps_of_integers_are_refused():
+    with pytest.raises(RuntimeError):
+        wg.arange(0, 3, 0.5, dtype=wg.int64)

@@ -114,6 +114,7 @@ _LAZY = {
     "fft": "wengert.fft",
     "func": "wengert.func",
     "futures": "wengert.futures",
+    "return_types": "wengert.return_types",
     "graph": "wengert.graph",
     "jit": "wengert.dropin.jit",
     "linalg": "wengert.linalg",

@@ -58,13 +58,16 @@ def numpy_names(function):
     return renamed
 
 
+RETURN_TYPES = {}  # by name: wengert.return_types
+
+
 def return_type(name, *fields):
     """A named tuple of results, printed as torch prints them."""
-    kind = namedtuple(name, fields, module="wengert.return_types")
+    kind = RETURN_TYPES[name] = namedtuple(name, fields, module="wengert.return_types")
 
     def text(self):
         parts = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))
-        return f"wengert.return_types.{name}(\n{parts})"
+        return f"{_core.shown_name()}.return_types.{name}(\n{parts})"
 
     kind.__repr__ = text
     kind.__doc__ = f"Results of {name}: {', '.join(fields)}."

@@ -1,116 +1,12 @@
-"""Storages, and what keeps them shared: pickling and deep copies. Exchange of memory with other libraries."""
+"""The storages of tensors, and what keeps them shared: pickling, copies, `set_`. Exchange of memory with other libraries."""
 
 import weakref
 
 from . import _core
+from ._storage_types import FUNCTIONS as STORAGE_TYPES
+from ._storage_types import TypedStorage, UntypedStorage
 
 _known = weakref.WeakValueDictionary()  # address -> UntypedStorage, so that one memory is one object
-
-
-class UntypedStorage:
-    """The bytes behind one or more tensors.
-
-    Example:
-        >>> import wengert
-        >>> x = wengert.zeros(2, 3)
-        >>> x.untyped_storage().nbytes(), x.untyped_storage().data_ptr() == x[1].untyped_storage().data_ptr()
-        (24, True)
-    """
-
-    __slots__ = ("__weakref__", "bytes")
-
-    def __init__(self, data):
-        self.bytes = data
-
-    def data_ptr(self):
-        """The address of the first byte."""
-        return self.bytes.data_ptr()
-
-    def nbytes(self):
-        """The number of bytes."""
-        return self.bytes.numel()
-
-    size = nbytes
-    __len__ = nbytes
-
-    def __getitem__(self, key):
-        return self.bytes[key].item() if isinstance(key, int) else UntypedStorage(self.bytes[key].clone())
-
-    def tolist(self):
-        """The bytes as numbers."""
-        return self.bytes.tolist()
-
-    def is_shared(self):
-        """Whether other processes share the memory; never."""
-        return False
-
-    @property
-    def device(self):
-        """The device: always the CPU."""
-        return _core.cpu_device
-
-    def clone(self):
-        """A copy."""
-        return UntypedStorage(self.bytes.clone())
-
-    def __repr__(self):
-        return f"{_core.shown_name()}.UntypedStorage(device=cpu) of size {self.nbytes()}"
-
-    def __reduce__(self):
-        return _storage_from_bytes, (self.bytes.numpy().tobytes(),)
-
-
-class TypedStorage:
-    """A storage read as elements of one dtype."""
-
-    __slots__ = ("_elements", "_untyped")
-
-    def __init__(self, untyped, dtype):
-        self._untyped = untyped
-        self._elements = untyped.bytes[: untyped.nbytes() // dtype.itemsize * dtype.itemsize].view(dtype)
-
-    @property
-    def dtype(self):
-        """The element type."""
-        return self._elements.dtype
-
-    def untyped(self):
-        """The bytes."""
-        return self._untyped
-
-    def data_ptr(self):
-        """The address of the first element."""
-        return self._elements.data_ptr()
-
-    def size(self):
-        """The number of elements."""
-        return self._elements.numel()
-
-    __len__ = size
-
-    def nbytes(self):
-        """The number of bytes."""
-        return self._untyped.nbytes()
-
-    def tolist(self):
-        """The elements as numbers."""
-        return self._elements.tolist()
-
-    def __getitem__(self, key):
-        return self._elements[key].item() if isinstance(key, int) else self._elements[key]
-
-    def __setitem__(self, key, value):
-        self._elements[key] = value
-
-    def __repr__(self):
-        return f"{_core.shown_name()}.TypedStorage(dtype={self.dtype}, device=cpu) of size {self.size()}"
-
-
-def _storage_from_bytes(data):
-    memory = _core.empty(len(data), _core.all_dtypes()[1])
-    if data:
-        memoryview(memory).cast("B")[:] = data
-    return UntypedStorage(memory)
 
 
 def untyped_storage(self):
@@ -126,7 +22,7 @@ def untyped_storage(self):
 
 def storage(self):
     """The storage behind the tensor as elements of its dtype."""
-    return TypedStorage(untyped_storage(self), self.dtype)
+    return TypedStorage(wrap_storage=untyped_storage(self), dtype=self.dtype)
 
 
 def set_(self, source=None, storage_offset=0, size=None, stride=None):
@@ -135,6 +31,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
     if source is None:
         self.data = _core.empty(0, self.dtype)
         return self
+    if getattr(source, "dtype", self.dtype) != self.dtype:
+        raise RuntimeError(f"set_: expected a source of dtype {self.dtype}, got {source.dtype}. Convert it first.")
     if isinstance(source, _core.Tensor):
         if size is None:
             self.data = source.detach()
@@ -212,10 +110,9 @@ def deepcopy(self, memo):
 
 
 def shallow_copy(self):
-    """A tensor over the same memory, with the same requires_grad, mark and attributes."""
-    if not self.is_leaf:
-        raise RuntimeError("copy: expected a leaf, got the result of an operation. Use .detach().")
-    return _rebuild(*_described(self, untyped_storage(self)), dict(self.__dict__))
+    """A leaf over the same memory, with the same requires_grad, mark and attributes."""
+    made = _rebuild(*_described(self, untyped_storage(self)), dict(self.__dict__))
+    return made.requires_grad_(self.requires_grad)
 
 
 # ---- DLPack ------------------------------------------------------------------------------------------------------
@@ -251,8 +148,17 @@ def from_dlpack(source):
     return _core.from_memory(numpy.from_dlpack(source))
 
 
-FUNCTIONS = {"UntypedStorage": UntypedStorage, "TypedStorage": TypedStorage, "from_dlpack": from_dlpack}
+# ---- NumPy -------------------------------------------------------------------------------------------------------
+
+
+def array_wrap(self, array, context=None, return_scalar=False):
+    """What a NumPy function made of the tensor, as a tensor."""
+    return _core.from_memory(array)
+
+
+FUNCTIONS = STORAGE_TYPES | {"from_dlpack": from_dlpack}
 METHODS = {
+    "__array_wrap__": array_wrap,
     "__copy__": shallow_copy,
     "__deepcopy__": deepcopy,
     "__dlpack__": dlpack,

@@ -232,6 +232,11 @@ def make_arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None,
     code = wanted_dtype(dtype, out, device, "arange")
     if dtype is None and out is None and whole:
         code = kInt64
+    if code == kInt64 and not whole:   # as in PyTorch, where narrower integers are counted in floats all the same
+        for v in (start, end, step):
+            if v - v != 0:
+                raise RuntimeError(f"arange: expected finite bounds, got {start} and {end}.")
+        start, end, step, whole = int(start), int(end), int(step), True
     if step == 0:
         raise RuntimeError("arange: expected a step that is not 0, got 0.")
     span = end - start

@@ -58,8 +58,9 @@ cdef extern from *:
     """
     void wg_buffer_owner(Py_buffer*, PyObject*)
 
-# By dtype, as the struct module writes them; complex ones as NumPy does.
-cdef list _formats = [b"?", b"B", b"b", b"h", b"i", b"q", b"e", None, b"f", b"d", b"Zf", b"Zd"]
+# By dtype, as the struct module writes them; complex ones as NumPy does. NumPy's int64 is long where that has 8 bytes.
+cdef list _formats = [b"?", b"B", b"b", b"h", b"i", b"l" if sizeof(long) == 8 else b"q", b"e", None, b"f", b"d", b"Zf",
+                      b"Zd"]
 
 
 cdef int tensor_getbuffer(PyObject* self, Py_buffer* view, int flags) noexcept:
@@ -266,3 +267,16 @@ def resize_(Tensor self not None, *sizes, memory_format=None):
         memcpy(a.data(), self.c.array.data(), have)
         replace_data(self, bigger)
     return self
+
+
+# ---- names of types ----------------------------------------------------------------------------------------------
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        const char* tp_name
+
+# Types call themselves by the names that users know them by: <class 'wengert.Tensor'>.
+(<PyTypeObject*> Tensor).tp_name = "wengert.Tensor"
+(<PyTypeObject*> DTypeObject).tp_name = "wengert.dtype"
+(<PyTypeObject*> DeviceObject).tp_name = "wengert.device"
+(<PyTypeObject*> Generator).tp_name = "wengert.Generator"

@@ -52,6 +52,7 @@ class Muon(UpdateOptimizer):
         ns_steps=5,
         adjust_lr_fn=None,
     ):
+        defaults = options(locals())
         if isinstance(lr, wengert.Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
         for name, value in (("Learning rate", lr), ("momentum", momentum), ("weight decay", weight_decay)):
@@ -59,7 +60,7 @@ class Muon(UpdateOptimizer):
                 raise ValueError(f"{name} should be >= 0 but is: {value}")
         if adjust_lr_fn is not None and adjust_lr_fn not in _RATES:
             raise ValueError(f"Muon: expected adjust_lr_fn among {_RATES}, got {adjust_lr_fn!r}.")
-        super().__init__(params, options(locals()))
+        super().__init__(params, defaults)
         for group in self.param_groups:
             for p in group["params"]:
                 if p.dim() != 2:

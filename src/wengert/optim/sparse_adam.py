@@ -37,6 +37,7 @@ class SparseAdam(UpdateOptimizer):
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         check_lr(lr)
+        defaults = options(locals())
         if not 0.0 < lr:
             raise ValueError(f"Invalid learning rate: {lr}")
         if not 0.0 < eps:
@@ -44,7 +45,7 @@ class SparseAdam(UpdateOptimizer):
         for i, beta in enumerate(betas):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        super().__init__(params, options(locals()))
+        super().__init__(params, defaults)
         sparse = [p for group in self.param_groups for p in group["params"] if p.is_sparse]
         if sparse:
             raise ValueError(f"SparseAdam: expected dense parameters, got {len(sparse)} sparse ones.")

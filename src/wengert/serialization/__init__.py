@@ -16,7 +16,7 @@ __all__ = [
 MAP_LOCATION = object  # what `load` takes as map_location: for annotations
 
 
-def save(obj, f):
+def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_serialization=True):
     """Save nested state.
 
     Dicts (also ``OrderedDict``, ``Counter``), lists, tuples, sets, shapes, tensors, parameters, NumPy arrays and
@@ -27,6 +27,7 @@ def save(obj, f):
         obj: the state.
         f: a path, or a binary file object. A file at a path is replaced in one step when everything is on the
             disk: a crash at any moment leaves the old file or the new one.
+        pickle_module, pickle_protocol, _use_new_zipfile_serialization: accepted: there is no pickle.
 
     Raises:
         TypeError: an object that cannot be copied, or a function without a name to import it by; the message gives
@@ -45,7 +46,7 @@ def save(obj, f):
     write_atomically(f, native.encode(obj))
 
 
-def load(f, map_location=None, weights_only=True):
+def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None, **pickle_load_args):
     """Load what ``save`` wrote, or a ``.pt``/``.pth`` file of torch (zip form), or a ``.safetensors`` file.
 
     The format is told by the first bytes. Nothing but tensors, numbers, strings and plain containers is constructed,
@@ -55,7 +56,8 @@ def load(f, map_location=None, weights_only=True):
     Args:
         f: a path, or a binary file object; an object is left behind the last byte that was read.
         map_location: None or the CPU.
-        weights_only: False to construct objects of any class that the file names.
+        weights_only: False to construct objects of any class that the file names; None for True.
+        pickle_module, mmap, pickle_load_args: accepted: nothing is unpickled, and all is read at once.
 
     Returns:
         The state; tensors have memory of their own.
@@ -69,7 +71,7 @@ def load(f, map_location=None, weights_only=True):
     with Source(f) as source:
         start = source.peek(16)
         if start.startswith(native.MAGIC):
-            return native.decode(source, trusted=not weights_only)
+            return native.decode(source, trusted=weights_only is not None and not weights_only)
         if start.startswith(b"PK\x03\x04"):
             return torch_zip.decode(source)
         if safetensors.looks_like(start, source.size):

@@ -2,11 +2,12 @@
 
 import io
 import os
+import pickle
 import secrets
 import stat
 
 
-class FormatError(RuntimeError):
+class FormatError(RuntimeError, pickle.UnpicklingError):
     """A file that is cut off, altered, or of a format that cannot be read; the message says what was wrong."""
 
 
