@@ -3,7 +3,7 @@
 import pytest
 
 import wengert as torch
-from tests.test_compile_fft import TRANSFORMS
+from test_compile_fft import TRANSFORMS
 from tests.test_compile_linalg import CASES, leaves, operands
 from wengert import linalg
 from wengert.graph import Graph
