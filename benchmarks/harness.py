@@ -20,7 +20,7 @@ import numpy as np
 
 from .peers import Unavailable, peer_of
 
-Step = Callable[[], Any]
+Step = Callable[[], Any]  # its attribute `extra`, where there is one, returns further measurements in the end
 
 
 @dataclass
@@ -179,6 +179,9 @@ def run_row(row: Row, options: Options) -> dict[str, Any]:
             else:
                 times[name].append(_sample(step, counts[name]))
     times = {name: values for name, values in times.items() if name not in reasons}
+    for name, step in steps.items():
+        if hasattr(step, "extra"):
+            extras[name] = step.extra()
     results = {name: {**_summary(values, row), "extra": extras.get(name, {})} for name, values in times.items()}
     ours = times.get("wengert")
     if ours:

@@ -22,6 +22,8 @@ from benchmarks.table import duration  # noqa: E402
 _HEAVY = {
     "planning-1e5",
     "planning-1e6",
+    "planning-budget-1e4",
+    "planning-budget-1e5",
     "planning-step-1e4",
     "planning-step-1e5",
     "planning-step-1e6",

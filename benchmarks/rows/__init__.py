@@ -25,6 +25,7 @@ _FILES = (
     "attention",
     "cnn",
     "gpt",
+    "memory_budgets",
     "logistic",
     "neural_ode",
     "programs",

@@ -41,7 +41,8 @@ def _data() -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     return weights, text[:, :-1].copy(), text[:, 1:].copy()
 
 
-def _tensors(name: str, compiled: bool = False) -> Step:
+def step_of(name: str) -> Step:
+    """Return the training step of a library with PyTorch's API."""
     module = peers.load(name)
     functional = module.nn.functional
     weights, *arrays = _data()
@@ -77,7 +78,11 @@ def _tensors(name: str, compiled: bool = False) -> Step:
         optimizer.step()
         return loss
 
-    return peers.compiler(name)(step) if compiled else step
+    return step
+
+
+def _compiled(name: str) -> Step:
+    return peers.compiler(name)(step_of(name))
 
 
 def _norm(x, weight, bias):
@@ -188,10 +193,11 @@ ROWS = [
         name="gpt",
         title="GPT, 4 layers, 4 heads, width 128, context 64, batch 16, AdamW step",
         contestants={
-            "wengert": lambda: _tensors("wengert"),
-            "wengert plan": lambda: _tensors("wengert", compiled=True),
+            "wengert": lambda: step_of("wengert"),
+            "wengert plan": lambda: _compiled("wengert"),
             "numpy": _numpy,
-            "torch": lambda: _tensors("torch"),
+            "torch": lambda: step_of("torch"),
+            "torch.compile": lambda: _compiled("torch"),
         },
         reference="numpy",
         rtol=1e-3,

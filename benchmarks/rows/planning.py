@@ -5,6 +5,7 @@ Times are processor time: one thread of Python makes plans; what other programs 
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -14,14 +15,26 @@ from ..harness import Row, SelfTimed
 from . import mlp_small
 
 
-def _seconds(graph) -> float:
+def _seconds(graph, budget: int | None = None) -> float:
     """Return the time that a graph's plan takes; whatever is freed with it is freed before and after."""
     plan_of = peers.load("wengert").graph.Plan
     start = time.process_time()
-    plan = plan_of(graph)
+    plan = plan_of(graph, memory_budget=budget)
     took = time.process_time() - start
     assert plan.steps()
     return took
+
+
+def _halved(size: int) -> SelfTimed:
+    """Time the plan of a training step in half of the arena that it takes; `plain` is the time without a budget."""
+    graph = _training_step(size)
+    arena = peers.load("wengert").graph.Plan(graph).memory()["arena"]
+
+    def measure() -> tuple[float, dict[str, float]]:
+        plain = statistics.median(_seconds(graph) for _ in range(3)) / len(graph.nodes)
+        return _seconds(graph, arena // 2) / len(graph.nodes), {"plain_s": plain}
+
+    return SelfTimed(measure)
 
 
 def _growing(graph_of: Callable[[int], object], size: int) -> Callable[[], SelfTimed]:
@@ -139,6 +152,16 @@ _STEP = "making the plan of a recorded training step of {} nodes: forward, backw
 ROWS = [
     *[_row("planning", "making the plan of a chain of {} scalar operations", _chain, k, 5) for k in (3, 4, 5, 6)],
     *[_row("planning-step", _STEP, _training_step, k, 4) for k in (3, 4, 5, 6)],
+    *[
+        Row(
+            name=f"planning-budget-1e{power}",
+            title=f"making the plan of a training step of 1e{power} nodes in half of its memory",
+            contestants={"wengert": functools.partial(_halved, 10**power)},
+            unit="node",
+            full=power > 3,
+        )
+        for power in (3, 4, 5)
+    ],
     Row(
         name="compile-mlp",
         title="compiling the step of mlp-small: the calls until there is a plan",

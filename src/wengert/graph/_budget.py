@@ -3,8 +3,7 @@
 from collections import Counter
 
 from ..ops import TABLE
-from ._needed import needed
-from ._remat import Schedule
+from ._remat import Rehearsed
 
 _REFINE = 3  # limits tried between the one that fits and the next
 _ADDED_UP = ("sum", "mean", "sum_to_like")  # parts of groups, where their operands are made
@@ -76,12 +75,12 @@ class Fitting:
         self.used = build(graph, heavy(graph))
         if self.used <= budget:
             return
-        self._sizes = sizes()
+        self._rehearsed = Rehearsed(graph, sizes())
         self._tried = {}  # limit -> (bytes, schedule)
         self._search(self.used)
 
     def _search(self, most):
-        least = self._sizes.floor(needed(self.given)) or 1
+        least = self._rehearsed.floor or 1
         limits = [least * (most / least) ** (k / _RUNGS) for k in range(_RUNGS)] if most > least else [least]
         low, high = 0, len(limits) - 1
         while low < high:  # the largest limit that fits, if more room never takes more
@@ -103,7 +102,7 @@ class Fitting:
         schedule = self._tried[min(fits)[2]][1]
         if self._last is not schedule:
             self._build(schedule)
-        self.copies, self.share, self.graph = schedule.copies, schedule.share, self._made
+        self.copies, self.share, self.graph = schedule.copies, schedule.share, schedule.graph
 
     def _refine(self, low, high):
         """Looks between a limit that fits and one that does not."""
@@ -117,14 +116,14 @@ class Fitting:
     def _try(self, limit):
         found = self._tried.get(limit)
         if found is None:
-            schedule = Schedule(self.given, self._sizes, limit)
-            used = self._build(schedule) if schedule.finished else float("inf")
+            schedule = self._rehearsed.schedule(limit)
+            used = float("inf") if schedule is None else self._build(schedule)
             found = self._tried[limit] = (used, schedule)
         return found[0]
 
     def _build(self, schedule):
-        self._last, self._made = schedule, schedule.graph()
-        self.used = self.build(self._made, schedule.first | heavy(self._made))
+        self._last = schedule
+        self.used = self.build(schedule.graph, schedule.first | heavy(schedule.graph))
         return self.used
 
     def lines(self):
