@@ -1,10 +1,10 @@
 """Decompositions and Fourier transforms in graphs built by hand and in bodies of branches and loops, with gradients."""
 
 import pytest
+from test_compile_fft import TRANSFORMS
+from test_compile_linalg import CASES, leaves, operands
 
 import wengert as torch
-from test_compile_fft import TRANSFORMS
-from tests.test_compile_linalg import CASES, leaves, operands
 from wengert import linalg
 from wengert.graph import Graph
 
