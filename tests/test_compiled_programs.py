@@ -17,7 +17,10 @@ EAGER = {"sparse_tables"}
 
 # Sums in another order: gradients of gathered elements (interpolation, Fourier modes, edges), and second derivatives
 # of a compiled call, which runs once more for them.
-ROUNDED = {"unet_segmentation", "fourier_operator", "physics_informed", "graph_isomorphism"}
+ROUNDED = {
+    *("unet_segmentation", "fourier_operator", "physics_informed", "graph_isomorphism"),
+    *("link_prediction", "siamese_triplets", "super_resolution"),
+}
 
 
 @functools.lru_cache(1)

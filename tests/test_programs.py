@@ -34,7 +34,7 @@ def drift(found, reference):
 
 
 def test_there_are_programs():
-    assert len(PROGRAMS) >= 55
+    assert len(PROGRAMS) >= 82
     assert len({path.stem for path in PROGRAMS}) == len(PROGRAMS)
 
 
