@@ -299,7 +299,7 @@ def test_missing_names_are_listed_once(tmp_path):
         import torch.nn.functional as F
         from torch.nn import Linear, NoSuchLayer
         from helpers import helper
-        import torchvision
+        import torchaudio
         try:
             from torch.no_such_part import thing
         except ImportError:
@@ -319,7 +319,7 @@ def test_missing_names_are_listed_once(tmp_path):
     names = {need.name: (need.file.rpartition("/")[2], need.line) for need in reversed(check(path).needs)}
     assert names == {
         "torch.nn.NoSuchLayer": ("program.py", 5),
-        "torchvision": ("program.py", 7),
+        "torchaudio": ("program.py", 7),
         "torch.Tensor.frobnicate": ("program.py", 17),
         "torch.nn.Lineer": ("program.py", 21),
         "torch.nn.functional.rellu": ("program.py", 21),

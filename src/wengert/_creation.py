@@ -37,10 +37,12 @@ def as_tensor(data, dtype=None, device=None):
 
 @_function
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
-    """The data as a tensor; memory is shared unless `copy` is set, where that is possible.
+    """The data as a tensor; memory is shared unless `copy` is set, where that is possible. A storage gives its bytes.
 
     Raises ValueError where copy=False cannot be granted.
     """
+    if isinstance(obj, _storage.UntypedStorage):
+        obj = obj.bytes.detach()
     if copy is False and not hasattr(obj, "__array_interface__") and not isinstance(obj, Tensor):
         raise ValueError(f"asarray: expected memory that can be shared, got {type(obj).__name__}. Use copy=None.")
     made = as_tensor(obj, dtype, device)

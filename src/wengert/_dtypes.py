@@ -36,8 +36,13 @@ _FLOATS = {
     "bfloat16": (7, -126, 127, 2),
     "float32": (23, -126, 127, 6),
     "float64": (52, -1022, 1023, 15),
+    # No tensors have the following ones; programs ask for their limits under the name torch.
+    "float8_e4m3fn": (3, -6, 8, 0),
+    "float8_e5m2": (2, -14, 15, 0),
+    "float8_e4m3fnuz": (3, -7, 7, 0),
+    "float8_e5m2fnuz": (2, -15, 15, 0),
 }
-_INTEGERS = {"uint8": (8, False), "int8": (8, True), "int16": (16, True), "int32": (32, True), "int64": (64, True)}
+_INTEGERS = {f"{sign}int{bits}": (bits, not sign) for sign in ("u", "") for bits in (8, 16, 32, 64)}
 
 
 class finfo:
@@ -62,7 +67,8 @@ class finfo:
         self.dtype = type.name
         self.bits = 8 * type.itemsize
         self.eps = 2.0**-fraction
-        self.max = (2.0 - self.eps) * 2.0**highest
+        taken = self.eps if type.name == "float8_e4m3fn" else 0.0  # its largest pattern is NaN
+        self.max = (2.0 - self.eps - taken) * 2.0**highest
         self.min = -self.max
         self.tiny = self.smallest_normal = 2.0**lowest
         self.resolution = 10.0**-digits

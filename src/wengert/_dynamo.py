@@ -1,13 +1,15 @@
 """The names of `torch._dynamo` that training programs use. Settings can be set and read, and change nothing."""
 
+import contextlib
 import sys
 
 from . import _compile_settings as config
 from ._missing import explain
-from .compiler import allow_in_graph, compile, disable, is_compiling, list_backends, reset
+from .compiler import allow_in_graph, assume_constant_result, compile, disable, is_compiling, list_backends, reset
 
 __all__ = [
     "allow_in_graph",
+    "assume_constant_result",
     "config",
     "disable",
     "is_compiling",
@@ -26,7 +28,25 @@ def __getattr__(name):
     return explain(__name__)(name)
 
 
-def mark_dynamic(t, index, **options):
+def is_compile_supported(device_type):
+    """Whether `compile` works for a kind of device: for the CPU."""
+    return device_type == "cpu"
+
+
+def is_dynamo_supported():
+    """Whether functions can be captured: yes."""
+    return True
+
+
+class Unsupported(RuntimeError):
+    """What torch raises for code that it cannot capture; here such calls run as they are written."""
+
+
+class TransformGetItemToIndex(contextlib.nullcontext):
+    """A context that changes nothing: indices that `vmap` maps over are indices as they are."""
+
+
+def mark_dynamic(t, index=None, **options):
     """Nothing: a plan is made for each size."""
 
 

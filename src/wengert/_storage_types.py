@@ -1,5 +1,7 @@
 """Storages: the memory behind tensors as bytes, or as elements of one dtype."""
 
+import os
+
 from . import _core
 
 _bytes = _core.all_dtypes()[1]  # uint8
@@ -113,7 +115,35 @@ class UntypedStorage(_Storage):
         return self
 
     def __getitem__(self, key):
-        return self.bytes[key].item() if isinstance(key, int) else UntypedStorage(self.bytes[key].clone())
+        """A byte as a number, or a storage over the bytes of a slice, which are shared."""
+        return self.bytes[key].item() if isinstance(key, int) else UntypedStorage(_part(self.bytes, key))
+
+    @classmethod
+    def from_file(cls, filename, shared=False, nbytes=0):
+        """The bytes of a file, read when they are looked at.
+
+        Args:
+            filename: its path.
+            shared: whether writes go to the file, which is made as long as asked; else they stay in memory.
+            nbytes: how many bytes; the whole file by default.
+
+        Raises:
+            RuntimeError: the file has fewer bytes and is not shared.
+        """
+        import numpy
+
+        if shared:
+            with open(filename, "ab") as file:
+                if file.tell() < nbytes:
+                    file.truncate(nbytes)
+        size = os.path.getsize(filename)
+        if size < nbytes:
+            raise RuntimeError(f"from_file: expected {nbytes} bytes in {filename}, got {size}.")
+        size = nbytes or size
+        if not size:
+            return cls()
+        mapped = numpy.memmap(filename, numpy.uint8, "r+" if shared else "c", shape=(size,))
+        return cls(_core.from_memory(numpy.asarray(mapped)))
 
     def resize_(self, size):
         """Room for another number of bytes; what is there stays, tensors over it see the new memory."""
@@ -198,10 +228,19 @@ class TypedStorage(_Storage):
         return TypedStorage(wrap_storage=self._untyped.clone(), dtype=self.dtype)
 
     def _to(self, dtype):
-        return self if dtype == self.dtype else TypedStorage(wrap_storage=_bytes_of(self._elements.to(dtype)), dtype=dtype)
+        return (
+            self
+            if dtype == self.dtype
+            else TypedStorage(wrap_storage=_bytes_of(self._elements.to(dtype)), dtype=dtype)
+        )
 
     def __reduce__(self):
         return _typed, (self._untyped, self.dtype)
+
+
+def _part(memory, key):
+    """Some bytes of a storage as a storage of their own, over the same memory."""
+    return _core.from_memory(memory.numpy()[key])
 
 
 def _bytes_of(tensor):

@@ -1,5 +1,7 @@
 """The names under which programs ask for a GPU. There is none: wengert runs on the CPU."""
 
+import contextlib
+
 from ._missing import module_error
 
 
@@ -131,6 +133,54 @@ def get_device_capability(device=None):
 def mem_get_info(device=None):
     """Raises RuntimeError: there is no GPU."""
     _no_gpu("mem_get_info")
+
+
+def current_stream(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("current_stream")
+
+
+def default_stream(device=None):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("default_stream")
+
+
+def get_rng_state(device="cuda"):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("get_rng_state")
+
+
+def set_rng_state(new_state, device="cuda"):
+    """Raises RuntimeError: there is no GPU."""
+    _no_gpu("set_rng_state")
+
+
+class StreamContext(contextlib.nullcontext):
+    """A context that changes nothing for the stream None, which is the only one."""
+
+    def __init__(self, stream):
+        super().__init__()
+        if stream is not None:
+            _no_gpu("StreamContext")
+
+
+stream = StreamContext
+
+
+def _kind(name, what):
+    """A class that programs name in annotations and checks; it has no instances."""
+
+    def __init__(self, *args, **kwargs):
+        _no_gpu(name)
+
+    doc = f"{what}; making one raises RuntimeError: there is no GPU."
+    return type(name, (), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+
+
+Stream, ExternalStream = _kind("Stream", "A queue of GPU work"), _kind("ExternalStream", "A queue of GPU work")
+Event, CUDAGraph = _kind("Event", "A moment of GPU work"), _kind("CUDAGraph", "Captured GPU work")
+device, graph = _kind("device", "A context that chooses a GPU"), _kind("graph", "A context that captures GPU work")
+default_generators = ()
 
 
 def __getattr__(name):

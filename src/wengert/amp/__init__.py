@@ -7,7 +7,8 @@ import wengert
 
 from .scaler import GradScaler
 
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "get_autocast_dtype", "is_autocast_available"]
+__all__ += ["is_autocast_enabled"]
 
 
 class autocast:  # noqa: N801  (torch's name)
@@ -52,6 +53,18 @@ class autocast:  # noqa: N801  (torch's name)
             return function(*args, **kwargs)
 
         return within
+
+
+def is_autocast_enabled(device_type=None):
+    """Whether operations choose their dtypes by themselves: never, inside of `autocast` neither."""
+    return False
+
+
+def get_autocast_dtype(device_type):
+    """The dtype that `autocast` has unless it is given one: bfloat16 for "cpu", float16 for "cuda"."""
+    if not is_autocast_available(device_type):
+        raise RuntimeError(f"get_autocast_dtype: expected 'cpu' or 'cuda', got {device_type!r}.")
+    return wengert.bfloat16 if device_type == "cpu" else wengert.float16
 
 
 def is_autocast_available(device_type):

@@ -7,8 +7,9 @@ cdef frozenset device_types = frozenset(("cpu", "cuda", "mps", "xpu", "meta"))
 cdef class DeviceObject:
     """A place where tensors live; here always the CPU.
 
-    Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu", "meta")
-    to ask about them: using one raises RuntimeError, and so does a name of no kind.
+    Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu") to ask
+    about them: using one raises RuntimeError, and so does a name of no kind. "meta", for tensors whose values do not matter
+    yet, is the CPU: they have memory, and values.
 
     Example:
         >>> import wengert
@@ -59,10 +60,10 @@ cpu_device = DeviceObject("cpu")
 
 
 cdef int check_device(object device, str op) except -1:
-    """Raises unless the device is the CPU."""
-    if isinstance(device, DeviceObject) and (<DeviceObject> device).type == "cpu":
+    """Raises unless the device is the CPU, or "meta", which stands for it."""
+    if isinstance(device, DeviceObject) and (<DeviceObject> device).type in ("cpu", "meta"):
         return 0
-    if isinstance(device, str) and (device == "cpu" or device.startswith("cpu:")):
+    if isinstance(device, str) and (device in ("cpu", "meta") or device.startswith("cpu:")):
         return 0
     if not isinstance(device, (str, int, DeviceObject)):
         raise TypeError(f"{op}: expected a device or its name, got {type(device).__name__}.")

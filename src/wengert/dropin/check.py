@@ -10,7 +10,7 @@ from wengert._missing import INSTEAD, nearest
 from .scan import scan
 
 # Packages that are compiled against PyTorch itself.
-_COMPILED = {"torchvision", "torchaudio", "torchtext", "xformers", "torch_scatter", "torch_sparse", "triton"}
+_COMPILED = {"torchaudio", "torchtext", "xformers", "torch_scatter", "torch_sparse", "triton"}
 
 
 @dataclasses.dataclass(frozen=True)

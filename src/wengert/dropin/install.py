@@ -2,13 +2,14 @@
 
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
 
 from wengert import _core
 
-from .names import Alias, Torch, module_of
+from .names import VERSION, Alias, Torch, module_of
 
 # A folder with a package `torch` that turns the switch on: how worker processes started by `spawn` find us.
 SHIM = str(Path(__file__).parent / "path")
@@ -33,7 +34,17 @@ class _Loader(importlib.abc.Loader):
         module.__spec__ = self._spec
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class _Distribution(importlib.metadata.Distribution):
+    """What packages read of an installed torch before they import it: its name and version."""
+
+    def read_text(self, filename):
+        return f"Metadata-Version: 2.1\nName: torch\nVersion: {VERSION}\n" if filename == "METADATA" else None
+
+    def locate_file(self, path):
+        return Path(SHIM) / path
+
+
+class Finder(importlib.metadata.DistributionFinder):
     """Answers the names of torch. Below our module `torch` nobody else finds anything: its search path is empty."""
 
     def __init__(self):
@@ -46,6 +57,9 @@ class Finder(importlib.abc.MetaPathFinder):
         if module is None:
             return None
         return importlib.machinery.ModuleSpec(name, _Loader(module), is_package=True)
+
+    def find_distributions(self, context=importlib.metadata.DistributionFinder.Context()):  # noqa: B008
+        return [_Distribution()] if context.name in (None, "torch") else []
 
 
 class as_torch:  # noqa: N801  (reads as a function, like torch.no_grad)

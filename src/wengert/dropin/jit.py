@@ -3,10 +3,14 @@
 There is no TorchScript: nothing is compiled, saved or loaded.
 """
 
+import builtins
+import typing
 from typing import Final
 
 from wengert._missing import explain
 from wengert.nn import Module
+
+from .absent import stand_in
 
 __all__ = ["Final", "ScriptFunction", "ScriptModule", "export", "ignore", "interface", "is_scripting", "is_tracing"]
 __all__ += ["script", "script_method", "trace", "unused"]
@@ -60,4 +64,36 @@ def is_tracing():
     return False
 
 
-unused = interface = script_method = export
+unused = interface = script_method = script_if_tracing = _script_if_tracing = export
+_overload = _overload_method = export
+
+
+def annotate(the_type, the_value):
+    """Return a value as it is: its type is Python's."""
+    return the_value
+
+
+def Attribute(value, type):  # noqa: N802  (torch's name)
+    """Return a value as it is: its type is Python's."""
+    return value
+
+
+def isinstance(obj, target_type):
+    """Whether an object has a type or one of several, which may have parameters: these are not looked at."""
+    kinds = target_type if type(target_type) is tuple else (target_type,)
+    return builtins.isinstance(obj, tuple(typing.get_origin(kind) or kind for kind in kinds))
+
+
+def freeze(mod, preserved_attrs=None, optimize_numerics=True):
+    """Return a module as it is."""
+    return mod
+
+
+def optimize_for_inference(mod, other_methods=None):
+    """Return a module as it is."""
+    return mod
+
+
+save, load = (
+    stand_in(f"jit.{name}", "wengert.save and load keep the state of modules") for name in ("save", "load")
+)

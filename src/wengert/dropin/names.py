@@ -9,13 +9,20 @@ import wengert
 
 # The version of the API that we follow; programs compare it.
 API_VERSION = "2.13.0"
+VERSION = f"{API_VERSION}+wengert"
 
 # Modules that have another place, or no module of their own, here: names below "torch." and the module that answers.
 _PLACES = {
+    "_dynamo._trace_wrapped_higher_order_op": "_dynamo",
     "_dynamo.config": "_compile_settings",
+    "_dynamo.exc": "_dynamo",
+    "_dynamo.utils": "_dynamo",
     "_dynamo.eval_frame": "_dynamo",
     "_inductor.config": "_compile_settings",
     "_C": "dropin.private",
+    "_higher_order_ops": "graph",
+    "_higher_order_ops.associative_scan": "func._associative_scan",
+    "_custom_ops": "library",
     "amp.autocast_mode": "amp",
     "amp.grad_scaler": "amp",
     "autograd.gradcheck": "autograd",
@@ -28,8 +35,14 @@ _PLACES = {
     "functional": "",
     "fx": "dropin.fx",
     "fx.proxy": "dropin.fx",
+    "fx._pytree": "utils._pytree",
+    "fx._symbolic_trace": "dropin.fx",
+    "fx.graph": "dropin.fx",
+    "fx.graph_module": "dropin.fx",
+    "fx.node": "dropin.fx",
     "hub": "dropin.hub",
     "jit": "dropin.jit",
+    "jit.annotations": "dropin.types",
     "nn.modules": "nn",
     "nn.modules.utils": "nn._shapes",
     "nn.parallel.data_parallel": "nn.parallel",
@@ -39,11 +52,13 @@ _PLACES = {
     "nn.utils.stateless": "func",
     "nn.utils.spectral_norm": "nn.utils",
     "onnx": "dropin.onnx",
+    "onnx.symbolic_helper": "dropin.onnx",
     "quantization": "dropin.quantization",
     "storage": "_storage",
     "tensor": "",
     "types": "dropin.types",
     "utils.data.dataloader": "utils.data",
+    "utils.model_zoo": "dropin.hub",
     "utils.hooks": "nn._hooks",
 }
 
@@ -131,7 +146,7 @@ class Torch(types.ModuleType):
 
     def __init__(self):
         super().__init__("torch", wengert.__doc__)
-        version = Version(f"{API_VERSION}+wengert")
+        version = Version(VERSION)
         self.__file__ = wengert.__file__
         self.__path__ = []
         self.__spec__ = importlib.machinery.ModuleSpec(
@@ -139,6 +154,8 @@ class Torch(types.ModuleType):
         )  # packages look for torch by it
         self.__dict__.update({name: value for name, value in vars(wengert).items() if not name.startswith("_")})
         self.__version__ = version
+        self.__dict__["ops"] = wengert.library.Ops()
+        self.__dict__["_C"] = Alias("torch._C", _imported("dropin.private"))
         self.__dict__["version"] = types.SimpleNamespace(
             __version__=version, cuda=None, hip=None, xpu=None, debug=False, git_version="unknown"
         )
@@ -153,7 +170,7 @@ class Torch(types.ModuleType):
             try:
                 value = getattr(wengert, name)
             except AttributeError:
-                value = module_of(f"torch.{name}") or getattr(_imported("dropin.private"), name, None)
+                value = module_of(f"torch.{name}") or _stand_in(name)
                 if value is None:
                     from wengert._missing import module_error
 
@@ -163,6 +180,12 @@ class Torch(types.ModuleType):
 
     def __dir__(self):
         return sorted({n for n in [*self.__dict__, *dir(wengert)] if not n.startswith("_")})
+
+
+def _stand_in(name):
+    """What programs ask for below `torch.` and we have by name only; None where there is nothing."""
+    private = getattr(_imported("dropin.private"), name, None)
+    return _imported("dropin.dtypes").ABSENT.get(name) if private is None else private
 
 
 def _imported(place):

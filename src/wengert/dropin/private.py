@@ -1,6 +1,9 @@
 """Names of `torch._C` that packages call on their way: they report or ask what has no meaning here."""
 
-from wengert import Tensor
+import contextlib
+import enum
+
+from wengert import Tensor, _core
 
 from .absent import stand_in_class
 
@@ -15,3 +18,59 @@ def _log_api_usage_once(event):
 def _get_tracing_state():
     """Nothing is traced."""
     return None
+
+
+DispatchKey = enum.Enum("DispatchKey", "CPU CUDA XPU AutocastCPU AutocastCUDA AutocastXPU AutogradCPU Meta")
+
+
+class DispatchKeySet(frozenset):
+    """Names of ways that a call can take in torch; here there is one."""
+
+    def __new__(cls, key):
+        return super().__new__(cls, key if isinstance(key, frozenset) else (key,))
+
+    def __or__(self, other):
+        return DispatchKeySet(frozenset(self) | other)
+
+
+class _ExcludeDispatchKeyGuard(contextlib.nullcontext):
+    """A context that changes nothing."""
+
+
+def _jit_set_profiling_executor(value):
+    """Nothing is compiled by TorchScript: there is nothing to set."""
+    return False
+
+
+_jit_set_profiling_mode = _jit_set_texpr_fuser_enabled = _jit_set_nvfuser_enabled = _jit_set_profiling_executor
+_jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _jit_set_profiling_executor
+
+
+DisableTorchFunctionSubclass = _core.SubclassesOff
+
+
+class _PlainResults:
+    """The `__torch_function__` of classes whose results are plain tensors; not bound as a method."""
+
+    def __call__(self, func, types, args=(), kwargs=None):
+        with _core.SubclassesOff():
+            return func(*args, **kwargs or {})
+
+
+_disabled_torch_function_impl = _PlainResults()
+
+
+def _check(cond, message=None):
+    """Raise RuntimeError unless the condition holds.
+
+    Args:
+        cond: a bool.
+        message: a function that gives the text.
+    """
+    if not cond:
+        raise RuntimeError("Expected cond to be True, but got False." if message is None else str(message()))
+
+
+def _assert(condition, message):
+    """Raise AssertionError with the message unless the condition holds."""
+    assert condition, message

@@ -2,6 +2,21 @@
 
 from collections import OrderedDict, deque
 
+# Classes that programs registered, taken apart as their functions say: class -> (flatten, unflatten).
+NODES = {}
+
+
+class Node:
+    """What stands for an object of a registered class in a structure."""
+
+    def __init__(self, kind, children, context):
+        self.kind, self.children, self.context = kind, children, context
+
+    def __eq__(self, other):
+        return isinstance(other, Node) and vars(self) == vars(other)
+
+    __hash__ = None
+
 
 def _rebuilt(tree, leaf, is_leaf=None):
     """A tree of the same form with leaf(value) for every leaf."""
@@ -9,6 +24,12 @@ def _rebuilt(tree, leaf, is_leaf=None):
     def walk(value):
         if is_leaf is not None and is_leaf(value):
             return leaf(value)
+        kind = type(value)
+        if kind in NODES:
+            children, context = NODES[kind][0](value)
+            return Node(kind, [walk(v) for v in children], context)
+        if kind is Node:
+            return NODES[value.kind][1]([walk(v) for v in value.children], value.context)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return type(value)(*[walk(v) for v in value])
         if isinstance(value, (tuple, list, deque)):

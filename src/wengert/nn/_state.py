@@ -9,7 +9,7 @@ import wengert
 from ._hooks import add_hook
 from .parameter import Parameter, is_lazy
 
-EXTRA_STATE_KEY = "_extra_state"
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
@@ -65,7 +65,7 @@ class StateProtocol:
             if value is not None:
                 destination[prefix + name] = value if keep_vars else value.detach()
         if self._has_own("get_extra_state"):
-            destination[prefix + EXTRA_STATE_KEY] = self.get_extra_state()
+            destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = self.get_extra_state()
 
     def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
         """The parameters and persistent buffers of the whole tree, by dotted name.
@@ -195,7 +195,7 @@ class StateProtocol:
         return None
 
     def _load_extra_state(self, state_dict, prefix, strict, missing_keys, unexpected_keys):
-        key = prefix + EXTRA_STATE_KEY
+        key = prefix + _EXTRA_STATE_KEY_SUFFIX
         if self._has_own("set_extra_state"):
             if key in state_dict:
                 self.set_extra_state(state_dict[key])
@@ -207,7 +207,7 @@ class StateProtocol:
     def _note_unexpected(self, state_dict, prefix, unexpected_keys):
         own = self._persistent_buffers().keys() | self._parameters.keys()
         for key in state_dict:
-            if key.startswith(prefix) and key != prefix + EXTRA_STATE_KEY:
+            if key.startswith(prefix) and key != prefix + _EXTRA_STATE_KEY_SUFFIX:
                 first, dot, _ = key[len(prefix) :].partition(".")
                 if not (first in self._modules if dot else first in own):
                     unexpected_keys.append(key)

@@ -4,12 +4,21 @@ import contextlib
 import enum
 
 import wengert
+from wengert._missing import explain
 
 from . import functional as F
 from . import init
 from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
+
+
+def __getattr__(name):
+    if name == "flex_attention":  # loaded at first use
+        from . import flex_attention
+
+        return flex_attention
+    return explain(__name__)(name)
 
 
 class SDPBackend(enum.Enum):

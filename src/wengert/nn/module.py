@@ -16,8 +16,11 @@ from ._global_hooks import (  # the names by which programs import them
 )
 from ._hooks import HookProtocol
 from ._registry import NAMES, Registry
-from ._state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401  (the name by which packages import it)
-from ._state import StateProtocol
+from ._state import (
+    _EXTRA_STATE_KEY_SUFFIX,  # noqa: F401  (a name that packages import, like the next one)
+    StateProtocol,
+)
+from ._state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401
 from .parameter import Buffer, Parameter
 
 __all__ = [
@@ -438,6 +441,10 @@ class Module(HookProtocol, StateProtocol):
             return t if device is None else t.to(device)
 
         return self._apply(convert)
+
+    def to_empty(self, *, device, recurse=True):
+        """Give every parameter and buffer new memory with undefined contents, in place."""
+        return self._apply(lambda t: wengert.empty_like(t, device=device), recurse=recurse)
 
     def type(self, dst_type):
         """Convert every parameter and buffer to `dst_type`."""
