@@ -12,8 +12,6 @@ import pytest
 
 STEPS = 12
 PROGRAMS = program_runner.programs()
-# Sparse gradients have no plan: such a program runs as it is written, with one warning for each function.
-EAGER = {"sparse_tables"}
 
 # Sums in another order: gradients of gathered elements (interpolation, Fourier modes, edges), and second derivatives
 # of a compiled call, which runs once more for them.

@@ -78,6 +78,7 @@ CORE_NAMES = re.compile(
 )
 PUBLIC_MODULES = {
     "_functional",
+    "_host",
     "_missing",
     "_random",
     "autograd",

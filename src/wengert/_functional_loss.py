@@ -5,6 +5,7 @@ import warnings
 import wengert
 
 from . import _core
+from . import _host as host
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._indexing import check_index
@@ -336,6 +337,13 @@ def one_hot(tensor=None, num_classes=-1, *, input=None):
         if num_classes <= 0:
             raise RuntimeError("one_hot: expected num_classes for an empty tensor, got none.")
         return wengert.zeros((*tensor.shape, num_classes), dtype=wengert.int64)
+    if num_classes > 0 and host.watched(tensor):
+        return host.call("one_hot", tensor, options=(num_classes,))[0]
+    return _one_hot(tensor, num_classes)
+
+
+@host.register_tensors("one_hot", lambda tensor, num_classes: [((*tensor[0], num_classes), tensor[1])])
+def _one_hot(tensor, num_classes):
     if int(tensor.min()) < 0:
         raise RuntimeError("one_hot: expected indices of at least 0, got a negative one.")
     largest = int(tensor.max())

@@ -7,24 +7,49 @@ import threading
 import numpy as np
 
 from . import _core
+from .autograd.grad_mode import no_grad
 
 _functions = {}  # name -> (function of arrays and options, specs of its results)
+_drawing = set()  # names of those that draw numbers of the default generator, nobody knows how many
 _rules = {}  # name -> (class of Function, options -> its arguments behind the tensors)
 _local = threading.local()  # .results: what `call` gives while a Function is asked what it saves
 
 
-def register(name, makes):
+def register(name, makes, random=False):
     """Decorates a function of arrays (and options) that gives a tuple of arrays; `call` knows it by `name`.
 
     Args:
         makes: a function of the operands' specs, pairs (shape, dtype), and the options, that gives those of the results.
+        random: whether it draws numbers of the default generator.
     """
 
     def keep(function):
+        if random:
+            _drawing.add(name)
         _functions[name] = function, makes
         return function
 
     return keep
+
+
+def register_tensors(name, makes, random=False):
+    """As `register`, for a function of tensors (and options) that gives a tensor or a tuple of them."""
+
+    def keep(function):
+        def on_arrays(*args):
+            with no_grad():
+                found = function(*[_core.from_numpy(v) if isinstance(v, np.ndarray) else v for v in args])
+            return tuple([t.numpy() for t in (found if isinstance(found, tuple) else (found,))])
+
+        register(name, makes, random)(on_arrays)
+        return function
+
+    return keep
+
+
+def draws(name):
+    """Whether a host function draws random numbers."""
+    return name in _drawing
 
 
 def gradient(name, arguments=tuple):
@@ -48,7 +73,7 @@ def is_registered(name):
 
 def _find(name):
     if name not in _functions:
-        from . import fft, linalg  # noqa: F401 (they register their functions)
+        from . import distributions, fft, linalg  # noqa: F401 (they register their functions)
     return _functions.get(name)
 
 
@@ -96,6 +121,13 @@ def _tensor(array, like):
     return _core.from_numpy(array)
 
 
+def watched(*tensors):
+    """Whether a recorder watches, or a tensor stands in a graph or a transform: values cannot be read."""
+    from .func._levels import current_recorder
+
+    return current_recorder() is not None or not all(map(_core.has_value, tensors))
+
+
 def call(name, *tensors, options=()):
     """Runs a host function without history; a recorder that watches notes it as one operation.
 
@@ -110,4 +142,8 @@ def call(name, *tensors, options=()):
     if results is not None:
         return results
     watching = top_frame(tensors) or current_recorder()
+    if watching is not None and not hasattr(watching, "run_host"):
+        raise RuntimeError(
+            f"{name}: expected tensors with values, got those of vmap or jvp. Call it outside of them."
+        )
     return run(name, tensors, options) if watching is None else watching.run_host(name, tensors, tuple(options))

@@ -1,6 +1,7 @@
 """Random tensors, seeds and generators."""
 
 from . import _core
+from . import _host as host
 from ._bind import OPS
 from ._dtypes import finfo, iinfo
 from ._overload import check_tensor
@@ -290,9 +291,18 @@ def bernoulli(input, p=None, *, generator=None, out=None):
 
 def _below(p, generator, op):
     """True with the probability in p: a draw of [0, 1) that is below it."""
+    if host.watched(p) and p.dtype.itemsize >= 4:
+        (p,) = host.call("probabilities", p, options=(op,))
+    else:
+        _probabilities(p, op)
+    return rand_like(p, generator=generator) < p
+
+
+@host.register_tensors("probabilities", lambda p, op: [p])
+def _probabilities(p, op):
     if p.numel() and not bool(((p >= 0) & (p <= 1)).all()):
         raise RuntimeError(f"{op}: expected probabilities between 0 and 1, got others.")
-    return rand_like(p, generator=generator) < p
+    return p
 
 
 @_function
@@ -308,8 +318,6 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         >>> wengert.multinomial(wengert.tensor([0.0, 1.0, 0.0]), 2, replacement=True)
         tensor([1, 1])
     """
-    import numpy
-
     _floating(input, "multinomial")
     if input.ndim not in (1, 2):
         raise RuntimeError(f"multinomial: expected 1 or 2 dimensions, got shape {tuple(input.shape)}.")
@@ -318,7 +326,23 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         raise RuntimeError(f"multinomial: expected at least 1 sample, got {num_samples}.")
     if not replacement and num_samples > n:
         raise RuntimeError(f"multinomial: expected at most {n} samples without replacement, got {num_samples}.")
-    weights = input.detach().to(_core._dtype_from_name("float64")).numpy()
+    weights = input.detach().to(_core._dtype_from_name("float64"))
+    if generator is None:
+        (made,) = host.call("multinomial", weights, options=(num_samples, bool(replacement)))
+    else:
+        made = _core.from_numpy(_pick(weights.numpy(), num_samples, replacement, generator)[0])
+    return _finish(made, out, False, "multinomial")
+
+
+def _indices(weights, num_samples, replacement):
+    return [((*weights[0][:-1], num_samples), _core._dtype_from_name("int64"))]
+
+
+@host.register("multinomial", _indices, random=True)
+def _pick(weights, num_samples, replacement, generator=None):
+    import numpy
+
+    n = weights.shape[-1]
     if not (numpy.isfinite(weights).all() and (weights >= 0).all()):
         raise RuntimeError("multinomial: expected weights that are finite and at least 0, got others.")
     if not (weights.sum(-1) > 0).all():
@@ -335,9 +359,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
         with numpy.errstate(divide="ignore"):
             times = -numpy.log1p(-unit) / rows
         picked = numpy.argsort(times, -1, kind="stable")[:, :num_samples]
-    shape = (*input.shape[:-1], num_samples)
-    made = _core.from_numpy(numpy.ascontiguousarray(picked.astype(numpy.int64, copy=False)).reshape(shape))
-    return _finish(made, out, False, "multinomial")
+    shape = (*weights.shape[:-1], num_samples)
+    return (numpy.ascontiguousarray(picked.astype(numpy.int64, copy=False)).reshape(shape),)
 
 
 def _passing(rows, unit):

@@ -4,7 +4,7 @@ import contextlib
 
 from ._compile import compile
 from ._missing import explain
-from .func._levels import current_recorder
+from .func._levels import recorders
 
 __all__ = [
     "allow_in_graph",
@@ -31,8 +31,7 @@ def is_compiling():
         >>> wengert.compiler.is_compiling(), wengert.compile(lambda: wengert.compiler.is_compiling())()
         (False, True)
     """
-    recorder = current_recorder()
-    return recorder is not None and hasattr(recorder, "ties")
+    return any(hasattr(recorder, "ties") for recorder in recorders())
 
 
 is_dynamo_compiling = is_compiling

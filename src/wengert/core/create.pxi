@@ -18,6 +18,7 @@ cdef Tensor new_tensor(int dtype, int ndim, const int64_t* shape, str op):
         raise MemoryError(f"{op}: expected memory for {n * itemsize(dtype)} bytes, got none. Use a smaller shape.")
     t = tensor_from(&a)
     if recorder_traces():
+        memset(t.c.array.data(), 0, t.c.array.nbytes())   # what nobody writes to is the same in each recording
         (<object> active_recorder).made(t)
     return t
 

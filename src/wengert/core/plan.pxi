@@ -173,6 +173,8 @@ cdef class StaticPlan:
     cdef vector[char] written         # of each given one
     cdef vector[PlanDraw] draws
     cdef dict drawn                   # (seed, offset) as recorded -> place among the draws
+    cdef vector[size_t] stops         # how many draws stand before each host region that draws numbers itself
+    cdef size_t stop, drawn_to        # of a run: how many of these it has passed, and how many draws have their ranges
     cdef cbool finished
     cdef int inputs                   # the first given ones: arguments, which nobody promises not to share memory
 
@@ -296,7 +298,7 @@ cdef class StaticPlan:
             part.plan = &inner.p
             part.ins, part.out = inner.given, inner.results
             part.callbacks.host, part.callbacks.interrupt, part.callbacks.arg = plan_host, plan_interrupt, <void*> inner
-            part.draws = not inner.draws.empty()
+            part.draws = not inner.draws.empty() or not inner.stops.empty()
             region.get().parts.push_back(part)
         for shape, dtype, *tape in results:
             n = read_shape(tuple(shape), sizes, "plan")
@@ -409,7 +411,7 @@ cdef class StaticPlan:
             raise
         self.p.running = True
         try:
-            if self.draws.empty():
+            if self.draws.empty() and self.stops.empty():
                 self.steps_of(n, feeds)
             else:  # numbers are drawn with the lock held, run by run
                 for k in range(n):
@@ -549,13 +551,28 @@ cdef class StaticPlan:
                 return True
         return False
 
+    def stop_drawing(self):
+        """The host region appended last draws numbers: draws behind it get their ranges when it calls `draw_on`."""
+        self.stops.push_back(self.draws.size())
+
+    def draw_on(self):
+        """For host regions that draw numbers: gives the draws behind them their ranges."""
+        self.draw_segment()
+
     cdef int draw_ranges(self) except -1:
-        """Gives every random op its range of counters, in the order of the graph."""
+        """Gives random ops their ranges of counters, in the order of the graph, up to a host region that draws."""
+        self.stop = self.drawn_to = 0
+        self.draw_segment()
+        return 0
+
+    cdef int draw_segment(self) except -1:
         cdef size_t k
+        cdef size_t end = self.stops[self.stop] if self.stop < self.stops.size() else self.draws.size()
         cdef PlanDraw* d
         cdef Attr* attr
         cdef Attr* first
-        for k in range(self.draws.size()):
+        self.stop += 1
+        for k in range(self.drawn_to, end):
             d = &self.draws[k]
             attr = self.p.calls[d.call].attr
             if d.same == PRESET:
@@ -567,6 +584,7 @@ cdef class StaticPlan:
                 continue
             attr.words[attr.count - 2] = _signed(default_gen.key)
             attr.words[attr.count - 1] = _signed(default_gen.reserve(draw_blocks(d.kind, d.dtype, d.n if d.n > 0 else 0)))
+        self.drawn_to = end
         return 0
 
     def ranges(self):

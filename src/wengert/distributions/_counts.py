@@ -1,14 +1,27 @@
 """Random counts: of events at a rate, of successes in trials. Whole tensors at once; all in float64."""
 
 import wengert
+from wengert import _host as host
 
 
 def poisson(rate, generator=None):
+    """A count for each rate, float64."""
+    return _poisson(rate, generator) if generator is not None else host.call("poisson", rate)[0]
+
+
+def binomial(count, probs, generator=None):
+    """Successes in `count` trials for each probability, of one shape, float64."""
+    return _binomial(count, probs, generator) if generator is not None else host.call("binomial", count, probs)[0]
+
+
+@host.register_tensors("poisson", lambda rate: [rate], random=True)
+def _poisson(rate, generator=None):
     """A count for each rate: by Knuth's products of uniform numbers below 30, by Hörmann's PTRS (1993) from there on."""
     return _by_case(rate < 30, _by_products, _by_ptrs, [(rate, 1.0, 30.0)], generator)
 
 
-def binomial(count, probs, generator=None):
+@host.register_tensors("binomial", lambda count, probs: [probs], random=True)
+def _binomial(count, probs, generator=None):
     """Successes in `count` trials for each probability: by waiting times where few are expected, or by BTRS."""
     flipped = probs > 0.5
     p = wengert.where(flipped, 1 - probs, probs)

@@ -7,6 +7,7 @@ from Stirling's series, so that nothing of the size of a log(a) cancels.
 import math
 
 import wengert
+from wengert import _host as host
 from wengert.autograd.function import Function, once_differentiable
 
 from ._standard_gamma import slope
@@ -54,8 +55,10 @@ def _away_from_zero(v):
     return wengert.where(v.abs() < 1e-300, 1e-300, v)
 
 
-def _values(x, a):
-    """P(a, x), float64; NaN outside its domain."""
+@host.register_tensors("gamma.lower", lambda a, x: [x])
+def _values(a, x):
+    """P(a, x); NaN outside its domain. float64 inside."""
+    x, a = x.double(), a.double()
     inside = (x > 0) & (a > 0) & (x < math.inf)
     low = inside & (x < a + 1)
     high = inside & ~low
@@ -67,13 +70,14 @@ def _values(x, a):
     return result
 
 
+@host.gradient("gamma.lower")
 class LowerGamma(Function):
     """P(a, x) with its gradients for both."""
 
     @staticmethod
     def forward(ctx, a, x):
         ctx.save_for_backward(a, x)
-        return _values(x.double(), a.double()).to(x.dtype)
+        return host.call("gamma.lower", a, x)[0]
 
     @staticmethod
     @once_differentiable
@@ -89,4 +93,6 @@ class LowerGamma(Function):
 
 def lower_gamma(a, x):
     """P(a, x), the integral of t^(a - 1) e^-t / Gamma(a) from 0 to x; differentiable once, in both."""
-    return LowerGamma.apply(*wengert.broadcast_tensors(a, x))
+    dtype = wengert.promote_types(a.dtype, x.dtype)
+    inside = dtype if dtype.itemsize > 2 else wengert.float32
+    return LowerGamma.apply(*wengert.broadcast_tensors(a.to(inside), x.to(inside))).to(dtype)

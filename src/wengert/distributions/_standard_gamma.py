@@ -5,13 +5,16 @@ the value at which the cdf is a fixed number, so dx/da = -(dF/da) / (dF/dx) (Fig
 """
 
 import wengert
+from wengert import _host as host
 from wengert.autograd.function import Function, once_differentiable
 
 LARGE = 1000.0  # from here on the expansion in 1 / sqrt(a) is accurate to 1e-9
 
 
-def draw(a):
-    """One sample of rate 1 for each shape parameter, float64; samples for small shapes may underflow to 0."""
+@host.register_tensors("gamma.draw", lambda a: [a], random=True)
+def draw(shapes):
+    """One sample of rate 1 for each shape parameter; those that underflow are the smallest number."""
+    a = shapes.double()
     boost = a < 1
     d = wengert.where(boost, a + 1, a) - 1 / 3
     c = (9 * d).rsqrt()
@@ -25,11 +28,13 @@ def draw(a):
         accept = (v > 0) & (u.log() < 0.5 * x * x + d * (1 - safe + safe.log()))
         result = wengert.where(todo & accept, d * v, result)
         todo = todo & ~accept
-    return wengert.where(boost, result * wengert.rand_like(a) ** (1 / a), result)
+    result = wengert.where(boost, result * wengert.rand_like(a) ** (1 / a), result).to(shapes.dtype)
+    return result.clamp(min=wengert.finfo(shapes.dtype).tiny)
 
 
-def slope(x, a):
-    """dx/da of samples x for shapes a, both float64."""
+@host.register_tensors("gamma.slope", lambda x, a: [x])
+def _slope(x, a):
+    x, a = x.double(), a.double()
     large = a >= LARGE
     # Above 20 + 3 a the series cancels and the asymptotic expansion has converged.
     tail = ~large & (x > 20 + 3 * a)
@@ -41,6 +46,11 @@ def slope(x, a):
             found = method(wengert.where(where, x, one), wengert.where(where, a, one))
             result = wengert.where(where, found, result)
     return result
+
+
+def slope(x, a):
+    """dx/da of samples x for shapes a, both of one shape and dtype; float64 inside."""
+    return host.call("gamma.slope", x, a)[0]
 
 
 def _by_series(x, a):
@@ -95,13 +105,16 @@ def _by_expansion(x, a):
     )  # fmt: skip
 
 
-class StandardGamma(Function):
-    """Samples of rate 1 with gradients for the shape."""
+host.register_tensors("gamma.drawn", lambda a, x: [x])(lambda a, x: x)
+
+
+@host.gradient("gamma.drawn")
+class _Drawn(Function):
+    """Samples of rate 1, drawn before, with gradients for the shape."""
 
     @staticmethod
-    def forward(ctx, concentration):
-        tiny = wengert.finfo(concentration.dtype).tiny
-        x = draw(concentration.double()).to(concentration.dtype).clamp(min=tiny)
+    def forward(ctx, concentration, x):
+        (x,) = host.call("gamma.drawn", concentration, x)
         ctx.save_for_backward(x, concentration)
         return x
 
@@ -109,9 +122,16 @@ class StandardGamma(Function):
     @once_differentiable
     def backward(ctx, g):
         x, a = ctx.saved_tensors
-        return g * slope(x.double(), a.double()).to(g.dtype)
+        return g * slope(x, a), None
+
+
+def drawn(concentration, x):
+    """Samples x of rate 1 with gradients for the shapes that they were drawn for."""
+    return _Drawn.apply(concentration, x)
 
 
 def standard_gamma(concentration):
     """One sample of rate 1 for each element of `concentration`, differentiable in it."""
-    return StandardGamma.apply(concentration)
+    if concentration.dtype.itemsize < 4:
+        return standard_gamma(concentration.float()).to(concentration.dtype)
+    return drawn(concentration, host.call("gamma.draw", concentration)[0])

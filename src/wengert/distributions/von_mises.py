@@ -3,6 +3,7 @@
 import math
 
 import wengert
+from wengert import _host as host
 
 from . import constraints
 from ._counts import accepted
@@ -53,17 +54,23 @@ class VonMises(Distribution):
             tau = 1 + (1 + 4 * kappa**2).sqrt()
             rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
             r = wengert.where(kappa < 1e-5, 1 / kappa + kappa, (1 + rho**2) / (2 * rho))
-
-            def propose():
-                u1, u2, u3 = wengert.rand((3, *shape), dtype=wengert.float64).unbind()
-                z = (math.pi * u1).cos()
-                f = (1 + r * z) / (r + z)
-                c = kappa * (r - f)
-                accept = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0)
-                return (u3 - 0.5).sign() * f.clamp(min=-1.0, max=1.0).acos(), accept
-
-            angle = accepted(shape, propose) + self.loc.double()
+            angle = host.call("von_mises", kappa, r)[0] + self.loc.double()
             return ((angle + math.pi) % (2 * math.pi) - math.pi).to(self.loc.dtype)
+
+
+@host.register_tensors("von_mises", lambda kappa, r: [kappa], random=True)
+def _angles(kappa, r):
+    """Angles around 0 by rejection."""
+
+    def propose():
+        u1, u2, u3 = wengert.rand((3, *kappa.shape), dtype=wengert.float64).unbind()
+        z = (math.pi * u1).cos()
+        f = (1 + r * z) / (r + z)
+        c = kappa * (r - f)
+        accept = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0)
+        return (u3 - 0.5).sign() * f.clamp(min=-1.0, max=1.0).acos(), accept
+
+    return accepted(kappa.shape, propose)
 
 
 _POINTS = 64

@@ -4,13 +4,50 @@ import math
 import warnings
 
 import wengert
+from wengert import _host as host
 
 from . import constraints
 from ._covariance import ByCovariance, count_given, solved, squares
 from ._multigamma import multidigamma, multigammaln
-from .chi2 import Chi2
+from ._standard_gamma import draw, drawn
 from .exp_family import ExponentialFamily
 from .utils import holds
+
+
+def _shapes(df, size):
+    """The shapes of the gamma variables on the diagonal: halves of chi-squared ones with df, df - 1, ... degrees."""
+    return 0.5 * (df.unsqueeze(-1) - wengert.arange(size, dtype=df.dtype))
+
+
+def _bartlett(scale_tril, gammas, below):
+    """L A A^T L^T with A lower triangular: normal below, roots of chi-squared variables on the diagonal."""
+    roots = (2 * gammas).sqrt()
+    product = scale_tril @ (roots.clamp(min=wengert.finfo(roots.dtype).eps).diag_embed() + below)
+    return product @ product.mT
+
+
+def _specs(df, scale_tril, tries):
+    size = scale_tril[0][-1]
+    return [((*df[0], size), df[1]), ((*df[0], size, size), df[1])]
+
+
+@host.register_tensors("wishart", _specs, random=True)
+def _variables(df, scale_tril, tries):
+    """What A is made of, for each df; those that give singular matrices are drawn again."""
+    shapes = _shapes(df, scale_tril.shape[-1])
+
+    def one():
+        return draw(shapes), wengert.randn((*shapes.shape, shapes.shape[-1]), dtype=df.dtype).tril(-1)
+
+    gammas, below = one()
+    for _ in range(tries):
+        singular = ~constraints.positive_definite.check(_bartlett(scale_tril, gammas, below))
+        if not bool(singular.any()):
+            break
+        more = one()
+        gammas = wengert.where(singular[..., None], more[0], gammas)
+        below = wengert.where(singular[..., None, None], more[1], below)
+    return gammas, below
 
 
 class Wishart(ByCovariance, ExponentialFamily):
@@ -91,24 +128,12 @@ class Wishart(ByCovariance, ExponentialFamily):
         products = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2)
         return self.df[..., None, None] * (self.covariance_matrix**2 + products)
 
-    def _bartlett(self, sample_shape):
-        """L A A^T L^T with A lower triangular: normal below, roots of chi-squared variables on the diagonal."""
-        left = wengert.arange(self._size, dtype=self.df.dtype)
-        roots = Chi2(self.df.unsqueeze(-1) - left, validate_args=False).rsample(sample_shape).sqrt()
-        below = wengert.randn(self._extended_shape(sample_shape), dtype=self.df.dtype).tril(-1)
-        factor = roots.clamp(min=wengert.finfo(self.df.dtype).eps).diag_embed() + below
-        product = self._unbroadcasted_scale_tril @ factor
-        return product @ product.mT
-
     def rsample(self, sample_shape=(), max_try_correction=10):
         """Samples by Bartlett's decomposition; singular ones are drawn again, `max_try_correction` times at most."""
-        sample = self._bartlett(sample_shape)
-        for _ in range(max_try_correction):
-            singular = ~self.support.check(sample.detach())
-            if not bool(singular.any()):
-                break
-            sample = wengert.where(singular[..., None, None], self._bartlett(sample_shape), sample)
-        return sample
+        shape = self._extended_shape(sample_shape)
+        df = self.df.expand(shape[:-2])
+        gammas, below = host.call("wishart", df, self._unbroadcasted_scale_tril, options=(max_try_correction,))
+        return _bartlett(self._unbroadcasted_scale_tril, drawn(_shapes(df, self._size), gammas), below)
 
     def log_prob(self, value):
         if self._validate_args:

@@ -7,7 +7,7 @@ What has no rule runs once for each element of the batch, which is right for eve
 
 from textwrap import indent
 
-from .. import _core
+from .. import _core, _host
 from ..ops._def import DIM_FIELDS
 from . import _batching_index, _batching_windows
 from ._levels import Frame, Watcher, call, current_recorder, expand, is_tensor, paused, payload, reshape, zeros
@@ -351,6 +351,11 @@ class RandomWatch(Watcher):
 
     def takes_sparse(self, op):
         return False  # sparse tensors have no batches
+
+    def run_host(self, name, tensors, options):
+        if _host.draws(name) and self._frame.randomness != "same":
+            raise RuntimeError(f"vmap: expected no random operation of the host, got {name}. Draw outside of vmap.")
+        return super().run_host(name, tensors, options)
 
     def run(self, entry, operands, attrs):
         frame = self._frame

@@ -125,10 +125,15 @@ def current_recorder():
     return None
 
 
+def recorders():
+    """The recorders of this thread, outermost first."""
+    me = threading.get_ident()
+    return [recorder for thread, recorder in _recorders if thread == me]
+
+
 def building(tensors=()):
     """The frame of the static graph that is being built here: one that is open, or one that tensors belong to; or None."""
-    me = threading.get_ident()
-    open_ = [*_local.frames, *[recorder for thread, recorder in _recorders if thread == me]]
+    open_ = [*_local.frames, *recorders()]
     belong = [p.frame for p in map(payload, tensors) if p is not None]
     return next((frame for frame in [*reversed(open_), *belong] if getattr(frame, "builds", False)), None)
 

@@ -314,7 +314,7 @@ def difference(a, b):
     """What differs between two recordings of a call, in words; None where a plan of one serves for both."""
     g, h = a.graph, b.graph
     for k, (m, n) in enumerate(zip(g.nodes, h.nodes, strict=False)):
-        if m.op != n.op or m.inputs != n.inputs or _attrs(m) != _attrs(n):
+        if m.op != n.op or _changed(m.inputs, n.inputs) or _changed(_attrs(m), _attrs(n)):
             return _node_difference(m, n, k)
         if m.op in REGIONS and (found := payload_differences(g, m, h, n)):
             return f"what {n.op} runs differs between calls: {found[0]}"
@@ -359,9 +359,9 @@ def _node_difference(m, n, k):
         (x[0], y[0]) for x, y in zip(m.inputs, n.inputs, strict=False) if type(x) is tuple and type(y) is tuple
     ]
     for x, y in numbers:
-        if x != y:
+        if _changed(x, y):
             return f"the number {x!r} of one call is {y!r} in the next{where}. Keep it in a tensor, or pass it in"
-    if _attrs(m) != _attrs(n):
+    if _changed(_attrs(m), _attrs(n)):
         return f"the attributes of {n.op} differ between calls{where}: {_attrs(m)} and {_attrs(n)}"
     return f"{n.op} has other operands in each call{where}"
 
@@ -371,4 +371,9 @@ def _equal(a, b):
 
 
 def _changed(a, b):
-    return a is not b and (type(a) is not type(b) or a != b)
+    """Whether two Python values differ, or tuples of them; NaN is NaN, and 0.0 is not -0.0."""
+    if a is b:
+        return False
+    if type(a) is tuple and type(b) is tuple:
+        return len(a) != len(b) or any(map(_changed, a, b))
+    return type(a) is not type(b) or (repr(a) != repr(b) if type(a) in (float, complex) else a != b)

@@ -1,6 +1,6 @@
 """A static graph as data: nodes over numbered values."""
 
-from .. import _core
+from .. import _core, _host
 from ..ops import TABLE
 from ._by_hand import ByHand
 from ._editing import Editing
@@ -69,13 +69,18 @@ class Node:
     @property
     def effect(self):
         """Whether it must run even if nothing reads its results: an update, or a draw, after which others come."""
-        return self.op in EFFECTS
+        return self.op in EFFECTS or self.draws
 
     @property
     def random(self):
         """Whether it draws random numbers."""
         row = TABLE.get(self.op)
         return row is not None and "random" in row.flags
+
+    @property
+    def draws(self):
+        """Whether it is a function of the host that draws random numbers, nobody knows how many."""
+        return self.op == "host" and _host.draws(self.payload["function"])
 
     @property
     def named_attrs(self):

@@ -13,7 +13,7 @@ def reached(graph):
     kept = []
     for node in reversed(graph.nodes):
         results = node.results
-        if node.op in EFFECTS or not wanted.isdisjoint(results):
+        if node.op in EFFECTS or not wanted.isdisjoint(results) or node.op == "host" and node.draws:
             kept.append(node)
             wanted.update(node.inputs)
     kept.reverse()

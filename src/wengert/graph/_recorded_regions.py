@@ -5,7 +5,7 @@ what `_regions.gradients` makes of the node, so that it is noted as one node and
 gradients gives its carried values, stacked; a while_loop, whose number of steps no plan knows before, runs once more there.
 """
 
-from .. import _core
+from .. import _core, _host
 from ..autograd.function import Function
 from ..func._levels import Watcher, current_recorder, open_frames, paused, payload, recording, top_frame
 from . import _regions
@@ -60,6 +60,12 @@ class Inside(Watcher):
             raise RuntimeError(f"{self.op}: expected functions without random operations, got {op.name}. {_DRAW}")
         with paused():
             return _core.apply(op, operands, attrs)
+
+    def run_host(self, name, tensors, options):
+        """A function on NumPy arrays runs once as well."""
+        if _host.draws(name):
+            raise RuntimeError(f"{self.op}: expected functions without random operations, got {name}. {_DRAW}")
+        return super().run_host(name, tensors, options)
 
     @property
     def began(self):

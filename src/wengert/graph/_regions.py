@@ -212,7 +212,7 @@ def _alone(node, operands):
 
 def has_random(graph):
     """Whether a graph or one inside it draws random numbers."""
-    return any(node.random or any(map(has_random, subgraphs(node).values())) for node in graph.nodes)
+    return any(node.random or node.draws or any(map(has_random, subgraphs(node).values())) for node in graph.nodes)
 
 
 def _refuse_random(node):
@@ -259,8 +259,9 @@ def _host_back(walk, node, found):
         return []
     out = out if isinstance(out, tuple) else (out,)
     values = [given[id(t)] if id(t) in given else _zeros(walk.graph, frame.value_of(t)) for t in out]
-    with enable_grad():  # what it computes may be differentiated again
-        made = function.backward(ctx, *[frame.wrap_value(g) for g in values])
+    backward = getattr(function.backward, "__wrapped__", function.backward)  # below once_differentiable: nodes are
+    with enable_grad():  # differentiated again by their own rules
+        made = backward(ctx, *[frame.wrap_value(g) for g in values])
     made = made if isinstance(made, tuple) else (made,)
     pairs = zip(node.inputs, made, strict=False)
     return [(v, frame.value_of(g)) for v, g in pairs if g is not None and v in walk.depends]
