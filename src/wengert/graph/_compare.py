@@ -74,6 +74,10 @@ class _Match:
         self.payloads(where, left.payload, right.payload)
 
     def payloads(self, where, x, y):
+        if hasattr(x, "described") and hasattr(y, "described"):  # updates
+            x, y = x.described(), y.described()
+            for v, w in zip(x.pop("states"), y.pop("states"), strict=False):
+                self.match(f"{where}, a state", v, w)
         if not isinstance(x, dict) or not isinstance(y, dict):
             if x is not y and not (x is None and y is None):
                 self.say(where, repr(x), repr(y))

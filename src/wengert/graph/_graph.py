@@ -100,7 +100,7 @@ class State:
         name: its name, or "".
         kind: "parameter", "buffer", "constant"; "literal": a constant that nobody else knows; or "grad": the gradient that
             `tensor` (a leaf) has when a run begins.
-        strides: of what it reads, when the graph was made.
+        strides: of what it reads, when the graph was made; None: without gaps.
     """
 
     __slots__ = ("kind", "name", "strides", "tensor")
@@ -109,7 +109,8 @@ class State:
         self.tensor = tensor
         self.name = name
         self.kind = kind
-        self.strides = self.read().stride()
+        value = self.read()
+        self.strides = None if value is None else value.stride()  # a gradient may not be there yet
 
     def read(self):
         """The tensor whose value the graph reads."""

@@ -12,6 +12,7 @@ from ..func._trees import flatten
 from ._graph import Graph
 from ._lines import user_place
 from ._mirrors import Mirrors
+from ._updates import Update
 
 
 class _Known:
@@ -380,20 +381,6 @@ class Recorder(Watcher):
         self.check_states()
         graph.writes = {target: known.value for target, known in self.written.items()}
         return graph
-
-
-class Update:
-    """What an "update" node carries: the core's pass with its arguments, the parameters that had a gradient, and for
-    each operand but the gradients the number of the state that it is."""
-
-    __slots__ = ("group", "params", "state", "states", "step")
-
-    def __init__(self, step, group, state, params, states):
-        self.step = step
-        self.group = group
-        self.state = state
-        self.params = params
-        self.states = states
 
 
 def record(fn, *example_inputs):

@@ -17,6 +17,7 @@ import re
 
 from .._dtypes import DTYPES
 from ._symbols import Dim, Guard, Ratio, is_size
+from ._updates import from_description
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<value>%\d+)|(?P<size><[^<>\n]*>)|(?P<number>-?(?:inf\b|nan\b|\d+(?:\.\d*)?"""
@@ -66,13 +67,16 @@ def spec(graph, v):
 def state_keys(graph):
     """A key for each state, by number: its name, made unique."""
     keys, used = {}, set()
+    leaves = {id(state.tensor): v for v, state in graph.states.items() if state.kind != "grad"}
     for v, state in graph.states.items():
+        if state.kind == "grad" and id(state.tensor) in leaves:
+            continue  # the gradient of a state goes by that one's key
         key = state.name or f"#{v}"
         while key in used:
             key = f"{key}#{v}"
         used.add(key)
         keys[v] = key
-    return keys
+    return {v: keys[v] if v in keys else keys[leaves[id(state.tensor)]] for v, state in graph.states.items()}
 
 
 def to_text(graph, indent=""):
@@ -117,17 +121,11 @@ def _node_text(graph, node, indent):
         text += f" back %{node.gradient_of}"
     if node.payload is None:
         return text
-    if node.op == "update":
-        raise TypeError(
-            f"to_text: expected operations that a text can say, got update at {node.line}, the step of an optimizer that "
-            "lives in Python. Make the graph with Graph.minimize(), whose updates are operations."
-        )
-    if not isinstance(node.payload, dict):
-        raise TypeError(
-            f"to_text: expected sub-graphs and numbers as the payload of {node.op}, got {node.payload!r}."
-        )
+    payload = node.payload.described() if hasattr(node.payload, "described") else node.payload
+    if not isinstance(payload, dict):
+        raise TypeError(f"to_text: expected sub-graphs and numbers as the payload of {node.op}, got {payload!r}.")
     inner = indent + "    "
-    for key, value in node.payload.items():
+    for key, value in payload.items():
         shown = to_text(value, inner) if hasattr(value, "nodes") else literal(value)
         text += f"\n{inner}with {json.dumps(key)} = {shown}"
     return text
@@ -263,6 +261,9 @@ class _Reader:
             graph.symbols = self.several(lambda: self.take(kind="name"), "]")
         while not self.accept("end"):
             self.statement(graph, depth)
+        for node in graph.nodes:
+            if node.op == "update":
+                node.payload = self.update(node.payload, graph)
         specs, self.specs = self.specs, {}
         blank = ((), _NAMES["bool"])
         highest = max(specs, default=-1)
@@ -273,6 +274,12 @@ class _Reader:
             graph.shapes.append(shape)
             graph.dtypes.append(dtype)
         return graph
+
+    def update(self, found, graph):
+        try:
+            return from_description(found, {v: state.tensor for v, state in graph.states.items()})
+        except (TypeError, ValueError) as error:
+            raise ParseError(f"parse: {error}.") from None
 
     def statement(self, graph, depth):
         if self.kind == "value":

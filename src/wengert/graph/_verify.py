@@ -9,6 +9,7 @@ from ..ops import TABLE
 from . import _regions
 from ._graph_error import GraphError
 from ._symbols import Dim, Ratio, is_size, same_sizes
+from ._updates import Update
 
 OWN = ("shape", "update")  # values that are shapes only, and optimizers' passes: recordings make them
 STATE_KINDS = ("parameter", "buffer", "constant", "literal", "grad")
@@ -93,6 +94,8 @@ def _check_sizes(graph):
 def _check_node(graph, node):
     row = TABLE.get(node.op)
     if row is None:
+        if node.op == "update":
+            _check_update(graph, node)
         if node.op in OWN:
             return
         if node.op not in _regions.REGIONS:
@@ -118,6 +121,21 @@ def _check_node(graph, node):
         what, fits = _KINDS[kind]
         if not fits(value):
             fail(graph, node, f"{what} for {name}", repr(value))
+
+
+def _check_update(graph, node):
+    update, count = node.payload, len(node.results)
+    if (
+        not isinstance(update, Update)
+        or len(update.states) != count
+        or len(node.inputs) != count + len(update.params)
+    ):
+        fail(
+            graph,
+            node,
+            "a pass of an optimizer, with a result for each state and a gradient for each parameter",
+            node,
+        )
 
 
 def sorted_nodes(graph):
