@@ -1,6 +1,14 @@
 """wengert.compile: a function is recorded while it runs, then run by the core as a plan."""
 
 import functools
+import inspect
+
+_LAZY = {
+    "generator function": inspect.isgeneratorfunction,
+    "coroutine": inspect.iscoroutinefunction,
+    "asynchronous generator": inspect.isasyncgenfunction,
+}
+_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 
 def compile(
@@ -36,7 +44,8 @@ def compile(
         The compiled function (with `plans`, `reason` and `explain()`), or a module around the given one.
 
     Raises:
-        TypeError: the model is not callable.
+        TypeError: the model is not callable, or is a generator function or a coroutine.
+        RuntimeError: an unknown mode, or mode and options at once.
         CompileError: with fullgraph, from a call that cannot be captured: a branch on a value, `.item()`, Python state that
             changes with every call.
         MemoryBudgetError: from the call that makes the plan: no schedule within the budget was found. The message names
@@ -64,6 +73,16 @@ def compile(
         )
     if not callable(model):
         raise TypeError(f"compile: expected a function or a module, got {type(model).__name__}.")
+    for what, is_one in _LAZY.items():
+        if is_one(model):
+            raise TypeError(
+                f"compile: expected a function that returns its results, got the {what} {model.__name__}. Compile what it "
+                "calls for each item."
+            )
+    if mode is not None and mode not in _MODES:
+        raise RuntimeError(f"compile: expected a mode among {', '.join(_MODES)}, got {mode!r}.")
+    if mode is not None and options is not None:
+        raise RuntimeError("compile: expected either mode or options, got both.")
     if disable:
         return model
     from .graph._compiled_module import compiled

@@ -370,10 +370,21 @@ def _equal(a, b):
     return np.array_equal(a.detach().numpy(), b.detach().numpy(), equal_nan=a.dtype.is_floating_point)
 
 
+def holds_tensors(v, depth=4):
+    """Whether an object has an `==` of its own that asks tensors among its attributes."""
+    if is_tensor(v):
+        return True
+    if not depth or type(v).__eq__ is object.__eq__ or not hasattr(v, "__dict__") or isinstance(v, type):
+        return False
+    return any(holds_tensors(x, depth - 1) for x in flatten(list(vars(v).values()))[0])
+
+
 def _changed(a, b):
     """Whether two Python values differ, or tuples of them; NaN is NaN, and 0.0 is not -0.0."""
     if a is b:
         return False
+    if holds_tensors(a) or holds_tensors(b):
+        return True
     if type(a) is tuple and type(b) is tuple:
         return len(a) != len(b) or any(map(_changed, a, b))
     return type(a) is not type(b) or (repr(a) != repr(b) if type(a) in (float, complex) else a != b)

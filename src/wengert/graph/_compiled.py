@@ -14,7 +14,7 @@ from ..autograd.grad_mode import enable_grad, no_grad
 from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten, unflatten
 from ._budget import MemoryBudgetError, checked
-from ._capture import difference, record_call
+from ._capture import difference, holds_tensors, record_call
 from ._numbers import Varying
 from ._page import Page
 from ._plan import Plan, assemble
@@ -204,6 +204,7 @@ class Compiled(Page):
             else:
                 try:
                     hash(v)
+                    v = _Identity(v) if holds_tensors(v) else v
                 except TypeError:
                     v = _Identity(v)
                 parts.append((type(v), v))
@@ -306,7 +307,7 @@ def _again(fn, *settings):
 
 
 class _Identity:
-    """A value that cannot be hashed, as part of a signature: itself, kept alive."""
+    """A value that cannot be hashed, or whose equality asks tensors, as part of a signature: itself, kept alive."""
 
     __slots__ = ("value",)
 
@@ -359,7 +360,10 @@ class _Pair:
         graph = self.forward.graph
         place = {v: k for k, v in enumerate(graph.inputs)}
         wrt = [inputs[place[v]] if v in place else graph.states[v].tensor for v in self.joint.wrt]
-        outputs = _Planned.apply(self, inputs, (args, kwargs, values), *wrt)
+        with (
+            enable_grad() if not _core.grad_enabled() else contextlib.nullcontext()
+        ):  # the function enables it inside
+            outputs = _Planned.apply(self, inputs, (args, kwargs, values), *wrt)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         return outputs[: self.count]
 
