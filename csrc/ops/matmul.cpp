@@ -75,7 +75,7 @@ int prepare(OpCall& c, const Gemm& g, const Operands& o) {
   if (!in_place) return 0;
   auto made = std::make_unique<PreparedGemm>();
   made->g = g;
-  made->g.accumulate = false;
+  made->g.accumulate = c.accumulate;
   made->fn = gemm_kernel(o.dtype);
   made->large = is_large(g);
   made->biased = g.bias != nullptr;

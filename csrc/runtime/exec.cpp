@@ -5,13 +5,14 @@
 #include "wengert/parallel.h"
 #include "wengert/program.h"
 
+#include "parts.h"
+
 namespace wg {
 
 namespace {
 
 constexpr int kMaxTemporaries = 24;  // 24 registers of 2 KiB: within the first-level cache
 constexpr int kMaxRegisters = 64;
-constexpr index_t kChunk = 1 << 14;  // elements of one parallel part
 
 // A single-element floating value in the computing dtype; false for other dtypes.
 bool as_uniform(const Array& a, int dtype, double* slot) {
@@ -195,13 +196,13 @@ int try_blocks(Program* p, const Array* given, Layout* shape, Array* results, Ar
     run.base[r] = run.write_to[i];
   }
   index_t n = shape->numel;
-  if (n <= kChunk) {
+  if (n <= kPartElements) {
     run_blocks(run, 0, n);
   } else {
     Unlocked unlocked(true);
-    parallel_for((n + kChunk - 1) / kChunk, [&](index_t part) {
-      index_t end = (part + 1) * kChunk;
-      run_blocks(run, part * kChunk, end < n ? end : n);
+    parallel_for((n + kPartElements - 1) / kPartElements, [&](index_t part) {
+      index_t end = (part + 1) * kPartElements;
+      run_blocks(run, part * kPartElements, end < n ? end : n);
     });
   }
   if (interrupted()) {

@@ -231,6 +231,8 @@ std::string Plan::form_of(const PlanCall& c) const {
     key.append(reinterpret_cast<const char*>(from), n * sizeof *from);
   };
   add(&c.op, 1);
+  const bool adds = c.added >= 0;
+  add(&adds, 1);
   if (c.attr) add(c.attr->words, static_cast<std::size_t>(c.attr->count));
   for (int i = 0; i <= c.nin; ++i) {
     const std::int32_t v = i < c.nin ? operands[static_cast<std::size_t>(c.first_in + i)] : c.out;
@@ -281,8 +283,9 @@ int Plan::prepare_call(PlanCall& c) {
   OpCall call{c.op, in, c.nin, c.attr, &out, 1};
   call.dest = &dest;
   call.all_dests = true;
+  call.accumulate = c.added >= 0;
   call.prepare = &made;
-  int status = c.op->forward(call);
+  const int status = c.op->forward(call);  // or kCannotAccumulate
   array_unref(out);
   if (status < 0) return -1;
   c.ready = known.first->second = std::move(made);

@@ -212,7 +212,7 @@ struct PlanBuilder {
     if (v.owner != w.value || v.place != Place::kArena || v.call < 0 || bound[static_cast<std::size_t>(w.value)] ||
         v.dtype != t.dtype || t.owner != w.target || v.layout->numel == 0 || !same_layout(v.layout, t.layout))
       return false;
-    std::int32_t at = call_moment[static_cast<std::size_t>(v.call)];
+    const std::int32_t at = call_moment[static_cast<std::size_t>(v.begun < 0 ? v.call : v.begun)];
     // An error must leave states as they were.
     if (!w.fresh && at <= last_fallible) return false;
     std::int32_t read = last_read[static_cast<std::size_t>(w.target)];
@@ -302,8 +302,9 @@ struct PlanBuilder {
           if (operand(c, i) >= 0) read(operand(c, i), at, step);
         for (int r = 0; r < c.op->nout; ++r) {
           PlanValue& v = value(c.out + r);
-          v.first = at;
-          v.last = std::max(v.last, at);
+          PlanValue& owner = value(v.owner);
+          owner.first = owner.first < 0 ? at : std::min(owner.first, at);
+          owner.last = std::max(owner.last, at);
           if (s.kind != StepKind::kGroup || v.place == Place::kOutside || c.summed)
             in_memory[static_cast<std::size_t>(c.out + r)] = 1;
         }
@@ -438,6 +439,7 @@ struct PlanBuilder {
 };
 
 int Plan::finish(bool fuse, bool inner) {
+  if (fuse && join_products() < 0) return -1;
   PlanBuilder b(*this, fuse);
   if (b.group() < 0) return -1;
   b.place_writes();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "parts.h"
 #include "plan_parts.h"
 #include "wengert/heap_lock.h"
 #include "wengert/kernels.h"
@@ -14,7 +15,6 @@ namespace wg {
 
 namespace {
 
-constexpr index_t kChunk = 1 << 14;  // elements of one parallel part
 constexpr int kScratchSlot = 3;
 constexpr index_t kInterruptWork = 1 << 20;            // elements between two looks at the clock
 constexpr auto kLook = std::chrono::milliseconds(50);  // between two looks at pending signals
@@ -165,11 +165,11 @@ int Plan::run_group(const BlockGroup& g, const std::int32_t* on) {
   if (!g.sums.empty()) return run_summed(g, on);
   auto part = [&](index_t k) {
     GroupRun run(*this, g, on);
-    const index_t end = std::min(g.numel, (k + 1) * kChunk);
-    for (index_t lo = k * kChunk; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
+    const index_t end = std::min(g.numel, (k + 1) * kPartElements);
+    for (index_t lo = k * kPartElements; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
   };
-  Unlocked unlocked(g.numel > kChunk);
-  return for_parts(g, (g.numel + kChunk - 1) / kChunk, part);
+  Unlocked unlocked(g.numel > kPartElements);
+  return for_parts(g, (g.numel + kPartElements - 1) / kPartElements, part);
 }
 
 // ---- forward functions ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 // order on any thread. The tree over units is one kernel at the end. See Note [Order of a reduction].
 #include <algorithm>
 
+#include "parts.h"
 #include "plan_parts.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
@@ -12,8 +13,7 @@ namespace wg {
 
 namespace {
 
-constexpr index_t kPartElements = 1 << 14;  // of one parallel part, about
-constexpr index_t kShortBlock = 512;        // elements below which several outer parts would each be a short block
+constexpr index_t kShortBlock = 512;  // elements below which several outer parts would each be a short block
 
 // Columns: `group` rows are taken as one of `wide` elements; there are `rows` of these in `runs` runs, and
 // elements left over.

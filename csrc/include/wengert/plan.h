@@ -37,6 +37,7 @@ struct PlanValue {
   std::int32_t slot = -1;   // owners outside: which binding
   std::int32_t step = -1;   // that makes it; -1: from outside
   std::int32_t call = -1;   // that makes it
+  std::int32_t begun = -1;  // the call that writes its memory first, where that is another one
   std::int32_t first = -1;  // moments between which an owner in the arena must keep its memory
   std::int32_t last = -1;
   index_t delta = 0;   // bytes from the owner's first byte
@@ -53,6 +54,7 @@ struct PlanCall {
   std::int32_t out = 0;                // first result
   std::shared_ptr<Prepared> ready;     // what runs instead of the forward function, where there is one
   std::int32_t dtype = -1;  // elementwise: the type it computes in; -1: goes through its forward function
+  std::int32_t added = -1;  // of a product that adds to what its result holds: the call of that sum
   bool summed = false;      // a sum that the group which makes its operand adds up
   std::int32_t parts = -1;  // of such a sum: the value that holds sums of pieces; -1: pieces are results
   std::shared_ptr<PlanRegion> region;  // a branch, a loop or a function of the host (plan_region.h)
@@ -230,6 +232,10 @@ class Plan {
   int constant(const Array& weak, int dtype);
   void place_pointers(char* arena);
   void follow_bindings();
+  std::vector<std::int32_t> count_reads() const;
+  int is_lone_product(std::int32_t v, const PlanValue& y, const std::vector<std::int32_t>& reads);
+  int join_sum(std::int32_t number, const std::vector<std::int32_t>& reads);
+  int join_products();
   int prepare_call(PlanCall& c);
   std::string form_of(const PlanCall& c) const;
   int prepare_calls();

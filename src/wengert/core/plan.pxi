@@ -28,6 +28,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         const OpInfo* op
         Attr* attr
         int32_t out
+        int32_t added
         shared_ptr[PlanRegion] region
     cppclass BlockGroup:
         int64_t numel
@@ -654,7 +655,8 @@ cdef class StaticPlan:
             s = &self.p.steps[k]
             if s.kind == StepKind.kCall:
                 kind = "region" if self.p.calls[s.index].region else "call"
-                out.append((kind, [self.op_name(s.index)], self.call_numel(s.index)))
+                names = [self.op_name(c) for c in self.calls_of(s.index)]
+                out.append((kind, names, self.call_numel(s.index)))
             elif s.kind == StepKind.kGroup or s.kind == StepKind.kScalars:
                 names = [self.op_name(c) for c in s.calls]
                 out.append(("group" if s.kind == StepKind.kGroup else "scalars", names, self.call_numel(s.calls[0])))
@@ -672,12 +674,16 @@ cdef class StaticPlan:
         for k in range(self.p.steps.size()):
             s = &self.p.steps[k]
             if s.kind == StepKind.kCall:
-                out.append([s.index])
+                out.append(self.calls_of(s.index))
             elif s.kind == StepKind.kGroup or s.kind == StepKind.kScalars:
                 out.append([c for c in s.calls])
             else:
                 out.append([])
         return out
+
+    cdef list calls_of(self, int32_t c):
+        """A call, and the sum that a product does as well."""
+        return [c] if self.p.calls[c].added < 0 else [c, self.p.calls[c].added]
 
     cdef str op_name(self, int32_t c):
         return (<bytes> self.p.calls[c].op.name).decode()
