@@ -167,3 +167,50 @@ def test_plans_with_loops_are_collected():
     del plan
     gc.collect()
     assert seen() is None
+
+
+def test_the_backward_pass_of_a_scan_does_not_compute_products_again():
+    x = w.randn(7, 3, 32, dtype=w.float64)
+    first, second = (w.randn(32, 32, dtype=w.float64, requires_grad=True) for _ in range(2))
+    linear = w.nn.functional.linear
+
+    def advance(h, v):
+        gates = linear(v, first) + linear(h, second)
+        a, b = gates.chunk(2, 1)
+        return w.cat([a.tanh() * b.sigmoid(), b.sin()], 1), gates.sum()
+
+    def step():
+        end, sums = w.scan(advance, w.zeros(3, 32, dtype=w.float64), x)
+        return w.autograd.grad((end * end).sum() + sums.mean(), [first, second])
+
+    expected = step()
+    fast = w.compile(step, fullgraph=True)
+    for _ in range(3):
+        found = fast()
+    for a, b in zip(found, expected, strict=True):
+        w.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+    (inner,) = [node.payload["graph"] for node in fast.plan.graph.nodes if node.op == "call"]
+    (back,) = [node.payload["body"] for node in inner.nodes if node.op == "scan"]
+    ops = [node.op for node in back.nodes]
+    assert "linear" not in ops and "tanh" in ops
+
+
+def test_a_scan_by_hand_gives_second_derivatives_through_what_it_keeps():
+    g = Graph("twice")
+    x, v = g.input("x", (4, 2, 16), w.float64), g.input("v", (16, 16), w.float64)
+    end, _ = w.scan(lambda h, row: ((h @ v + row).sin(), None), x[0] * 0, x)
+    (first,) = g.gradients((end * end).sum(), [v])
+    (second,) = g.gradients((first * first).sum(), [v])
+    g.output(first, second)
+    plan = g.compile()
+
+    def written_out(x, v):
+        h = x[0] * 0
+        for row in x:
+            h = (h @ v + row).sin()
+        (a,) = w.autograd.grad((h * h).sum(), [v], create_graph=True)
+        return a, w.autograd.grad((a * a).sum(), [v])[0]
+
+    x, v = w.randn(4, 2, 16, dtype=w.float64), w.randn(16, 16, dtype=w.float64, requires_grad=True)
+    for a, b in zip(plan(x, v.detach()), written_out(x, v), strict=True):
+        w.testing.assert_close(a, b.detach(), rtol=1e-10, atol=1e-10)

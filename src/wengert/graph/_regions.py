@@ -13,8 +13,9 @@ scan        carried values, then sequences (slices along dimension 0), then capt
 Note [Running]. Plans run regions inside of the core: sub-graphs are plans inside a plan (wengert/plan_region.h).
 
 Note [Loops backwards]. The body gives its carried values as further results, stacked over the steps, once gradients are
-asked for (`with_tapes`). The backward pass is a scan over them in the other direction; its body runs the step again and
-differentiates it. The stack of a while_loop has a length that is known afterwards only: a size named loop_<number>.
+asked for (`with_tapes`), and a scan's also what its backward pass had better not compute again (_kept.py). The backward
+pass is a scan over them in the other direction; its body runs the rest of the step again and differentiates it. The stack
+of a while_loop has a length that is known afterwards only: a size named loop_<number>.
 """
 
 import re
@@ -23,6 +24,8 @@ from .. import _host
 from ..autograd.function import FunctionCtx
 from ..autograd.grad_mode import enable_grad
 from ._graph_error import GraphError
+from ._kept import worth_keeping
+from ._needed import reached
 from ._symbols import Dim, loop_length, same_sizes
 
 # Of each operation the keys of its sub-graphs, in the order in which the core has them.
@@ -275,7 +278,7 @@ def _step_back(part, results, wanted):
         wanted: the places of part's inputs to differentiate with respect to.
 
     Returns:
-        (graph, its inputs for the gradients of results, its inputs that are those of part, place -> gradient or None,
+        (graph, its inputs for the gradients of results, value of part -> the one here, place -> gradient or None,
         value -> tensor: its constants, which become inputs). The caller states the outputs and the order of the inputs.
     """
     from ._gradients import differentiate
@@ -289,7 +292,7 @@ def _step_back(part, results, wanted):
     pairs = list(zip([numbers[v] for v in given], behind, strict=True))
     found = differentiate(back, pairs, [numbers[part.inputs[k]] for k in wanted])
     grads = dict(zip(wanted, found, strict=True))
-    return back, behind, [numbers[v] for v in part.inputs], grads, take_constants(back)
+    return back, behind, numbers, grads, take_constants(back)
 
 
 def take_constants(graph):
@@ -338,7 +341,8 @@ def _branches_back(walk, node, found, wanted):
     if not live:
         return []
     constants = {id(t): t for *_, own in made for t in own.values()}
-    for back, behind, mine, grads, own in made:
+    for key, (back, behind, numbers, grads, own) in zip(keys, made, strict=True):
+        mine = [numbers[v] for v in node.payload[key].inputs]
         back.outputs = [("", _zeros(back, mine[k]) if grads[k] is None else grads[k]) for k in live]
         place = {id(t): v for v, t in own.items()}
         missing = {key: t for key, t in constants.items() if key not in place}
@@ -357,11 +361,45 @@ def with_tapes(graph, node):
     first = _tape_start(body, count)
     if first is None:
         first = len(known)
-        body.outputs += [("", v) for v in body.inputs[:count]]
+        kept = [*body.inputs[:count], *(_kept(body) if node.op == "scan" else ())]
+        body.outputs += [("", v) for v in kept]
         length = node.payload.get("length") if node.op == "scan" else Dim.named(loop_length(node.results[0]))
-        made = [graph.new_value((length, *body.shapes[v]), body.dtypes[v]) for v in body.inputs[:count]]
+        made = [graph.new_value((length, *body.shapes[v]), body.dtypes[v]) for v in kept]
         node.results = (*node.results, *made)
     return list(node.results[first : first + count])
+
+
+def _kept(body):
+    """The values of a scan's body that are stacked for its backward pass."""
+    floating = [
+        [k for k, v in enumerate(values) if body.dtypes[v].is_inexact]
+        for values in ([v for _, v in body.outputs], body.inputs)
+    ]
+    try:
+        back, _, numbers, grads, _ = _step_back(body, *floating)
+    except (RuntimeError, NotImplementedError):
+        return []  # the backward pass will say so, if there is one
+    back.outputs = [("", g) for g in grads.values() if g is not None]
+    read = reached(back)[1]
+    return worth_keeping(body, {v for v, number in numbers.items() if number in read})
+
+
+def _read_from_stacks(back, body, numbers, stacks):
+    """Lets a backward step read values of the step from stacks.
+
+    Args:
+        stacks: value of the body -> its stack.
+
+    Returns:
+        Pairs (new input of the backward step, stack).
+    """
+    instead = {numbers[v]: (back.add_input(body.shapes[v], body.dtypes[v]), stack) for v, stack in stacks.items()}
+    for node in back.nodes:
+        if not instead.keys().isdisjoint(node.inputs):
+            node.inputs = tuple([instead[v][0] if v in instead else v for v in node.inputs])
+    back.outputs = [(name, instead[v][0] if v in instead else v) for name, v in back.outputs]
+    back.nodes, read = reached(back)
+    return [pair for pair in instead.values() if pair[0] in read]
 
 
 def _tape_start(body, count):
@@ -383,7 +421,8 @@ def _loop_back(walk, node, found, wanted):
     sliced = [k for k in wanted if count <= k < count + scanned]
     held = [k for k in wanted if k >= count + scanned]
     stacked = [k for k in range(count, len(found)) if found[k] is not None]
-    back, behind, mine, grads, constants = _step_back(body, moving + stacked, [*moving, *sliced, *held])
+    back, behind, numbers, grads, constants = _step_back(body, moving + stacked, [*moving, *sliced, *held])
+    mine = [numbers[v] for v in body.inputs]
     sliced, held = [[k for k in places if grads[k] is not None] for places in (sliced, held)]
     # Carried: the gradients of the floating carried values, and sums for captured values.
     sums = [back.add_input(graph.shapes[inputs[k]], graph.dtypes[inputs[k]]) for k in held]
@@ -392,10 +431,16 @@ def _loop_back(walk, node, found, wanted):
     outputs += [grads[k] for k in sliced]
     back.outputs = [("", v) for v in outputs]
     cut = count + scanned
-    back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + mine[cut:] + list(constants)
+    stacks = {}
+    for k, (_, v) in enumerate(body.outputs):
+        if node.op == "scan" and k >= count and v not in body.inputs:
+            stacks[v] = node.results[k]
+    kept = _read_from_stacks(back, body, numbers, stacks)
+    back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + [v for v, _ in kept]
+    back.inputs += mine[cut:] + list(constants)
     start = [_zeros(graph, node.results[k]) if found[k] is None else found[k] for k in moving]
     start += [_zeros(graph, inputs[k]) for k in held]
-    sequences = [*tapes, *inputs[count:cut], *[found[k] for k in stacked]]
+    sequences = [*tapes, *inputs[count:cut], *[found[k] for k in stacked], *[stack for _, stack in kept]]
     made = {
         "body": back,
         "carried": len(start),
