@@ -20,6 +20,7 @@ from benchmarks.table import duration  # noqa: E402
 
 # Too long or too large for a test; ``python -m benchmarks`` checks them before it times them.
 _HEAVY = {
+    "budget-gpt",
     "planning-1e5",
     "planning-1e6",
     "planning-budget-1e4",
@@ -38,7 +39,10 @@ _QUICK = Options.quick(frozenset({"wengert", "numpy", "pure"}))
 
 def _light(row):
     """Not the many sizes of recurrent layers, nor all programs, which test_programs.py runs: one of a kind is enough."""
-    many = row.full and row.name.startswith(("lstm-", "gru-", "rnn-", "program-")) and row.name != "program-hooks"
+    kinds = ("lstm-", "gru-", "rnn-", "program-", "pattern-")
+    many = (
+        row.full and row.name.startswith(kinds) and row.name not in ("program-hooks", "pattern-softmax-64x64-grad")
+    )
     return row.name not in _HEAVY and not many
 
 

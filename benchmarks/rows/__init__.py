@@ -26,6 +26,7 @@ _FILES = (
     "cnn",
     "gpt",
     "memory_budgets",
+    "patterns",
     "logistic",
     "neural_ode",
     "programs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import peers
+from .. import jitted, peers
 from ..byhand import Adam, cross_entropy, leaves, uniform
 from ..harness import Row, Step
 
@@ -114,6 +114,44 @@ def _numpy() -> Step:
     return step
 
 
+def _jax() -> Step:
+    jax, jnp = peers.load("jax"), peers.load("jax.numpy")
+    weights, *arrays = _data()
+    inputs, targets = (jax.device_put(array) for array in arrays)
+    update = jitted.adam(_LR)
+
+    def total(weights):
+        embedding, w_in, w_hidden, bias, w_out, b_out = weights
+
+        def advance(state, at):
+            (h, c, loss), (letters, wanted) = state, at
+            gates = embedding[letters] @ w_in.T + bias + h @ w_hidden.T
+            i, f, g, o = jnp.split(gates, 4, axis=1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c, loss + jitted.cross_entropy(jax, h @ w_out.T + b_out, wanted)), None
+
+        zeros = jnp.zeros((_BATCH, _HIDDEN), jnp.float32)
+        (_, _, loss), _ = jax.lax.scan(advance, (zeros, zeros, jnp.float32(0)), (inputs, targets))
+        return loss / _TIME
+
+    def advance(state):
+        weights, own = state
+        loss, grads = jax.value_and_grad(total)(weights)
+        return update(jnp, weights, grads, own), loss
+
+    run = jax.jit(advance, donate_argnums=0)
+    weights = [jax.device_put(array.copy()) for array in weights]
+    state = weights, update(jnp, weights, None, None)[1]
+
+    def step():
+        nonlocal state
+        state, loss = run(state)
+        return loss.block_until_ready()
+
+    return step
+
+
 ROWS = [
     Row(
         name="lstm",
@@ -124,6 +162,7 @@ ROWS = [
             "wengert scan": lambda: _tensors("wengert", compiled=True, scan=True),
             "numpy": _numpy,
             "torch": lambda: _tensors("torch"),
+            "jax": _jax,
         },
         reference="numpy",
         rtol=1e-3,

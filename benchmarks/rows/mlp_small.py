@@ -179,6 +179,12 @@ def _run() -> Step:
     return run
 
 
+def _plan_alone() -> Step:
+    """The plan without what a call compares before; the first calls record."""
+    step = compiled_step()
+    return lambda: step.plan() if step.plans else step()
+
+
 def _jax() -> Step:
     return jitted.network(_data(), "tanh", jitted.squared_error, jitted.sgd(_LR))
 
@@ -186,6 +192,11 @@ def _jax() -> Step:
 def _scan() -> Step:
     steps = jitted.network(_data(), "tanh", jitted.squared_error, jitted.sgd(_LR), _STEPS)
     return lambda: steps()[-1]
+
+
+def _numpy_losses() -> list[float]:
+    step = _numpy()
+    return [step() for _ in range(5)]
 
 
 ROWS = [
@@ -206,6 +217,13 @@ ROWS = [
             "autograd": _autograd,
         },
         reference="numpy",
+        check_steps=5,
+    ),
+    Row(
+        name="mlp-small-call",
+        title="the same compiled step: what a call costs beside its plan",
+        contestants={"wengert": compiled_step, "wengert plan": _plan_alone},
+        reference=_numpy_losses,
         check_steps=5,
     ),
     Row(
