@@ -125,6 +125,9 @@ def gelu(input, approximate="none"):
 
 def silu(input, inplace=False):
     """x sigmoid(x), elementwise."""
+    if check_tensor("silu", input).dtype.is_complex:
+        result = input * input.sigmoid()
+        return _assign(input, result) if inplace else result
     return _IN_PLACE["silu"](input) if inplace else _silu(input)
 
 

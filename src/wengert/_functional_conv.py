@@ -218,6 +218,7 @@ def max_pool3d_with_indices(input, kernel_size, stride=None, padding=0, dilation
 
 def _average(n):
     name = f"avg_pool{n}d"
+    whole = _whole_numbers(name, _avg_pool)  # means of integers are cut off, as in PyTorch
 
     def pool(
         input,
@@ -229,7 +230,7 @@ def _average(n):
         divisor_override=None,
     ):
         kernel = sizes(name, "kernel_size", kernel_size, n)
-        return _avg_pool(
+        return (whole if check_tensor(name, input).dtype == wengert.int64 else _avg_pool)(
             input,
             kernel,
             sizes(name, "stride", stride, n) if stride is not None and stride != [] and stride != () else kernel,

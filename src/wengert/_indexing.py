@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, wrap_dim, write
+from ._overload import Publisher, cast, check_tensor, of_bools, wrap_dim, write
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -160,6 +160,9 @@ def _index_keys(indices):
 def index_put(input, indices, values, accumulate=False):
     """A copy of input with values written (or added) at a tuple of index tensors: input[indices] = values."""
     values = _values_for(input, values, "index_put")
+    if accumulate and input.dtype == _bool:  # bools add up to 'or'
+        values = cast(values, _int64) if isinstance(values, Tensor) else values
+        return index_put(cast(input, _int64), indices, values, True).ne(0)
     view, index, dims = _resolve(input, _index_keys(indices))
     return _core.apply(_put_add_entry if accumulate else _put_entry, [view, index, values], (dims,))
 
@@ -167,6 +170,8 @@ def index_put(input, indices, values, accumulate=False):
 def index_put_(self, indices, values, accumulate=False):
     """In-place form of index_put: self[indices] = values, or += with accumulate, where repeated indices add up."""
     values = _values_for(self, values, "index_put_")
+    if accumulate and self.dtype == _bool:
+        return self.copy_(index_put(self, indices, values, True))
     view, index, dims = _resolve(self, _index_keys(indices))
     _inplace(_put_add_entry if accumulate else _put_entry, view, (index, values), (dims,))
     return self
@@ -262,7 +267,7 @@ def _index_fill(input, dim, index, value, *, inplace):
 
 publish.both(
     "index_add",
-    _index_add,
+    of_bools("index_add", _index_add),
     "input with alpha * source added to the slices of a dimension at the positions of index.",
 )
 publish.both(

@@ -5,9 +5,11 @@ from collections import namedtuple
 
 from . import _core
 from ._bind import OPS
+from ._dtypes import DTYPES
 
 Tensor = _core.Tensor
 _cast, _clone = OPS["cast"], OPS["clone"]
+_bool, _int64 = DTYPES["bool"], DTYPES["int64"]
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "axes": "dim", "x": "input", "x1": "input", "x2": "other"}
 
 
@@ -37,6 +39,26 @@ def write(op, x, result):
             f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it."
         )
     return x.copy_(result)
+
+
+def of_bools(name, function):
+    """A function(input, dim, index, source, ..., inplace) that adds or multiplies, for bools too: 'or' and 'and'."""
+
+    @functools.wraps(function)
+    def either(input, dim, index, *rest, inplace, **named):
+        source = rest[0] if rest else named.get("src", named.get("source"))
+        if input.dtype != _bool or isinstance(source, Tensor) and source.dtype != _bool:
+            return function(input, dim, index, *rest, inplace=inplace, **named)
+        rest, named = [_counted(v) for v in rest], {k: _counted(v) for k, v in named.items()}
+        result = function(_cast(input, _int64), dim, index, *rest, inplace=False, **named).ne(0)
+        return write(name, input, result) if inplace else result
+
+    return either
+
+
+def _counted(value):
+    """A tensor of bools as zeros and ones; anything else as it is."""
+    return _cast(value, _int64) if isinstance(value, Tensor) and value.dtype == _bool else value
 
 
 def numpy_names(function):

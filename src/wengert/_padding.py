@@ -47,8 +47,11 @@ def pad(input, pad, mode="constant", value=None):
         raise NotImplementedError(f"pad: expected mode constant, reflect, replicate or circular, got {mode!r}.")
     for dim, low, high in pairs:
         size = input.shape[dim]
-        if size + low + high < 0:
-            raise RuntimeError(f"pad: expected a size of at least 0 after padding, got {size} + {low} + {high}.")
+        least = 1 if mode in ("reflect", "replicate") else 0
+        if size + low + high < least:
+            raise RuntimeError(
+                f"pad: expected a size of at least {least} after padding, got {size} + {low} + {high}."
+            )
     if mode != "constant":
         if value not in (None, 0):
             raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")

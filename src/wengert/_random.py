@@ -258,8 +258,11 @@ def normal(
     if size is not None:
         raise TypeError("normal: expected no size together with tensors, got one.")
     mean, std = (v.detach() if isinstance(v, Tensor) else v for v in (mean, std))
-    for v in given:
-        _floating(v, "normal")
+    for v in (mean, std):
+        if not isinstance(v, Tensor):
+            continue
+        if v is std or not v.dtype.is_complex:  # of a complex mean, each part has half of the variance
+            _floating(v, "normal")
     if isinstance(std, Tensor):
         if std.numel() and not bool((std >= 0).all()):
             raise RuntimeError("normal: expected standard deviations of at least 0, got a smaller one.")

@@ -5,8 +5,8 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._indexing import check_index
-from ._overload import Publisher, cast, check_tensor, wrap_dim, write
+from ._indexing import check_index, index_put
+from ._overload import Publisher, cast, check_tensor, of_bools, wrap_dim, write
 from ._shaping import broadcast_shapes
 
 Tensor = _core.Tensor
@@ -134,10 +134,25 @@ def _index_reduce(input, dim, index, source, reduce, *, include_self=True, inpla
     return _scatter_reduce(input, dim, index, source, reduce, include_self=include_self, inplace=inplace)
 
 
-publish.both("scatter", _scatter_any, "input with src (a tensor, or value=) written at index along a dimension.")
-publish.both("scatter_add", _scatter_add, "input with src added at index along a dimension.")
+_scatter_reducing = of_bools("scatter", _scatter_any)
+
+
+def _scatter_or_reduce(input, *args, reduce=None, **named):
+    if reduce is None:
+        return _scatter_any(input, *args, **named)
+    return _scatter_reducing(input, *args, reduce=reduce, **named)
+
+
 publish.both(
-    "scatter_reduce", _scatter_reduce, "input combined with src at index: reduce is sum, prod, mean, amax or amin."
+    "scatter", _scatter_or_reduce, "input with src (a tensor, or value=) written at index along a dimension."
+)
+publish.both(
+    "scatter_add", of_bools("scatter_add", _scatter_add), "input with src added at index along a dimension."
+)
+publish.both(
+    "scatter_reduce",
+    of_bools("scatter_reduce", _scatter_reduce),
+    "input combined with src at index: reduce is sum, prod, mean, amax or amin.",
 )
 publish.both(
     "index_reduce",
@@ -187,7 +202,10 @@ def _put(input, index, source, accumulate=False, *, inplace):
         raise RuntimeError(f"put: expected a source of dtype {input.dtype}, got {source.dtype}.")
     flat = _reshape(input, (-1,))
     source = _reshape(source, tuple(index.shape))
-    result = (OPS["index_put_add"] if accumulate else _index_put)(flat, index, source, (0,))
+    if accumulate:
+        result = index_put(flat, (index,), source, True)
+    else:
+        result = _index_put(flat, index, source, (0,))
     result = _reshape(result, tuple(input.shape))
     return write("put", input, result) if inplace else result
 

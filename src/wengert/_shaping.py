@@ -320,6 +320,8 @@ def split(input=None, split_size_or_sections=None, dim=0, *, tensor=None, split_
     if not shape:
         raise RuntimeError("split: expected a tensor with dimensions, got shape ().")
     size = shape[dim]
+    if isinstance(split_size_or_sections, Tensor) and split_size_or_sections.dim() == 0:
+        split_size_or_sections = int(split_size_or_sections)
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step < 0 or (step == 0 and size != 0):

@@ -13,6 +13,8 @@ annotated with their kind. The body is traced into a program (see _trace.py); it
 operand, None where there is none. Only the standard library is imported here.
 """
 
+from ._node_names import NODE_NAMES
+
 # Kinds of attributes, by annotation: the letters of the runtime's schema (csrc/include/wengert/op.h).
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
 KINDS = frozenset("ibfdIjg")
@@ -73,7 +75,8 @@ class Row:
         if "shown" not in given:
             self.shown = self.name
         if "grad_name" not in given:
-            self.grad_name = "".join([w.capitalize() for w in self.shown.split("_")]) + "Backward0"
+            own = "".join([w.capitalize() for w in self.shown.split("_")]) + "Backward0"
+            self.grad_name = NODE_NAMES.get(self.name) or NODE_NAMES.get(self.shown, own)
 
     @property
     def doc(self):

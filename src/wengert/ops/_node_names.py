@@ -1,0 +1,42 @@
+"""What PyTorch calls the nodes of ops whose own name it is not: `y.grad_fn.name()`.
+
+Where it has several names for what is one op here (by dimensions, by which operands are numbers), the most usual one.
+"""
+
+NODE_NAMES = {
+    "adaptive_avg_pool": "AdaptiveAvgPool2DBackward0",
+    "adaptive_max_pool": "AdaptiveMaxPool2DBackward0",
+    "avg_pool": "AvgPool2DBackward0",
+    "batch_norm": "NativeBatchNormBackward0",
+    "cast": "ToCopyBackward0",
+    "clamp3": "ClampBackward1",
+    "conv_transpose": "ConvolutionBackward0",
+    "cross_entropy": "NllLossBackward0",
+    "diagonal_embed": "DiagEmbedBackward0",
+    "erfcx": "SpecialErfcxBackward0",
+    "gelu_erf": "GeluBackward0",
+    "gelu_tanh": "GeluBackward0",
+    "group_norm": "NativeGroupNormBackward0",
+    "i0e": "SpecialI0EBackward0",
+    "i1": "SpecialI1Backward0",
+    "i1e": "SpecialI1EBackward0",
+    "index_put_add": "IndexPutBackward0",
+    "layer_norm": "NativeLayerNormBackward0",
+    "linear": "AddmmBackward0",
+    "log1p": "Log1PBackward0",
+    "log_ndtr": "SpecialLogNdtrBackward0",
+    "logsigmoid": "LogSigmoidBackward0",
+    "matmul": "MmBackward0",
+    "max_pool": "MaxPool2DWithIndicesBackward0",
+    "max_unpool": "MaxUnpool2DBackward0",
+    "median": "MedianBackward1",
+    "median_all": "MedianBackward0",
+    "nanmedian": "NanmedianBackward1",
+    "nanmedian_all": "NanmedianBackward0",
+    "ndtri": "SpecialNdtriBackward0",
+    "norm": "LinalgVectorNormBackward0",
+    "prod_all": "ProdBackward0",
+    "reshape": "ViewBackward0",
+    "round_even": "RoundBackward0",
+    "square": "PowBackward0",
+}
