@@ -202,7 +202,7 @@ def recurrent_layers(mode, x, runs, states, weights, dropout, training, directio
         if dropout and first + directions < len(weights):
             x = _dropout(x, dropout, training)
     if len(finals) == 1:
-        return x, [part.unsqueeze(0) for part in finals[0]]
+        return x, [wengert.stack([part]) for part in finals[0]]  # as torch: no views of the outputs
     return x, [wengert.stack(parts) for parts in zip(*finals, strict=True)]
 
 

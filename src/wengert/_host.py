@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from . import _core
+from .autograd.function import Function
 from .autograd.grad_mode import no_grad
 
 _functions = {}  # name -> (function of arrays and options, specs of its results)
@@ -119,6 +120,47 @@ def _tensor(array, like):
     if kind in "fc" and like.kind in "fc":
         array = array.astype(f"{kind}{np.finfo(like).dtype.itemsize * (2 if kind == 'c' else 1)}", copy=False)
     return _core.from_numpy(array)
+
+
+_checks = {}  # name -> function of a tensor and options that raises
+
+
+def check(name):
+    """Decorates a function of a tensor (and options) that raises where the values are wrong; for `checked`."""
+
+    def keep(function):
+        _checks[name] = function
+        return function
+
+    return keep
+
+
+@register_tensors("checked", lambda x, *_: [x])
+def _checked(x, name, *options):
+    _checks[name](x, *options)
+    return x
+
+
+@gradient("checked")
+class _Checked(Function):
+    """The tensor itself, after a check that each run makes."""
+
+    @staticmethod
+    def forward(ctx, x, *options):
+        ctx.count = len(options)
+        return call("checked", x, options=options)[0]
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, *[None] * ctx.count
+
+
+def checked(name, x, *options):
+    """x, whose values a check has seen: now, or, where a recorder watches or x is symbolic, in each run."""
+    if watched(x) and x.dtype.name != "bfloat16":
+        return _Checked.apply(x, name, *options)
+    _checks[name](x, *options)
+    return x
 
 
 def watched(*tensors):

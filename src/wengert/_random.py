@@ -294,18 +294,14 @@ def bernoulli(input, p=None, *, generator=None, out=None):
 
 def _below(p, generator, op):
     """True with the probability in p: a draw of [0, 1) that is below it."""
-    if host.watched(p) and p.dtype.itemsize >= 4:
-        (p,) = host.call("probabilities", p, options=(op,))
-    else:
-        _probabilities(p, op)
+    p = host.checked("probabilities", p, op)
     return rand_like(p, generator=generator) < p
 
 
-@host.register_tensors("probabilities", lambda p, op: [p])
+@host.check("probabilities")
 def _probabilities(p, op):
     if p.numel() and not bool(((p >= 0) & (p <= 1)).all()):
         raise RuntimeError(f"{op}: expected probabilities between 0 and 1, got others.")
-    return p
 
 
 @_function

@@ -4,6 +4,7 @@ import math
 import warnings
 
 import wengert
+from wengert import _host as host
 from wengert._functional import check_tensor, logsigmoid
 
 _LOG_2PI = math.log(2 * math.pi)
@@ -110,15 +111,20 @@ def _log_odds_loss(input, target):
     return (target - 1) * log_no - target * log_yes
 
 
-def _loss_at_edges(input, target, inner):
-    """The same loss where some probabilities are (nearly) 0 or 1: there the slope (x - t) / (x (1 - x)) has a floor
-    under its divisor.
-    """
+@host.check("binary_cross_entropy")
+def _probabilities(input):
     if not bool(((input >= 0) & (input <= 1)).all()):
         raise RuntimeError(
             "binary_cross_entropy: expected all elements of input between 0 and 1, got others. Apply a sigmoid, or "
             "use binary_cross_entropy_with_logits."
         )
+
+
+def _loss_at_edges(input, target, inner):
+    """The same loss where some probabilities are (nearly) 0 or 1: there the slope (x - t) / (x (1 - x)) has a floor
+    under its divisor.
+    """
+    input = host.checked("binary_cross_entropy", input)
     fixed = input.detach()
     # float16 has no 1e-12, and an infinite slope times 0 is NaN.
     floor = max(_EDGE, wengert.finfo(input.dtype).tiny)
@@ -142,7 +148,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
             f"binary_cross_entropy: expected operands of one floating dtype, got {input.dtype} and {target.dtype}."
         )
     inner = (input > _EDGE) & (input < 1 - _EDGE)
-    loss = _log_odds_loss(input, target) if bool(inner.all()) else _loss_at_edges(input, target, inner)
+    far = not host.watched(input) and bool(inner.all())  # a recording takes the way that serves both
+    loss = _log_odds_loss(input, target) if far else _loss_at_edges(input, target, inner)
     if weight is not None:
         loss = loss * weight
     return reduced(loss, chosen_reduction(reduction, size_average, reduce))
@@ -203,6 +210,12 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+@host.check("gaussian_nll_loss")
+def _variances(var):
+    if bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+
+
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """(log var + (x - t)^2 / var) / 2, var held above eps; `full` adds the constant log(2 pi) / 2."""
     check_tensor("gaussian_nll_loss", input)
@@ -210,8 +223,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = wengert.full_like(input, var)
-    elif bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+    else:
+        var = host.checked("gaussian_nll_loss", var)
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
