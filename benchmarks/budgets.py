@@ -81,6 +81,7 @@ BUDGETS = (
     ),
     Budget("4-64-64-2 step: times torch", "mlp-small", times_faster_than("torch"), 6),
     Budget("4-64-64-2 plan: times torch", "mlp-small", times_faster_than("torch", "wengert plan"), 12),
+    Budget("4-32-32-1 plan: us", "mlp-tiny", plan_median(1e6), 6, at_least=False, binds=False),
     Budget("4-64-64-2 compiled: of eager", "mlp-small", compiled_over_eager, 0.9, at_least=False),
     Budget(
         "chain of 10,000 scalars planned: ns per op",
@@ -130,12 +131,19 @@ BUDGETS = (
     *[
         Budget(f"{what} planned: times {peer}", row, times_faster_than(peer, "wengert plan"), 1)
         for what, row in (
+            ("4-32-32-1", "mlp-tiny"),
             ("4-64-64-2", "mlp-small"),
             ("784-256-128-10", "mlp-mnist"),
             ("10^7 elements", "elementwise-1e7"),
             ("leapfrog", "logistic"),
         )
         for peer in ("jax", "torch.compile")
+    ],
+    Budget("LSTM planned: times jax", "lstm", times_faster_than("jax", "wengert plan"), 1),
+    Budget("neural ODE planned: times jax", "neural-ode", times_faster_than("jax", "wengert plan"), 1),
+    *[
+        Budget(f"{what} compiled: of eager", row, compiled_over_eager, 1, at_least=False, binds=False)
+        for what, row in (("CNN", "cnn"), ("GPT", "gpt"))
     ],
     Budget("4-64-64-2 plan.run: times jax's scan", "mlp-small-run", times_faster_than("jax"), 1),
     Budget("4-64-64-2 plan.run: times torch", "mlp-small-run", times_faster_than("torch"), 15),

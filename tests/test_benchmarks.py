@@ -160,6 +160,23 @@ def test_own_work_is_not_that_of_others():
     assert others.load() <= os.cpu_count()
 
 
+@pytest.mark.parametrize(
+    ("cores", "chosen"),
+    [
+        ({0: "a", 1: "a", 2: "b", 3: "b"}, [0, 2]),
+        ({4: "a", 5: "a"}, [4, 5]),
+        ({7: "a"}, [7]),
+        ({2: "b", 0: "a"}, [0, 2]),
+    ],
+)
+def test_two_threads_run_on_two_cores_where_there_are_two(cores, chosen):
+    assert two_threads.two_processors(cores, cores.get) == chosen
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    with two_threads.on_two_processors() as used:
+        assert len(used) <= 2 and (before is None or os.sched_getaffinity(0) == set(used))
+    assert before is None or os.sched_getaffinity(0) == before
+
+
 @pytest.mark.parametrize(("ratio", "code"), [(2.0, 0), (0.5, 1)])
 def test_two_threads_have_an_exit_code(ratio, code, monkeypatch, capsys):
     monkeypatch.setattr(two_threads, "gain", lambda *_: ratio)

@@ -18,6 +18,7 @@ _FILES = (
     "cheap_operations",
     "elementwise_big",
     "matmul",
+    "mlp_tiny",
     "mlp_small",
     "mlp_mnist",
     "lstm",
