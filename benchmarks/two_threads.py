@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import statistics
 import subprocess
@@ -98,26 +99,28 @@ class Others:
 
     def __init__(self, processors: Sequence[int] = ()):
         self._names = {f"cpu{number}" for number in processors} or {"cpu"}
+        self._began = time.perf_counter()  # before the reading, which others may interrupt
         self._start = self._read()
 
-    def _read(self) -> tuple[float, float, float]:
+    def _read(self) -> tuple[float, float]:
         ticks = 0
         try:
             with open("/proc/stat") as f:
-                for line in f:
+                for line in itertools.takewhile(lambda line: line.startswith("cpu"), f):
                     name, *fields = line.split()
                     if name in self._names:
                         user, nice, system, _idle, _wait, irq, soft, steal = map(int, fields[:8])
                         ticks += user + nice + system + irq + soft + steal
         except (OSError, ValueError):
-            return 0.0, 0.0, time.perf_counter()
+            return 0.0, 0.0
         own = os.times()
-        return ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system, time.perf_counter()
+        return ticks / os.sysconf("SC_CLK_TCK"), own.user + own.system
 
     def load(self, child: int | None = None) -> float:
         """Return the load since the start, without this process and a child that was started after it."""
-        busy, own, now = (after - before for after, before in zip(self._read(), self._start, strict=True))
-        return max(0.0, (busy - own - (_seconds_of(child) if child else 0.0)) / now)
+        busy, own = (after - before for after, before in zip(self._read(), self._start, strict=True))
+        took = time.perf_counter() - self._began
+        return max(0.0, (busy - own - (_seconds_of(child) if child else 0.0)) / took)
 
 
 def verdict(found: float, asked: float, others: float) -> str:

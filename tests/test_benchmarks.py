@@ -157,7 +157,7 @@ def test_own_work_is_not_that_of_others():
     end = time.perf_counter() + 0.2
     while time.perf_counter() < end:
         pass
-    assert others.load() <= os.cpu_count()
+    assert others.load() <= 1.25 * os.cpu_count()  # ticks are long beside the time
 
 
 @pytest.mark.parametrize(
