@@ -142,7 +142,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     with on_two_processors() as processors:
         if len(processors) == 2 and _core(processors[0]) == _core(processors[1]):
-            print("There is one core with two processors, which share its units; the limits are meant for two cores.")
+            print(
+                "There is one core with two processors, which share its units; the limits are meant for two cores."
+            )
         return int(_missed(options.names, options.rounds, processors))
 
 
