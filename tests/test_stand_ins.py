@@ -53,6 +53,55 @@ def test_questions_have_answers(tmp_path, monkeypatch):
             scatter(x, [0, 1])
         with pytest.raises(NotImplementedError, match="__torch_function__"), torch.overrides.TorchFunctionMode():
             pass
+        from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
+        from torch.utils.flop_counter import FlopCounterMode
+
+        for mode in (TorchDispatchMode, FlopCounterMode):
+            with pytest.raises(NotImplementedError, match="dispatch modes"), mode():
+                pass
+        assert not is_traceable_wrapper_subclass(x)
+        assert "instruction set" in torch.__config__.show() and "threads" in torch.__config__.parallel_info()
+
+
+def test_classes_below_functions_are_refused():
+    with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
+
+        class Below(wengert.Tensor):
+            @classmethod
+            def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+                return func(*args)
+
+    with pytest.raises(NotImplementedError, match="wrapper"):
+        wengert.Tensor._make_wrapper_subclass(wengert.Tensor, (2,))
+
+
+def test_subclasses_made_of_data():
+    class Tagged(wengert.Tensor):
+        @staticmethod
+        def __new__(cls, data, tag=None):
+            return wengert.Tensor._make_subclass(cls, data, True)
+
+        def __init__(self, data, tag=None):
+            self.tag = tag
+
+    x = Tagged(wengert.ones(2), tag="a")
+    assert type(x) is Tagged and x.tag == "a" and x.requires_grad and x.is_leaf and type(x * 2) is Tagged
+
+
+def test_functions_that_ask():
+    class Answer:
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return func.__name__, args[1:]
+
+    @wengert.overrides.wrap_torch_function(lambda x, y: (x,))
+    def scale(x, y):
+        return x * y
+
+    assert scale(2, 3) == 6 and scale(Answer(), 3) == ("scale", (3,))
+    assert wengert.overrides.has_torch_function_unary(Answer())
+    assert wengert.overrides.has_torch_function_variadic(1, Answer())
+    assert not wengert.overrides.has_torch_function_variadic(1, wengert.ones(1))
 
 
 def test_futures():

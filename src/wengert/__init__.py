@@ -113,6 +113,7 @@ _LAZY = {
     "distributions": "wengert.distributions",
     "fft": "wengert.fft",
     "func": "wengert.func",
+    "__config__": "wengert.__config__",
     "futures": "wengert.futures",
     "return_types": "wengert.return_types",
     "get_autocast_dtype": "wengert.amp",

@@ -252,6 +252,28 @@ def _torch_function(cls, func, types, args=(), kwargs=None):
     return _as_class(result, cls)
 
 
+def _init_subclass(cls, **kwargs):
+    """Subclasses may override `__torch_function__`; there is no level below it to override."""
+    super(Tensor, cls).__init_subclass__(**kwargs)
+    if "__torch_dispatch__" in cls.__dict__:
+        raise NotImplementedError(
+            f"{cls.__name__}: expected a subclass without __torch_dispatch__, which nothing here would call. Override "
+            "__torch_function__."
+        )
+
+
+def _make_subclass(cls, data, require_grad=False):
+    """The data of a tensor as an instance of a subclass, a leaf: for the `__new__` of such classes."""
+    return data.detach().as_subclass(cls).requires_grad_(require_grad)
+
+
+def _make_wrapper_subclass(cls, *args, **kwargs):
+    """Raises NotImplementedError: tensors without memory of their own are not there."""
+    raise NotImplementedError(
+        f"{cls.__name__}: expected a subclass with memory of its own, got a wrapper. Use Tensor._make_subclass."
+    )
+
+
 def _as_class(result, cls):
     if isinstance(result, Tensor):
         return result if isinstance(result, cls) else _core.shell(cls, result)
@@ -280,6 +302,7 @@ def become_view(name, x, function, *args, **kwargs):
 METHODS |= {
     "T": property(_core.transposed),
     "__array_priority__": 1000,
+    "__init_subclass__": classmethod(_init_subclass),
     "__repr__": tensor_text,
     "__torch_function__": classmethod(_torch_function),
     "bfloat16": _core.to_bfloat16,
@@ -309,6 +332,8 @@ METHODS |= {
     "view": _core.view,
     "zero_": _core.zero_,
     "as_strided_": _as_strided_,
+    "_make_subclass": staticmethod(_make_subclass),
+    "_make_wrapper_subclass": staticmethod(_make_wrapper_subclass),
 }
 
 

@@ -1,9 +1,19 @@
 """What classes and functions of the user's need to take part in `__torch_function__`."""
 
+import functools
+
 from . import _core
 from ._missing import explain
 
-__all__ = ["TorchFunctionMode", "handle_torch_function", "has_torch_function", "is_tensor_like"]
+__all__ = [
+    "TorchFunctionMode",
+    "handle_torch_function",
+    "has_torch_function",
+    "has_torch_function_unary",
+    "has_torch_function_variadic",
+    "is_tensor_like",
+    "wrap_torch_function",
+]
 
 __getattr__ = explain(__name__)
 
@@ -71,3 +81,41 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     raise TypeError(
         f"{name}: expected a __torch_function__ that takes it, got NotImplemented from {[t.__name__ for t in types]}."
     )
+
+
+def has_torch_function_unary(argument):
+    """Whether an argument has a `__torch_function__` of its own."""
+    return _overrides(argument)
+
+
+def has_torch_function_variadic(*arguments):
+    """Whether one of the arguments has a `__torch_function__` of its own."""
+    return has_torch_function(arguments)
+
+
+def wrap_torch_function(dispatcher):
+    """A decorator: a function asks the `__torch_function__` of the arguments that `dispatcher` names.
+
+    Args:
+        dispatcher: called with the function's arguments, gives those to ask.
+
+    Example:
+        >>> import wengert
+        >>> @wengert.overrides.wrap_torch_function(lambda x: (x,))
+        ... def double(x):
+        ...     return x * 2
+        >>> double(3)
+        6
+    """
+
+    def decorate(function):
+        @functools.wraps(function)
+        def asking(*args, **kwargs):
+            relevant = dispatcher(*args, **kwargs)
+            if has_torch_function(relevant):
+                return handle_torch_function(asking, relevant, *args, **kwargs)
+            return function(*args, **kwargs)
+
+        return asking
+
+    return decorate

@@ -162,7 +162,7 @@ class Torch(types.ModuleType):
         self.__dict__["torch_version"] = types.SimpleNamespace(TorchVersion=Version)
 
     def __getattr__(self, name):
-        if name.startswith("__") and name != "__all__":
+        if name.startswith("__") and name not in ("__all__", "__config__"):
             raise AttributeError(name)
         if name == "__all__":
             value = sorted(n for n in dir(self) if not isinstance(getattr(self, n, None), types.ModuleType))

@@ -46,7 +46,7 @@ _jit_set_profiling_mode = _jit_set_texpr_fuser_enabled = _jit_set_nvfuser_enable
 _jit_override_can_fuse_on_cpu = _jit_override_can_fuse_on_gpu = _jit_set_profiling_executor
 
 
-DisableTorchFunctionSubclass = _core.SubclassesOff
+DisableTorchFunction = DisableTorchFunctionSubclass = _core.SubclassesOff
 
 
 class _PlainResults:
