@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import peers, sweep_cases, sweep_layers, sweep_moves  # noqa: F401 (the cases enter the table)
+from . import peers, sweep_cases, sweep_layers, sweep_moves, sweep_scope  # noqa: F401 (the cases enter the table)
 from .harness import Options, Row, Step, run_row
 from .sweep_data import CASES, Data
 from .table import duration
