@@ -89,65 +89,58 @@ WG_INLINE A fold_lanes(A* acc, int w, Op op) {
   return op(op(acc[0], acc[2]), op(acc[1], acc[3]));
 }
 
-// 16 <= n <= kChunk elements from start on, by lanes. With Watch, *nan tells whether there was a NaN.
-template <class A, bool Watch, class Load, class Op>
+// W <= n elements from start on, by W lanes. With Watch, *nan tells whether there was a NaN. Lanes are named by
+// constants throughout, so that they stay in registers.
+template <int W, class A, bool Watch, class Load, class Op>
 WG_INLINE A reduce_lanes(Load load, index_t start, index_t n, Op op, bool* nan = nullptr) {
   using Seen = typename std::conditional<sizeof(A) == 8, std::int64_t, std::int32_t>::type;
   const index_t end = start + n;
-  const int w = n < kLanes ? 16 : kLanes;
   index_t i = start;
-  A acc[kLanes];
-  Seen seen[kLanes] = {};
-  const auto first = [&](int l) __attribute__((always_inline)) {
-    acc[l] = load(i + l);
-    if constexpr (Watch) seen[l] = acc[l] != acc[l];
-  };
+  A acc[W];
+  Seen seen[W] = {};
   const auto next = [&](int l, A a, A v) __attribute__((always_inline)) {
     if constexpr (Watch) seen[l] |= v != v;
     return op(a, v);
   };
-  if (n < kLanes) {
-    for (int l = 0; l < 16; ++l) first(l);
-    for (i += 16; i + 16 <= end; i += 16) {
-      for (int l = 0; l < 16; ++l) acc[l] = next(l, acc[l], load(i + l));
-    }
-  } else {
-    for (int l = 0; l < kLanes; ++l) first(l);
-    i += kLanes;
-    if constexpr (kUnrolls<A>) {
-      for (; i + 8 * kLanes <= end; i += 8 * kLanes) {
-        for (int l = 0; l < kLanes; ++l) {
-          A a = acc[l];
-          for (int k = 0; k < 8; ++k) a = next(l, a, load(i + k * kLanes + l));
-          acc[l] = a;
-        }
+  for (int l = 0; l < W; ++l) {
+    acc[l] = load(i + l);
+    if constexpr (Watch) seen[l] = acc[l] != acc[l];
+  }
+  i += W;
+  if constexpr (W == kLanes && kUnrolls<A>) {
+    for (; i + 8 * W <= end; i += 8 * W) {
+      for (int l = 0; l < W; ++l) {
+        A a = acc[l];
+        for (int k = 0; k < 8; ++k) a = next(l, a, load(i + k * W + l));
+        acc[l] = a;
       }
     }
-    for (; i + kLanes <= end; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) acc[l] = next(l, acc[l], load(i + l));
-    }
   }
-  int rest = 0;
-  for (; i + 16 <= end; i += 16, rest += 16) {
-    for (int l = 0; l < 16; ++l) acc[rest + l] = next(rest + l, acc[rest + l], load(i + l));
+  for (; i + W <= end; i += W) {
+    for (int l = 0; l < W; ++l) acc[l] = next(l, acc[l], load(i + l));
   }
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
-  // A vector with masked loads: the wide loads that follow would wait for stores of single elements.
+  // By masked loads: the wide loads that follow would wait for stores of single elements.
   if (const index_t left = end - i; left > 0) {
-    for (int l = 0; l < 16; ++l) {
-      const A a = acc[rest + l], v = l < left ? load(i + l) : a, both = next(rest + l, a, v);
-      acc[rest + l] = l < left ? both : a;
+    for (int l = 0; l < W; ++l) {
+      const A a = acc[l], v = l < left ? load(i + l) : a, both = next(l, a, v);
+      acc[l] = l < left ? both : a;
     }
   }
 #else
-  for (; i < end; ++i, ++rest) acc[rest] = next(rest, acc[rest], load(i));
+  for (int l = 0; i < end; ++i, ++l) acc[l] = next(l, acc[l], load(i));
 #endif
   if constexpr (Watch) {
     Seen any = 0;
-    for (int l = 0; l < w; ++l) any |= seen[l];
+    for (int l = 0; l < W; ++l) any |= seen[l];
     *nan = any != 0;
   }
-  return fold_lanes(acc, w, op);
+  return fold_lanes(acc, W, op);
+}
+template <class A, bool Watch, class Load, class Op>
+WG_INLINE A reduce_some_lanes(Load load, index_t start, index_t n, Op op, bool* nan = nullptr) {
+  if (n < kLanes) return reduce_lanes<16, A, Watch>(load, start, n, op, nan);
+  return reduce_lanes<kLanes, A, Watch>(load, start, n, op, nan);
 }
 
 // Elements start .. start + n of a row, 1 <= n <= kChunk. Out of line: one copy for each Load.
@@ -162,10 +155,10 @@ WG_NOINLINE A reduce_chunk(Load load, index_t start, index_t n, Op op) {
   if constexpr (kHasQuick<Op> &&
                 !std::is_integral<A>::value) {  // to look for NaN beside is cheaper than to keep them
     bool nan;
-    const A v = reduce_lanes<A, true>(load, start, n, typename Op::Quick(), &nan);
+    const A v = reduce_some_lanes<A, true>(load, start, n, typename Op::Quick(), &nan);
     if (WG_LIKELY(!nan)) return v;
   }
-  return reduce_lanes<A, false>(load, start, n, op);
+  return reduce_some_lanes<A, false>(load, start, n, op);
 }
 
 // Combines values that arrive in order as a balanced tree.
