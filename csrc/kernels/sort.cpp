@@ -3,7 +3,8 @@
 // Integers flip the sign bit. Floats flip all bits when negative, the sign bit otherwise; -0 is first made +0 and
 // NaN maps to the greatest key. Descending order inverts the keys, so a stable ascending sort serves both
 // directions. Short rows: merge sort of runs of 16 (insertion). Long rows: radix sort by bytes, skipping
-// bytes that all keys share. Selection narrows the key byte by byte with histograms: no memory, no bad pivots.
+// bytes that all keys share. Selection parts the keys around pivots; where those are bad, or memory is short, it
+// narrows the key byte by byte with histograms.
 #include "wengert/sort.h"
 
 #include <type_traits>
@@ -19,6 +20,15 @@ namespace {
 constexpr index_t kRunLength = 16;        // elements sorted by insertion
 constexpr index_t kRadixLength = 512;     // rows from here on use the radix sort
 constexpr index_t kLookLength = 1 << 20;  // elements between two looks whether to leave off
+
+// body(first, end) for pieces of [0, n), until the user wants to leave off.
+template <class Body>
+WG_INLINE void for_spans(index_t n, Body body) {
+  for (index_t lo = 0; lo < n; lo += kLookLength) {
+    body(lo, n - lo < kLookLength ? n : lo + kLookLength);
+    if (n - lo > kLookLength && leave_off()) return;
+  }
+}
 
 // Keys of 64-bit types are 64 bits wide, all others 32.
 template <class T>
@@ -126,21 +136,19 @@ bool sort_rows(const T* x, T* values, std::int64_t* indices, index_t rows, index
       return;
     }
     const T* row = x + r * n;
-    for (index_t lo = 0; lo < n; lo += kLookLength) {
-      const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+    for_spans(n, [&](index_t lo, index_t end) {
       for (index_t i = lo; i < end; ++i) a[i] = {key_of(row[i]) ^ flip, static_cast<decltype(I::pos)>(i)};
-      if (n > kLookLength && leave_off()) return;
-    }
+    });
+    if (interrupted()) return;
     const I* s = sort_items(a, a + n, n);
-    for (index_t lo = 0; lo < n; lo += kLookLength) {
-      const index_t end = lo + kLookLength < n ? lo + kLookLength : n;
+    if (interrupted()) return;
+    for_spans(n, [&](index_t lo, index_t end) {
       for (index_t i = lo; i < end; ++i) {
         const index_t at = static_cast<index_t>(s[i].pos);
         values[r * n + i] = row[at];
         indices[r * n + i] = at;
       }
-      if (n > kLookLength && leave_off()) return;
-    }
+    });
   });
   return ok;
 }
@@ -159,25 +167,77 @@ bool sort(const void* x, void* values, std::int64_t* indices, index_t rows, inde
                          : sort_rows<T, LongItem<T>>(p, v, indices, rows, n, descending);
 }
 
-// The key of rank k (from 0) among the n keys key_of(row[i]) ^ flip; `below` is the number of smaller ones.
+// The key of rank k (from 0) among the n keys key_of(row[i]) ^ flip, byte by byte: the same work whatever they are.
 template <class T>
-KeyOf<T> select_key(const T* row, index_t n, index_t k, KeyOf<T> flip, index_t* below) {
+KeyOf<T> select_by_bytes(const T* row, index_t n, index_t k, KeyOf<T> flip) {
   using K = KeyOf<T>;
   K prefix = 0, mask = 0;
   index_t less = 0;
   for (int shift = static_cast<int>(sizeof(K)) * 8 - 8; shift >= 0; shift -= 8) {
     index_t count[256] = {};
-    for (index_t i = 0; i < n; ++i) {
-      const K key = key_of(row[i]) ^ flip;
-      count[key >> shift & 255] += (key & mask) == prefix;
-    }
+    for_spans(n, [&](index_t lo, index_t end) {
+      for (index_t i = lo; i < end; ++i) {
+        const K key = key_of(row[i]) ^ flip;
+        count[key >> shift & 255] += (key & mask) == prefix;
+      }
+    });
     int v = 0;
-    for (; less + count[v] <= k; ++v) less += count[v];
+    for (; v < 255 && less + count[v] <= k; ++v) less += count[v];
     prefix |= static_cast<K>(v) << shift;
     mask |= static_cast<K>(255) << shift;
   }
-  *below = less;
   return prefix;
+}
+
+// Moves those of a[lo .. end) for which `first` holds to the front, without a branch on it; returns where they end.
+template <class K, class First>
+WG_INLINE index_t move_first(K* a, index_t lo, index_t end, First first) {
+  index_t to = lo;
+  for_spans(end - lo, [&](index_t from, index_t until) {
+    index_t t = to;
+    for (index_t i = lo + from; i < lo + until; ++i) {
+      const K v = a[i];
+      a[i] = a[t];
+      a[t] = v;
+      t += first(v);
+    }
+    to = t;
+  });
+  return to;
+}
+
+// The key of rank k by parting keys around the middle one of three, again and again. Keys that make the parts
+// uneven too often are left to the histograms.
+template <class T>
+KeyOf<T> select_key(const T* row, index_t n, index_t k, KeyOf<T> flip) {
+  using K = KeyOf<T>;
+  constexpr index_t kSorted = 12;
+  K* a = static_cast<K*>(scratch(1, static_cast<std::size_t>(n) * sizeof(K)));
+  if (!a) return select_by_bytes(row, n, k, flip);
+  for_spans(n, [&](index_t lo, index_t end) {
+    for (index_t i = lo; i < end; ++i) a[i] = key_of(row[i]) ^ flip;
+  });
+  index_t lo = 0, end = n, work = 0;
+  while (end - lo > kSorted) {
+    work += end - lo;
+    if (work > 16 * n) return select_by_bytes(row, n, k, flip);
+    const K x = a[lo], y = a[lo + (end - lo) / 2], z = a[end - 1];
+    const K low = x < y ? x : y, high = x < y ? y : x;
+    const K pivot = z < low ? low : z < high ? z : high;
+    index_t middle = move_first(a, lo, end, [=](K v) { return v < pivot; });
+    if (middle == lo) {  // nothing is smaller: those that are equal come first
+      middle = move_first(a, lo, end, [=](K v) { return v == pivot; });
+      if (k < middle || middle == lo) return pivot;  // none at all: the pass was left off
+    }
+    (k < middle ? end : lo) = middle;
+  }
+  for (index_t i = lo + 1; i < end; ++i) {
+    const K v = a[i];
+    index_t j = i;
+    for (; j > lo && a[j - 1] > v; --j) a[j] = a[j - 1];
+    a[j] = v;
+  }
+  return a[k];
 }
 
 // The k smallest of a row, in order: each element that beats the last one kept is put in its place. Blocks without
@@ -197,16 +257,20 @@ void keep_few(const T* row, index_t n, index_t k, KeyOf<T> flip, I* kept) {
   };
   index_t i = 0;
   for (; i < n && (held < k || i % kStep); ++i) offer(i);
-  for (; i + kStep <= n; i += kStep) {
-    K least = ~K(0);
-    for (index_t l = 0; l < kStep; ++l) {
-      const K key = key_of(row[i + l]) ^ flip;
-      least = key < least ? key : least;
+  const index_t start = i;
+  static_assert(kLookLength % kStep == 0, "spans end where steps do");
+  for_spans((n - start) / kStep * kStep, [&](index_t first, index_t end) {
+    for (i = start + first; i < start + end; i += kStep) {
+      K least = ~K(0);
+      for (index_t l = 0; l < kStep; ++l) {
+        const K key = key_of(row[i + l]) ^ flip;
+        least = key < least ? key : least;
+      }
+      if (least < kept[k - 1].key)
+        for (index_t l = 0; l < kStep; ++l) offer(i + l);
     }
-    if (least < kept[k - 1].key)
-      for (index_t l = 0; l < kStep; ++l) offer(i + l);
-  }
-  for (; i < n; ++i) offer(i);
+  });
+  for (; i < n && !interrupted(); ++i) offer(i);
 }
 
 template <class T>
@@ -229,13 +293,18 @@ bool topk(const void* x_, void* values_, std::int64_t* indices, index_t rows, in
     if (k <= kFewKept) {
       keep_few(row, n, k, flip, a);
     } else {
-      index_t below, found = 0;
-      const K last = select_key(row, n, k - 1, flip, &below);
-      index_t ties = k - below;
-      for (index_t i = 0; found < k; ++i) {
-        const K key = key_of(row[i]) ^ flip;
-        if (key < last || (key == last && ties-- > 0)) a[found++] = {key, i};
-      }
+      const K last = select_key(row, n, k - 1, flip);
+      index_t found = 0, ties = k;
+      for_spans(n, [&](index_t lo, index_t end) {
+        for (index_t i = lo; i < end; ++i) ties -= (key_of(row[i]) ^ flip) < last;
+      });
+      for_spans(n, [&](index_t lo, index_t end) {
+        for (index_t i = lo; i < end && found < k; ++i) {
+          const K key = key_of(row[i]) ^ flip;
+          if (key < last || (key == last && ties-- > 0)) a[found++] = {key, i};
+        }
+      });
+      if (interrupted()) return;
       s = sort_items(a, a + k, k);
     }
     for (index_t i = 0; i < k; ++i) {
@@ -252,12 +321,15 @@ template <Rank Mode, class T>
 void select(const void* x, void* values, std::int64_t* indices, index_t rows, index_t n, index_t k) {
   for_rows(rows, n, [&](index_t r) {
     const T* row = static_cast<const T*>(x) + r * n;
-    index_t numbers = n, rank = k, below;
+    index_t numbers = n, rank = k;
     if (Mode != Rank::kGiven) {
-      for (index_t i = 0; i < n; ++i) numbers -= row[i] != row[i];
+      for_spans(n, [&](index_t lo, index_t end) {
+        for (index_t i = lo; i < end; ++i) numbers -= row[i] != row[i];
+      });
       rank = Mode == Rank::kMedian && numbers < n ? n - 1 : ((numbers ? numbers : n) - 1) / 2;
     }
-    const KeyOf<T> key = select_key(row, n, rank, KeyOf<T>(0), &below);
+    const KeyOf<T> key = select_key(row, n, rank, KeyOf<T>(0));
+    if (interrupted()) return;
     index_t at = 0;
     while (key_of(row[at]) != key) ++at;
     static_cast<T*>(values)[r] = row[at];
