@@ -162,6 +162,21 @@ WG_BINARY(logical_xor, (a != T(0)) != (b != T(0)))
 #undef WG_BINARY
 #undef WG_ARITHMETIC
 
+// pow of float32. Of one positive base the logarithm is taken once; the bits are those of the general form.
+void pow_float(const void* a, const void* b, void* out, index_t n, int scalars) {
+  const float base = scalars & 1 ? *static_cast<const float*>(a) : 0.0f;
+  if (scalars != 1 || n == 1 || !(base > 0.0f && base < vm::kInfF) || base == 1.0f)
+    return binary_loop<pow_op, float, float>(a, b, out, n, scalars);
+  const double log_base = vm::log(static_cast<double>(base));
+  const float* y = static_cast<const float*>(b);
+  float* to = static_cast<float*>(out);
+#pragma GCC ivdep
+  for (index_t i = 0; i < n; ++i) {
+    const float r = static_cast<float>(vm::exp(static_cast<double>(y[i]) * log_base));
+    to[i] = vm::select(y[i] != y[i], base + y[i], r);
+  }
+}
+
 // Whether an operand holds a zero: the core's question before an integer division.
 template <class T>
 bool any_zero(const void* p, index_t n) {
@@ -186,13 +201,14 @@ bool any_zero(const void* p, index_t n) {
   WG_TEST(name, bool), WG_TEST(name, std::uint8_t), WG_TEST(name, std::int8_t), WG_TEST(name, std::int16_t), \
       WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 #define WG_BOOL_INTS(name) WG_SAME(name, bool), WG_INTS(name)
+#define WG_POW_FLOAT {"pow", kBinaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(pow_float)}
 #define WG_ANY_ZERO(T) {"any_zero", kOtherKernel, DTypeOf<T>::value, kBool, reinterpret_cast<void*>(any_zero<T>)}
 
 // Functions that vectorise: worth a copy for each instruction set.
 #define WG_FAST                                                                                                    \
   WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum),             \
       WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter),             \
-      WG_FLOATS(xlogy), WG_SAME(pow, float), WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne),    \
+      WG_FLOATS(xlogy), WG_POW_FLOAT, WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne),           \
       WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), \
       WG_TEST_FLOATS(logical_or), WG_TEST_FLOATS(logical_xor)
 // Functions that call the C library for each element.

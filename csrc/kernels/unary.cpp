@@ -73,6 +73,7 @@ WG_UNARY(frac, x - vm::trunc(x))
 WG_UNARY(sqrt, vm::sqrt(x))
 WG_UNARY(rsqrt, T(1) / vm::sqrt(x))
 WG_UNARY(reciprocal, T(1) / x)
+WG_UNARY(cube, x * x * x)
 
 WG_UNARY(exp, vm::exp(x))
 WG_UNARY(exp2, vm::exp2(x))
@@ -214,8 +215,8 @@ void trig_loop(const void* a, void* out, index_t n) {
 #define WG_FAST                                                                                                    \
   WG_FLOATS(neg), WG_FLOATS(abs), WG_FLOATS(sign), WG_FLOATS(square), WG_FLOATS(floor), WG_FLOATS(ceil),           \
       WG_FLOATS(trunc), WG_FLOATS(round), WG_FLOATS(frac), WG_FLOATS(sqrt), WG_FLOATS(rsqrt),                      \
-      WG_FLOATS(reciprocal), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), WG_FLOATS(relu), \
-      WG_FLOATS(silu), WG_FLOATS(gelu), WG_FLOATS(erfc), WG_FLOATS(gelu_tanh), WG_FLOATS(mish),                    \
+      WG_FLOATS(reciprocal), WG_FLOATS(cube), WG_FLOATS(exp), WG_FLOATS(log), WG_FLOATS(tanh), WG_FLOATS(sigmoid), \
+      WG_FLOATS(relu), WG_FLOATS(silu), WG_FLOATS(gelu), WG_FLOATS(erfc), WG_FLOATS(gelu_tanh), WG_FLOATS(mish),   \
       WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), WG_SAME(exp2, float), WG_SAME(expm1, float),                   \
       WG_SAME(log2, float), WG_SAME(log10, float), WG_SAME(log1p, float), WG_SAME(sinh, float),                    \
       WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float),                   \

@@ -336,14 +336,29 @@ OpInfo kernel_op(const char* name, int nin) {
   return op;
 }
 
-// pow_scalar(x; exponent): x to the power of a number. Exponent 2 is a product.
+// The function of one operand that a power is; null where there is none. Roots are PyTorch's: NaN at -inf.
+const OpInfo* power_as_unary(double exponent, int dtype) {
+  static const struct {
+    double exponent;
+    OpInfo op;
+  } known[] = {{2.0, kernel_op("square", 1)},
+               {3.0, kernel_op("cube", 1)},
+               {0.5, kernel_op("sqrt", 1)},
+               {-1.0, kernel_op("reciprocal", 1)},
+               {-0.5, kernel_op("rsqrt", 1)}};
+  for (const auto& one : known)
+    if (one.exponent == exponent && (exponent == 2.0 || is_float(dtype))) return &one.op;
+  return nullptr;
+}
+
+// pow_scalar(x; exponent): x to the power of a number.
 int forward_pow_scalar(OpCall& c) {
-  static const OpInfo square = kernel_op("square", 1), power = kernel_op("pow", 2);
+  static const OpInfo power = kernel_op("pow", 2);
   AttrReader r(c.attr);
   double exponent = r.real();
   OpCall inner = c;
-  if (exponent == 2.0) {
-    inner.op = &square;
+  if (const OpInfo* unary = power_as_unary(exponent, c.in[0].dtype)) {
+    inner.op = unary;
     return forward_elementwise(inner);
   }
   Array in[2] = {c.in[0], Array{}};
