@@ -20,33 +20,70 @@ int index_error(const OpCall& c, ErrorKind kind, std::int64_t value, index_t n) 
               static_cast<long long>(-n), static_cast<long long>(n), static_cast<long long>(value));
 }
 
-// A contiguous int64 copy of an index with negative values wrapped and all of them checked against n.
+constexpr index_t kIndexPart = 1 << 18;  // positions that are looked at without a look whether to leave off
+
+// Whether all of m positions lie in [0, n). One test for each part, so that the loop runs in vectors.
+bool all_inside(const std::int64_t* p, index_t m, index_t n) {
+  bool outside = false;
+  parallel_for((m + kIndexPart - 1) / kIndexPart, [&](index_t part) {
+    const index_t end = (part + 1) * kIndexPart < m ? (part + 1) * kIndexPart : m;
+    std::uint64_t bad = 0;  // the sign bit: some value below 0 or above n - 1
+    for (index_t i = part * kIndexPart; i < end; ++i)
+      bad |=
+          static_cast<std::uint64_t>(p[i]) | (static_cast<std::uint64_t>(n) - 1 - static_cast<std::uint64_t>(p[i]));
+    if (bad >> 63) __atomic_store_n(&outside, true, __ATOMIC_RELAXED);
+  });
+  return !outside;
+}
+
+// A copy of m positions with negative ones wrapped, checked against n; -1 with the error set.
+int wrap_index(const OpCall& c, const std::int64_t* from, std::int64_t* to, index_t m, index_t n, bool wraps) {
+  static const auto check = kernel_fn<CheckIndexFn>("check_index", kInt64);
+  for (index_t i = 0; !wraps && i < m; ++i)
+    if (from[i] < 0)
+      return fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.", c.op->name,
+                  static_cast<long long>(n), static_cast<long long>(from[i]));
+  for (index_t i = 0; i < m; i += kIndexPart) {
+    const index_t bad = check(from + i, to + i, m - i < kIndexPart ? m - i : kIndexPart, n);
+    if (bad >= 0) {
+      const std::int64_t value = to[i + bad];
+      return index_error(c, wraps ? kIndexError : kRuntimeError, value < 0 ? value - n : value, n);
+    }
+    if (leave_off()) return -1;
+  }
+  return 0;
+}
+
+// A contiguous int64 index with negative values wrapped and all of them checked against n: the index itself where
+// it is that already and the op does not write to its memory.
 int checked_index(const OpCall& c, const Array& index, index_t n, bool wraps, Array* out) {
   if (!is_int(index.dtype))
     return fail(kIndexError, "%s: expected an index of integers, got %s. Use .long().", c.op->name,
                 kDTypeName[index.dtype]);
-  static const auto check = kernel_fn<CheckIndexFn>("check_index", kInt64);
-  if (!array_new(out, kInt64, layout_contiguous(index.ndim(), index.shape())))
-    return fail_memory(c.op->name, index.numel() * 8);
-  auto* p = reinterpret_cast<std::int64_t*>(out->data());
-  const index_t m = out->numel();
+  const index_t m = index.numel();
   const bool direct = index.dtype == kInt64 && index.layout->contiguous;
-  int status = direct ? 0 : copy_into(index, *out);
-  if (interrupted()) status = -1;  // there are no positions
-  const std::int64_t* from = direct ? reinterpret_cast<const std::int64_t*>(index.data()) : p;
-  if (status == 0 && !wraps) {
-    std::int64_t signs = 0;
-    for (index_t i = 0; i < m; ++i) signs |= from[i];
-    if (signs < 0) {
-      index_t i = 0;
-      while (from[i] >= 0) ++i;
-      status = fail(kRuntimeError, "%s: expected indices in [0, %lld), got %lld, which is out of bounds.",
-                    c.op->name, static_cast<long long>(n), static_cast<long long>(from[i]));
+  const auto* own = reinterpret_cast<const std::int64_t*>(index.data());
+  if (direct && (!index.storage || index.storage != c.out[0].storage)) {
+    bool inside;
+    {
+      Unlocked unlocked(m * 8 >= kUnlockBytes);
+      inside = all_inside(own, m, n);
+    }
+    if (interrupted()) return -1;  // not all of them were seen
+    if (inside) {
+      *out = index;
+      array_ref(*out);
+      return 0;
     }
   }
-  if (status == 0 && m > 0) {
-    index_t bad = check(from, p, m, n);
-    if (bad >= 0) status = index_error(c, wraps ? kIndexError : kRuntimeError, p[bad] < 0 ? p[bad] - n : p[bad], n);
+  if (!array_new(out, kInt64, layout_contiguous(index.ndim(), index.shape())))
+    return fail_memory(c.op->name, m * 8);
+  auto* p = reinterpret_cast<std::int64_t*>(out->data());
+  int status = direct ? 0 : copy_into(index, *out);
+  if (interrupted()) status = -1;  // there are no positions
+  if (status == 0) {
+    Unlocked unlocked(m * 8 >= kUnlockBytes);
+    status = wrap_index(c, direct ? own : p, p, m, n, wraps);
   }
   if (status < 0) array_unref(*out);
   return status;
