@@ -111,6 +111,7 @@ UNDIFFERENTIATED = {
     "zeta": (0,),
     "igamma": (0,),
     "igammac": (0,),
+    "smooth_abs": (1,),
 }  # operands without a gradient
 
 
@@ -386,6 +387,17 @@ def _resample_adjoint(rng):
     ]
 
 
+@maker("constant_pad")
+def _constant_pad(rng):
+    x = uniform(rng, (2, 3, 4))
+    return [
+        Sample([x], ((1, 2), 0.5)),
+        Sample([x], ((0, 1, 2, 0, 1, 1), -1.0)),
+        Sample([x[0, 0]], ((), 0.0)),
+        Sample([uniform(rng, (2, 0))], ((1, 1, 1, 0), 2.0)),
+    ]
+
+
 @maker("cast_like")
 def _cast_like(rng):
     return [Sample([uniform(rng, (2, 3)), uniform(rng, (4,))])]
@@ -418,6 +430,7 @@ def samples(row, seed=7):
     """The samples of a row; an empty list where nobody has written any."""
     import samples_families  # noqa: F401  (fills MAKERS; imports this file itself)
     import samples_fused  # noqa: F401  (likewise)
+    import samples_linalg  # noqa: F401  (likewise)
     import samples_recurrent  # noqa: F401  (likewise)
 
     rng = np.random.default_rng(seed)

@@ -8,6 +8,8 @@
 #include "wengert/reduction.h"
 #include "wengert/vmath.h"
 
+#include "distances.h"
+
 namespace wg {
 namespace WG_NS {
 namespace {
@@ -338,6 +340,7 @@ void* entry(SumFoldFn f) { return reinterpret_cast<void*>(f); }
 void* entry(SumRowsFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarInnerFn f) { return reinterpret_cast<void*>(f); }
 void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
+void* entry(DistancesFn f) { return reinterpret_cast<void*>(f); }
 
 }  // namespace
 }  // namespace WG_NS
@@ -362,7 +365,10 @@ void* entry(VarOuterFn f) { return reinterpret_cast<void*>(f); }
 #define WG_FLOAT(dt, T)                                                            \
   WG_ALL(dt, T, dt), WG_PIECES(dt, T, dt), WG_SPEC("sumsq", dt, dt, SumSqSpec<T>), \
       WG_PAIR("var", dt, dt, var_inner<T>, var_outer<T>),                          \
-      WG_PAIR("logsumexp", dt, dt, logsumexp_inner<T>, logsumexp_outer<T>)
+      WG_PAIR("logsumexp", dt, dt, logsumexp_inner<T>, logsumexp_outer<T>),        \
+      {"distances", kOtherKernel, dt, dt, entry(distances<T>)}, {                  \
+    "distances_backward", kOtherKernel, dt, dt, entry(distances_backward<T>)       \
+  }
 
 // Comparisons of wide integers are vector operations in the newer instruction sets only.
 #define WG_EXTREMES(dt, T) WG_SPEC("max", dt, dt, MaxSpec<T>), WG_SPEC("min", dt, dt, MinSpec<T>)

@@ -1,11 +1,15 @@
-"""What wengert.linalg has NumPy compute: functions of arrays, each registered as an operation of a recorder (`_host`)."""
+"""What wengert.linalg computes without history: each function is registered as an operation of a recorder (`_host`).
+
+NumPy does the work, except for real matrices of at most 32 rows, which have kernels of our own.
+"""
 
 import math
 
 import numpy as np
 
+from ._bind import OPS
 from ._dtypes import DTYPES
-from ._host import register
+from ._host import register, register_own
 
 
 class LinAlgError(RuntimeError):
@@ -80,6 +84,65 @@ for _name, _function, _makes in (
     ("svdvals", "svd", _svd_specs),
 ):
     register(_name, _makes)(_reporting(_function, getattr(np.linalg, _function)))
+
+
+# ---- small matrices -------------------------------------------------------------------------------------------------
+
+_SMALL_ROWS = 32
+
+
+def _is_small(a):
+    return a.shape[-1] <= _SMALL_ROWS and a.dtype.is_floating_point
+
+
+def _small(name, row, what):
+    """Registers a row whose last result is how many matrices have no result."""
+
+    @register_own(name)
+    def run(a, *others):
+        if not _is_small(a):
+            return None
+        found, failed = OPS[row](a, *others)
+        if failed.item():
+            raise LinAlgError(
+                f"linalg.{name}: expected a matrix that the operation is defined for, got one where: {what}."
+            )
+        return (found,)
+
+
+_small("cholesky", "small_cholesky", "Matrix is not positive definite")
+_small("inv", "small_inverse", "Singular matrix")
+_small("solve", "small_solve", "Singular matrix")
+
+
+@register_own("det")
+def _small_det(a):
+    return (OPS["small_det"](a),) if _is_small(a) else None
+
+
+@register_own("slogdet")
+def _small_slogdet(a):
+    return OPS["small_slogdet"](a) if _is_small(a) else None
+
+
+@register_own("cofactor")
+def _small_cofactor(a):
+    """det(A) A^-T of matrices that are far from singular: n |A|_1 |A^-1|_1 bounds the ratio of the singular values."""
+    if not _is_small(a):
+        return None
+    a = a.detach()
+    n, eps = a.shape[-1], 2.0 ** (-23 if a.dtype.itemsize == 4 else -52)
+    inverse, failed = OPS["small_inverse"](a)
+    if n == 0 or failed.item():
+        return None
+    ratio = n * _one_norm(a) * _one_norm(inverse)
+    if not bool((ratio * (n * eps) < 1).all()):
+        return None
+    return (OPS["small_det"](a).unsqueeze(-1).unsqueeze(-1) * inverse.transpose(-2, -1),)
+
+
+def _one_norm(a):
+    return OPS["amax"](OPS["sum"](a.abs(), (-2,), False), (-1,), False)
 
 
 @register("eig", _eig_specs)

@@ -12,6 +12,7 @@ from .autograd.grad_mode import no_grad
 
 _functions = {}  # name -> (function of arrays and options, specs of its results)
 _drawing = set()  # names of those that draw numbers of the default generator, nobody knows how many
+_own = {}  # name -> function of tensors and options: what it gives for those that it knows how to do without NumPy
 _rules = {}  # name -> (class of Function, options -> its arguments behind the tensors)
 _local = threading.local()  # .results: what `call` gives while a Function is asked what it saves
 
@@ -67,6 +68,16 @@ def gradient(name, arguments=tuple):
     return keep
 
 
+def register_own(name):
+    """Decorates a function of tensors that gives a tuple of tensors, or None where the registered function has to."""
+
+    def keep(function):
+        _own[name] = function
+        return function
+
+    return keep
+
+
 def is_registered(name):
     """Whether there is a host function of that name."""
     return _find(name) is not None
@@ -110,8 +121,13 @@ def matrices(array):
 
 def run(name, tensors, options=()):
     """The results of a host function on tensors, as a tuple of tensors; floating ones in the precision of the first."""
+    function = _find(name)
+    if name in _own:
+        found = _own[name](*tensors, *options)
+        if found is not None:
+            return found
     arrays = [t.detach().numpy() for t in tensors]
-    return tuple([_tensor(v, arrays[0].dtype) for v in _find(name)[0](*arrays, *options)])
+    return tuple([_tensor(v, arrays[0].dtype) for v in function[0](*arrays, *options)])
 
 
 def _tensor(array, like):

@@ -11,7 +11,7 @@ Tensor = _core.Tensor
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
 
-_matmul = OPS["matmul"]
+_matmul, _distances = OPS["matmul"], OPS["distances"]
 _reshape, _unsqueeze, _sum = OPS["reshape"], OPS["unsqueeze"], OPS["sum"]
 METHODS["matmul"] = _core.matmul_any
 
@@ -200,6 +200,8 @@ def cdist(x1, x2, p=2.0, compute_mode=None):
             raise RuntimeError(f"cdist: expected at least 2 dimensions, got shape {tuple(x.shape)}.")
     if x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(f"cdist: expected rows of one size, got {x1.shape[-1]} and {x2.shape[-1]}.")
+    if p == 2 and x1.dtype == x2.dtype and x1.dtype.is_floating_point:
+        return _distances(x1, x2)
     return vector_norm(_unsqueeze(x1, -2) - _unsqueeze(x2, -3), p, (-1,), False)
 
 

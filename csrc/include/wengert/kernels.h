@@ -41,7 +41,7 @@ struct KernelUnit {
 #define WG_UNITS(X) \
   X(unary) X(binary) X(ternary) X(strip) X(cast) X(gradient) X(activation) X(reduce) X(extreme) X(matmul) X(conv) X(pool) \
   X(fused) X(index) X(sort) X(random) X(optim) X(recurrent) \
-  X(attention) X(bag) X(complex) X(resample)
+  X(attention) X(bag) X(complex) X(resample) X(factor)
 // clang-format on
 
 #define WG_DECLARE_UNIT(unit) extern const KernelUnit unit##_unit;

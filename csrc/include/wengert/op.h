@@ -186,7 +186,7 @@ struct ForwardEntry {
 // clang-format off
 #define WG_FORWARD_LISTS(X) \
   X(elementwise) X(reduce) X(view) X(copy) X(matmul) X(random) X(nn) X(norm) X(conv) X(index) X(join) X(scan) \
-  X(recurrent) X(attention) X(bag) X(complex) X(resample)
+  X(recurrent) X(attention) X(bag) X(complex) X(resample) X(linalg)
 // clang-format on
 #define WG_DECLARE_LIST(name) extern const ForwardEntry name##_forwards[];
 WG_FORWARD_LISTS(WG_DECLARE_LIST)
