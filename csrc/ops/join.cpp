@@ -155,6 +155,93 @@ int forward_shift(OpCall& c) {
   return status;
 }
 
+// Runs along the last dimension of a padded result: `fill` before and behind what is copied.
+struct PaddedRows {
+  const char* from;
+  char* to;
+  index_t item, before, inside, behind;  // bytes of the last three
+  const char* value;
+
+  void fill(char* at, index_t bytes) const {
+    for (index_t i = 0; i < bytes; i += item) std::memcpy(at + i, value, static_cast<std::size_t>(item));
+  }
+  // Row `at` of the result, made of row `source` of the operand, or of nothing (-1).
+  void write(index_t at, index_t source) const {
+    char* row = to + at * (before + inside + behind);
+    if (source < 0) return fill(row, before + inside + behind);
+    fill(row, before);
+    std::memcpy(row + before, from + source * inside, static_cast<std::size_t>(inside));
+    fill(row + before + inside, behind);
+  }
+};
+
+// constant_pad(x; amounts, value): `amounts` are (low, high) of the last dimension, then of the one before, ....
+int forward_constant_pad(OpCall& c) {
+  const Array& x = c.in[0];
+  AttrReader r(c.attr);
+  int count;
+  const std::int64_t* amounts = r.list(&count);
+  const double value = r.real();
+  const int n = x.ndim();
+  bool good = count >= 0 && count % 2 == 0 && count / 2 <= n;
+  for (int k = 0; good && k < count; ++k) good = amounts[k] >= 0;
+  if (!good)
+    return fail(kRuntimeError, "%s: expected at most %d pairs of amounts of at least 0, got others.", c.op->name,
+                n);
+  index_t shape[kMaxDims], low[kMaxDims] = {};
+  for (int d = 0; d < n; ++d) {
+    const int k = 2 * (n - 1 - d);
+    shape[d] = x.shape()[d];
+    if (k >= count) continue;
+    low[d] = amounts[k];
+    if (__builtin_add_overflow(shape[d], amounts[k], &shape[d]) ||
+        __builtin_add_overflow(shape[d], amounts[k + 1], &shape[d]))
+      return fail_memory(c.op->name, INT64_MAX);
+  }
+  Result out;
+  int go = out.emit(c, 0, x.dtype, x.dtype, layout_contiguous(n, shape));
+  if (go <= 0) return go;
+  if (c.out[0].numel() == 0) return 0;
+  if (n == 0) return copy_into(x, c.out[0]);
+  Operand in;
+  Array number{}, typed;
+  number.layout = layout_scalar();
+  number.dtype = kFloat64;
+  number.u.f64 = value;
+  if (in.take(x, x.dtype) < 0 || as_contiguous(number, x.dtype, &typed) < 0) return -1;
+  const index_t item = itemsize(x.dtype), last = n - 1;
+  const PaddedRows rows{static_cast<const char*>(in.data()),
+                        static_cast<char*>(out.data()),
+                        item,
+                        low[last] * item,
+                        x.shape()[last] * item,
+                        (shape[last] - low[last] - x.shape()[last]) * item,
+                        typed.data()};
+  const index_t all = c.out[0].numel() / shape[last], part = shape[last] < kRowPart ? kRowPart / shape[last] : 1;
+  {
+    Unlocked unlocked(c.out[0].nbytes() >= kUnlockBytes);
+    parallel_for((all + part - 1) / part, [&](index_t p) {
+      const index_t end = (p + 1) * part < all ? (p + 1) * part : all;
+      index_t at[kMaxDims], rest = p * part;
+      for (int d = n - 2; d >= 0; --d) {
+        at[d] = rest % shape[d];
+        rest /= shape[d];
+      }
+      for (index_t i = p * part; i < end; ++i) {
+        index_t source = 0;
+        for (int d = 0; d < n - 1 && source >= 0; ++d) {
+          const index_t j = at[d] - low[d];
+          source = j < 0 || j >= x.shape()[d] ? -1 : source * x.shape()[d] + j;
+        }
+        rows.write(i, source);
+        for (int d = n - 2; d >= 0 && ++at[d] == shape[d]; --d) at[d] = 0;
+      }
+    });
+  }
+  array_unref(typed);
+  return out.finish();
+}
+
 // tril(x; diagonal), triu(x; diagonal): the last two dimensions are matrices.
 int forward_triangle(OpCall& c) {
   const Array& x = c.in[0];
@@ -195,8 +282,9 @@ int forward_triangle(OpCall& c) {
 
 }  // namespace
 
-extern const ForwardEntry join_forwards[] = {{"cat", forward_cat},           {"stack", forward_stack},
-                                             {"flip", forward_flip},         {"shift", forward_shift},
-                                             {"triangle", forward_triangle}, {nullptr, nullptr}};
+extern const ForwardEntry join_forwards[] = {
+    {"cat", forward_cat},     {"stack", forward_stack},       {"flip", forward_flip},
+    {"shift", forward_shift}, {"triangle", forward_triangle}, {"constant_pad", forward_constant_pad},
+    {nullptr, nullptr}};
 
 }  // namespace wg

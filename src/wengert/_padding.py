@@ -4,10 +4,12 @@ import numpy as np
 
 from . import _core
 from ._bind import OPS
+from ._dtypes import DTYPES
 from ._overload import check_tensor, ints
 from ._spans import places, span
 
-_slice = OPS["slice"]
+_slice, _constant_pad, _where = OPS["slice"], OPS["constant_pad"], OPS["where"]
+_bool = DTYPES["bool"]
 
 
 def _source(mode, size, low, high):
@@ -60,19 +62,13 @@ def pad(input, pad, mode="constant", value=None):
                 source = places(_source(mode, input.shape[dim], low, high))
                 input = OPS["index_get"](input, source, (dim,))
         return input
-    full, strides = list(input.shape), [1] * n
-    at, step = 0, 1
     for dim, low, high in pairs:
-        size = full[dim]
         if low < 0 or high < 0:
-            start, stop = max(-low, 0), size + min(high, 0)
+            start, stop = max(-low, 0), input.shape[dim] + min(high, 0)
             input = _slice(input, dim, start, max(stop - start, 0), 1)
-        full[dim] = size + low + high
-        strides[dim] = step
-        at += max(low, 0) * step
-        step *= max(full[dim], 1)
-    for dim in range(n - len(pairs) - 1, -1, -1):
-        strides[dim] = step
-        step *= max(full[dim], 1)
-    filling = OPS["expand"](_core.full((), 0 if value is None else value, input.dtype), full)
-    return OPS["strided_scatter"](filling, input, tuple(input.shape), strides, at)
+    amounts = tuple([max(v, 0) for v in pad])
+    value = 0 if value is None else value
+    if input.dtype.is_floating_point and not isinstance(value, complex) or value == 0:
+        return _constant_pad(input, amounts, value)
+    inner = _constant_pad(_core.full(tuple(input.shape), 0, _bool), amounts, 1)
+    return _where(inner, _core.full((), value, input.dtype), _constant_pad(input, amounts, 0))

@@ -41,6 +41,15 @@ def shift(g, x, y, *, dim: integer, reverse: boolean, fill: real):
     return g.shift(dim, not reverse, 0.0)
 
 
+@op("constant_pad", shaped=True, public=False, batch="pointwise", shown="pad", grad_name="ConstantPadNdBackward0")
+def constant_pad(g, x, y, *, amounts: ints, value: real):
+    """x with a number around it: (low, high) elements along the last dimension, then along the one before, ...."""
+    for k in range(len(amounts) // 2):
+        dim = len(x.shape) - 1 - k
+        g = g.slice(dim, amounts[2 * k], x.shape[dim], 1)
+    return g
+
+
 @op("triangle", linear=True, public=False, batch="pointwise")
 def tril(g, x, y, *, diagonal: integer):
     """The lower triangle of matrices, zeros above the given diagonal."""
