@@ -137,7 +137,7 @@ EXACT = set(
     "add sub mul zmul zdiv floor_divide remainder fmod pow_scalar neg abs sign square eq ne lt le gt ge logical_and "
     "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift "
     "bitwise_not isnan isinf isfinite signbit floor ceil trunc round_even frac relu maximum minimum fmax fmin copysign "
-    "nextafter where clamp clamp3 lerp leaky_relu elu hardtanh addcmul addcdiv add_scaled equals clone alias "
+    "nextafter where clamp clamp3 lerp leaky_relu elu hardtanh smooth_abs addcmul addcdiv add_scaled equals clone alias "
     "complex_of complex_angle conj sgn times_i gcd lcm".split()
 )
 # Sums of many terms, and inverses by iteration: tests/test_special.py bounds their relative errors.

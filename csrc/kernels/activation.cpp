@@ -19,8 +19,18 @@ struct elu_op {
   }
 };
 
+// A parabola between -b and b, straight lines of slope 1 and -1 beyond.
+struct smooth_abs_op {
+  template <class T>
+  static WG_INLINE T at(T x, T b) {
+    const T size = vm::abs(x);
+    return vm::select(size < b, size * size * (T(0.5) / b), size - T(0.5) * b);
+  }
+};
+
 }  // namespace WG_NS
 }  // namespace wg
 
 WG_UNIT(activation, WG_BINARY_ENTRY(leaky_relu, float, float), WG_BINARY_ENTRY(leaky_relu, double, double),
-        WG_BINARY_ENTRY(elu, float, float), WG_BINARY_ENTRY(elu, double, double))
+        WG_BINARY_ENTRY(elu, float, float), WG_BINARY_ENTRY(elu, double, double),
+        WG_BINARY_ENTRY(smooth_abs, float, float), WG_BINARY_ENTRY(smooth_abs, double, double))

@@ -188,9 +188,19 @@ def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
     check_operand("addcmul", tensor1)
     check_operand("addcmul", tensor2)
+    if _float_tensors(value, input, tensor1, tensor2):
+        return _add_scaled(input, tensor1 if _is_one(value) else tensor1 * value, tensor2)
     product = tensor1 * tensor2
     _check_alpha("addcmul", value, input, product)
     return input + (product if _is_one(value) else product * value)
+
+
+def _float_tensors(value, *operands):
+    """Whether all operands are tensors of one floating dtype, so that a product and a sum can be one operation."""
+    if type(value) not in (int, float) or not all([isinstance(v, Tensor) for v in operands]):
+        return False
+    first = operands[0].dtype
+    return first.is_floating_point and all([v.dtype == first for v in operands])
 
 
 @publish(inplace=True, out=True)
@@ -201,6 +211,8 @@ def addcdiv(input, tensor1, tensor2, *, value=1):
     if not tensor1.dtype.is_inexact and not tensor2.dtype.is_inexact:
         raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
     quotient = tensor1 / tensor2
+    if not _is_one(value) and _float_tensors(value, input, quotient):
+        return _add_scaled(input, quotient, value)
     return input + (quotient if _is_one(value) else quotient * value)
 
 

@@ -18,6 +18,7 @@ _log_softmax = OPS["log_softmax_rows"]
 _cross_entropy = OPS["cross_entropy_rows"]
 _class_loss = OPS["class_loss"]
 _embedding = OPS["embedding_rows"]
+smooth_abs = OPS["smooth_abs"]
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 

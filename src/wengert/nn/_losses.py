@@ -5,7 +5,7 @@ import warnings
 
 import wengert
 from wengert import _host as host
-from wengert._functional import check_tensor, logsigmoid
+from wengert._functional import check_tensor, logsigmoid, smooth_abs
 
 _LOG_2PI = math.log(2 * math.pi)
 _EDGE = 1e-12  # PyTorch's floor for x (1 - x) in the gradient of the binary cross entropy
@@ -86,10 +86,9 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     _warn_if_shapes_differ(input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: expected beta >= 0, got {beta}. Pass a non-negative number.")
-    distance = (input - target).abs()
-    if beta > 0:
-        distance = wengert.where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
-    return reduced(distance, chosen_reduction(reduction, size_average, reduce))
+    distance = input - target
+    loss = smooth_abs(distance, beta) if beta > 0 else distance.abs()
+    return reduced(loss, chosen_reduction(reduction, size_average, reduce))
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
@@ -99,8 +98,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     _warn_if_shapes_differ(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss: expected delta > 0, got {delta}. Pass a positive number.")
-    distance = (input - target).abs()
-    loss = wengert.where(distance <= delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
+    loss = smooth_abs(input - target, delta) * delta
     # Unlike the other weighted losses, the mean is over the elements and not over the weights.
     return reduced(loss if weight is None else loss * weight, reduction)
 

@@ -2,7 +2,7 @@
 
 import math
 
-from ._def import unary
+from ._def import binary, unary
 
 
 @unary(inplace=True, kinks=(0.0,), ref=lambda np, x: np.maximum(x, 0))
@@ -70,3 +70,16 @@ def mish(g, x, y):
     """x tanh(softplus(x)), elementwise."""
     t = x.softplus().tanh()
     return g * (t + x * x.sigmoid() * (1 - t * t))
+
+
+@binary(
+    public=False,
+    kinks=("tie",),
+    domain=(0.1, 2.0),
+    args=("input", "beta"),
+    ref=lambda np, x, beta: np.where(np.abs(x) < beta, x * x * (0.5 / beta), np.abs(x) - 0.5 * beta),
+    shown="smooth_l1_loss",
+)
+def smooth_abs(g, x, beta, y):
+    """x^2 / (2 beta) where |x| < beta, else |x| - beta / 2, elementwise. No gradient goes to beta."""
+    return g * (x / beta).hardtanh(-1, 1), None
