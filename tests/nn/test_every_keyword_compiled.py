@@ -25,7 +25,6 @@ REFUSED = {
     **dict.fromkeys(("Embedding", "EmbeddingBag"), "sparse gradient"),
     "CTCLoss": READS,  # lengths
     "AdaptiveLogSoftmaxWithLoss": READS,  # which clusters there are
-    "Transformer": READS,  # whether a mask is the causal one
 }
 LIMITED = {"Embedding", "EmbeddingBag"}  # max_norm= asks which rows are too long
 

@@ -270,6 +270,8 @@ def _gradients(recorder, graph, inputs, result):
     leaves = flatten(result)[0]
     results = [leaves[k] for k in recorder.places]
     wanted = [k for k, t in enumerate(results) if t.requires_grad and t.grad_fn is not None]
+    if any(t.requires_grad and t.grad_fn is None and recorder.outside_under(t) is None for t in results):
+        recorder.refuse("the call returns a leaf that it has made with requires_grad=True. Make it outside")
     if not wanted:
         return None
     targets, wrt = [], []
@@ -305,6 +307,8 @@ def _gradients(recorder, graph, inputs, result):
         del graph.nodes[nodes:]
         return None
     parts = [(v, g) for v, found_ in zip(wrt, found, strict=True) for g in found_ or ()]
+    if not parts:
+        recorder.refuse("gradients of what the call returns reach no tensor from outside. Return it detached")
     joint.wrt = [v for v, _ in parts]
     joint.found = [recorder.known(g).value for _, g in parts]
     return joint
