@@ -93,3 +93,12 @@ def test_what_is_refused():
         library.Ops().tests.nothing  # noqa: B018
     with pytest.raises(OSError, match=r"some\.so"):
         library.Ops().load_library("some.so")
+
+
+def test_operations_by_their_inner_names():
+    aten = library.Ops().aten
+    x = wengert.tensor([-1.0, 2.0])
+    assert aten.relu.default(x).tolist() == [0, 2] and aten.add_(x, 1).tolist() == [0, 3]
+    assert aten.clone is aten.clone.default and repr(aten.clone) == "aten.clone"
+    with pytest.raises(NotImplementedError, match="convolution_overrideable"):
+        aten.convolution_overrideable(x)

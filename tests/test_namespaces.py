@@ -1,5 +1,7 @@
 """Modules of torch that programs name around the work: devices that are not there, random states, trees, timing."""
 
+import collections
+
 import pytest
 
 import wengert
@@ -49,10 +51,14 @@ def test_random_states_are_bytes_and_a_block_gives_them_back():
 
 
 def test_trees():
-    tree = {"a": (1, [2, 3]), "b": _pytree.TreeSpec(4, 5)}
+    pair = collections.namedtuple("pair", "first second")
+    tree = {"a": (1, [2, 3]), "b": pair(4, 5)}
     leaves, spec = _pytree.tree_flatten(tree)
     assert leaves == [1, 2, 3, 4, 5] and spec.num_leaves == 5
-    assert _pytree.tree_unflatten(leaves, spec) == tree
+    assert _pytree.tree_unflatten(leaves, spec) == tree and type(_pytree.tree_unflatten(leaves, spec)["b"]) is pair
+    assert repr(spec) == "TreeSpec(dict, ['a', 'b'], [" + repr(spec.children_specs)[1:] + ")"
+    inner = spec.children_specs[0]
+    assert inner == _pytree.TreeSpec(tuple, None, [_pytree.LeafSpec(), inner.children_specs[1]]) != spec
     assert _pytree.tree_map(lambda a, b: a * b, tree, tree)["a"] == (1, [4, 9])
     assert _pytree.tree_map_only(int, str, [1, "x"]) == ["1", "x"]
     assert _pytree.tree_leaves([(1, 2), 3], is_leaf=lambda v: isinstance(v, tuple)) == [(1, 2), 3]

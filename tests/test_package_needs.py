@@ -68,6 +68,7 @@ def test_registered_trees():
             _pytree.register_pytree_node(Pair, _pytree._dict_flatten, _pytree._dict_unflatten)
     finally:
         _pytree.SUPPORTED_NODES.pop(Pair, None)
+        _pytree.NODES.pop(Pair, None)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 8, 9])
@@ -186,3 +187,28 @@ def test_results_of_classes_that_give_way_are_plain():
         with torch._C.DisableTorchFunctionSubclass():
             assert type(y + 1) is torch.Tensor
         assert type(y + 1) is Kept
+
+
+@pytest.mark.parametrize("dimension", [1, 5, 40])
+def test_sobol_points(dimension):
+    real = pytest.importorskip("torch")
+    pytest.importorskip("scipy")
+    mine, theirs = (m.quasirandom.SobolEngine(dimension) for m in (wengert, real))
+    for n in (1, 3, 4, 24):
+        assert mine.draw(n).tolist() == theirs.draw(n).tolist()
+    mine.fast_forward(5), theirs.fast_forward(5)
+    assert mine.draw(2, dtype=wengert.float64).tolist() == theirs.draw(2, dtype=real.float64).tolist()
+    assert mine.reset().draw_base2(3).tolist() == theirs.reset().draw_base2(3).tolist()
+    with pytest.raises(ValueError, match="power of two"):
+        mine.draw_base2(2)
+    with pytest.raises(ValueError, match="dimension"):
+        wengert.quasirandom.SobolEngine(0)
+    assert repr(mine) == repr(theirs)
+
+
+def test_scrambled_sobol_points():
+    pytest.importorskip("scipy")
+    first, again, other = (wengert.quasirandom.SobolEngine(3, scramble=True, seed=s).draw(64) for s in (1, 1, 2))
+    assert wengert.equal(first, again) and not wengert.equal(first, other)
+    for column in first.T:  # one point in each 64th
+        assert (column * 64).floor().sort().values.tolist() == list(range(64))

@@ -130,6 +130,7 @@ _LAZY = {
     "overrides": "wengert.overrides",
     "poisson": "wengert.distributions._of_package",
     "profiler": "wengert.profiler",
+    "quasirandom": "wengert.quasirandom",
     "random": "wengert.random",
     "record": "wengert._record",
     "save": "wengert.serialization",

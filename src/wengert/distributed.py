@@ -81,5 +81,7 @@ class DTensor:
     __init__ = _without_group("tensor.DTensor")
 
 
+# Collectives with gradients, under the names of torch.distributed.nn.
+nn = types.SimpleNamespace(all_gather=all_gather, all_reduce=all_reduce, broadcast=broadcast, reduce=reduce)
 tensor = types.SimpleNamespace(DTensor=DTensor)
 optim = types.SimpleNamespace(ZeroRedundancyOptimizer=ZeroRedundancyOptimizer)

@@ -217,8 +217,46 @@ class _Namespace:
         raise AttributeError(f"ops.{self._name}: expected an operation that has been defined, got {name!r}.")
 
 
+class _Aten:
+    """An operation of PyTorch's own by the name that it has inside; its overloads, as attributes, are all the same."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __repr__(self):
+        return f"aten.{self._name}"
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args, **kwargs):
+        import wengert
+
+        called = getattr(wengert, self._name, None) or getattr(wengert.Tensor, self._name, None)
+        if called is None:
+            raise NotImplementedError(
+                f"ops.aten.{self._name}: expected PyTorch's own, got wengert, which has none."
+            )
+        return called(*args, **kwargs)
+
+
+class _AtenNamespace:
+    """PyTorch's own operations: functions and methods of those names."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = self.__dict__[name] = _Aten(name)
+        return found
+
+
 class Ops:
-    """Namespaces of operations, as attributes: `torch.ops`. PyTorch's own, such as `aten`, are empty."""
+    """Namespaces of operations, as attributes: `torch.ops`. Those of `aten` are functions and methods of these names."""
+
+    def __init__(self):
+        self.aten = _AtenNamespace()
 
     def __getattr__(self, name):
         if name.startswith("__"):

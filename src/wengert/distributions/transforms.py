@@ -1,6 +1,12 @@
 """Invertible maps with the logarithms of their Jacobian determinants: all of them, by the names of PyTorch."""
 
-from ._transform import ComposeTransform, IndependentTransform, Transform, identity_transform
+from ._transform import (
+    ComposeTransform,
+    IndependentTransform,
+    Transform,
+    _InverseTransform,  # noqa: F401  (a name that packages import)
+    identity_transform,
+)
 from ._transform_parts import CatTransform, ReshapeTransform, StackTransform
 from ._transform_pointwise import (
     AbsTransform,

@@ -23,6 +23,9 @@ _PLACES = {
     "_higher_order_ops": "graph",
     "_higher_order_ops.associative_scan": "func._associative_scan",
     "_custom_ops": "library",
+    "_subclasses": "dropin.private",
+    "_subclasses.fake_tensor": "dropin.private",
+    "_tensor_str": "dropin.private",
     "amp.autocast_mode": "amp",
     "amp.grad_scaler": "amp",
     "autograd.gradcheck": "autograd",
@@ -37,6 +40,8 @@ _PLACES = {
     "fx.proxy": "dropin.fx",
     "fx._pytree": "utils._pytree",
     "fx._symbolic_trace": "dropin.fx",
+    "fx.experimental": "dropin.private",
+    "fx.experimental.proxy_tensor": "dropin.private",
     "fx.graph": "dropin.fx",
     "fx.graph_module": "dropin.fx",
     "fx.node": "dropin.fx",
@@ -59,6 +64,10 @@ _PLACES = {
     "types": "dropin.types",
     "utils.data.dataloader": "utils.data",
     "utils.model_zoo": "dropin.hub",
+    "utils.data._utils": "utils.data",
+    "utils.data._utils.collate": "utils.data.collate",
+    "utils.dlpack": "dropin.memory",
+    "utils.flop_counter": "dropin.private",
     "utils.hooks": "nn._hooks",
 }
 
@@ -155,6 +164,8 @@ class Torch(types.ModuleType):
         self.__dict__.update({name: value for name, value in vars(wengert).items() if not name.startswith("_")})
         self.__version__ = version
         self.__dict__["ops"] = wengert.library.Ops()
+        self.__dict__["__config__"] = _imported("dropin.config")
+        self.__dict__["torch"] = self  # packages reach it as torch.torch, too
         self.__dict__["_C"] = Alias("torch._C", _imported("dropin.private"))
         self.__dict__["version"] = types.SimpleNamespace(
             __version__=version, cuda=None, hip=None, xpu=None, debug=False, git_version="unknown"

@@ -2,10 +2,15 @@
 
 import contextlib
 import enum
+import types
 
-from wengert import Tensor, _core
+from wengert import Tensor, _core, _format
+from wengert._format import values_text as _tensor_str  # noqa: F401  (torch's name)
+from wengert.futures import Future  # noqa: F401  (torch has it at its top, too)
+from wengert.nn.module import parse_to
 
 from .absent import stand_in_class
+from .jit import ScriptModule  # noqa: F401  (torch has it at its top, too)
 
 _TensorMeta = type(Tensor)
 PyTorchFileReader = stand_in_class("_C.PyTorchFileReader", "wengert.load reads files of torch.save")
@@ -20,6 +25,37 @@ def _get_tracing_state():
     return None
 
 
+FakeTensor, FakeTensorMode = (
+    stand_in_class(f"_subclasses.fake_tensor.{name}", "graph.trace finds shapes")
+    for name in ("FakeTensor", "FakeTensorMode")
+)
+FlopCounterMode = stand_in_class(
+    "utils.flop_counter.FlopCounterMode", "wengert.viz lists the operations of a graph"
+)
+
+
+def is_fake(x):
+    """Whether a tensor is one without values: never."""
+    return False
+
+
+def get_proxy_mode():
+    """What traces symbolically: nothing."""
+    return None
+
+
+class _PrintOptions:
+    """The options of `set_printoptions`, as attributes."""
+
+    def __getattr__(self, name):
+        if name not in _format._options:
+            raise AttributeError(name)
+        return _format._options[name]
+
+
+PRINT_OPTS = _PrintOptions()
+# The functions behind modules: one of them, which wrappers of modules use.
+_nn = types.SimpleNamespace(_parse_to=lambda *args, **kwargs: (*parse_to(*args, **kwargs), False, None))
 DispatchKey = enum.Enum("DispatchKey", "CPU CUDA XPU AutocastCPU AutocastCUDA AutocastXPU AutogradCPU Meta")
 
 

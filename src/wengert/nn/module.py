@@ -55,6 +55,18 @@ def _check_new_name(module, name, kind):
         raise KeyError(f"attribute '{name}' already exists")
 
 
+def parse_to(*args, device=None, dtype=None, tensor=None, **options):
+    """The (device, dtype) that arguments of `Module.to` name; None for what they do not."""
+    for value in (*args, tensor):
+        if isinstance(value, wengert.Tensor):
+            device, dtype = value.device, value.dtype
+        elif isinstance(value, wengert.dtype):
+            dtype = value
+        elif isinstance(value, (str, wengert.device)):
+            device = value
+    return None if device is None else wengert.device(device), dtype
+
+
 class Module(HookProtocol, StateProtocol):
     """Base class of every layer and model: a tree of parameters, buffers and further modules.
 
@@ -420,16 +432,7 @@ class Module(HookProtocol, StateProtocol):
         Raises:
             TypeError: the dtype is not a floating-point or complex one.
         """
-        device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
-        for value in (*args, kwargs.pop("tensor", None)):
-            if isinstance(value, wengert.Tensor):
-                device, dtype = value.device, value.dtype
-            elif isinstance(value, wengert.dtype):
-                dtype = value
-            elif isinstance(value, (str, wengert.device)):
-                device = value
-        if device is not None:
-            device = wengert.device(device)
+        device, dtype = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"

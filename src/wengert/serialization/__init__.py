@@ -13,6 +13,7 @@ __all__ = [
     "safe_globals", "save", "save_safetensors",
 ]  # fmt: skip
 
+DEFAULT_PROTOCOL = 2  # of pickles in torch's files: packages pass it on to their own
 MAP_LOCATION = object  # what `load` takes as map_location: for annotations
 
 

@@ -6,6 +6,15 @@ import functools
 import wengert
 
 
+def get_device_states(*args):
+    """The GPUs on which tensors among the arguments lie, and the states of their generators: none."""
+    return [], []
+
+
+def set_device_states(devices, states, *, device_type=None):
+    """Accepted: no GPU has a generator."""
+
+
 def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, context_fn=None, **kwargs):
     """Call ``function(*args, **kwargs)`` without keeping what its backward pass needs; backward calls it again.
 

@@ -14,6 +14,8 @@ from wengert.utils.data.dataset import (
 )
 from wengert.utils.data.distributed import DistributedSampler
 from wengert.utils.data.loader import DataLoader
+from wengert.utils.data.pool import WorkerIterator as _BaseDataLoaderIter  # noqa: F401  (names that packages import)
+from wengert.utils.data.pool import WorkerIterator as _MultiProcessingDataLoaderIter  # noqa: F401
 from wengert.utils.data.sampler import (
     BatchSampler,
     RandomSampler,

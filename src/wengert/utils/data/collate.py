@@ -2,6 +2,7 @@
 
 import collections.abc
 import copy
+import re
 
 import numpy as np
 
@@ -38,8 +39,14 @@ def _rebuild_sequence(original, entries):
         return entries
 
 
+# Dtypes of NumPy arrays of texts and objects; packages use it by this name.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
+
+
 def _is_text_array(value):
-    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "SUaO"
+    return (
+        isinstance(value, (np.ndarray, np.generic)) and np_str_obj_array_pattern.search(value.dtype.str) is not None
+    )
 
 
 def default_convert(data):
