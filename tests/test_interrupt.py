@@ -21,6 +21,14 @@ LONG = {
         "w.nn.functional.conv2d(x, k)",
     ),
     "sort": ("x = w.rand(12_000_000)", "x.sort()"),
+    "many short sorts": ("x = w.rand(120_000, 200)", "x.sort()"),
+    "the best of one row": ("x = w.rand(120_000_000)", "[x.topk(5) for _ in range(9)]"),
+    "the middle of one row": ("x = w.rand(40_000_000)", "x.median()"),
+    "positions": (
+        "x, i = w.rand(1000), w.zeros(120_000_000, dtype=w.int64)",
+        "[x.index_select(0, i[:1_000_000]) for _ in range(99)]; x[i]",
+    ),
+    "a decomposition": ("x = w.rand(1500, 1500)", "w.linalg.svd(x)"),
     "random": ("x = w.empty(300_000_000)", "x.normal_()"),
     "backward": (
         "a = w.rand(4096, 4096, requires_grad=True); y = a @ a; one = w.ones(4096, 4096)",
