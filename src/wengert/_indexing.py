@@ -141,7 +141,23 @@ def _trim(value, n):
     return value
 
 
+def _is_fill(x, keys, value):
+    """Whether an assignment writes one number where a mask of x's shape holds."""
+    mask = keys[0]
+    return (
+        len(keys) == 1
+        and isinstance(mask, Tensor)
+        and mask.dtype == _bool
+        and type(value) in (int, float)
+        and x.dtype.is_floating_point
+        and mask.shape == x.shape
+    )
+
+
 def _set(x, keys, value):
+    if _is_fill(x, keys, value):
+        write("index assignment", x, _where(keys[0], value, x))
+        return
     value = _values_for(x, value, "index assignment")
     view, index, dims = _resolve(x, keys)
     value = _trim(value, view.dim() - len(dims) + index.dim())
