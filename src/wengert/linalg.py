@@ -358,7 +358,7 @@ class _MatrixExp(Function):
 
 def matrix_exp(A):
     """The exponential of square matrices, by a Taylor polynomial of degree 18 after scaling, and squaring."""
-    if A.dtype.is_floating_point and A.dtype.itemsize == 2:
+    if check_tensor("linalg.matrix_exp", A).dtype.is_floating_point and A.dtype.itemsize == 2:
         return cast(matrix_exp(cast(A, DTYPES["float32"])), A.dtype)
     return _MatrixExp.apply(check("matrix_exp", A, square=True))
 
