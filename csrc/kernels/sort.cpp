@@ -357,24 +357,6 @@ void searchsorted(const void* sorted, const void* values, std::int64_t* out, ind
   });
 }
 
-template <class T>
-index_t unique_sorted(const void* sorted, const std::int64_t* order, void* values, std::int64_t* inverse,
-                      std::int64_t* counts, index_t n) {
-  const T* p = static_cast<const T*>(sorted);
-  T* v = static_cast<T*>(values);
-  index_t runs = 0, start = 0;
-  for (index_t i = 0; i < n; ++i) {
-    if (i == 0 || p[i] != p[i - 1]) {
-      if (counts && runs) counts[runs - 1] = i - start;
-      start = i;
-      v[runs++] = p[i];
-    }
-    if (inverse) inverse[order ? order[i] : i] = runs - 1;
-  }
-  if (counts && runs) counts[runs - 1] = n - start;
-  return runs;
-}
-
 template <class Fn>
 void* entry(Fn* f) {
   return reinterpret_cast<void*>(f);
@@ -388,7 +370,7 @@ void* entry(Fn* f) {
 #define WG_SORT(dt, T)                                                                                          \
   WG_ROW("sort", dt, sort<T>), WG_ROW("topk", dt, topk<T>), WG_ROW("kthvalue", dt, (select<Rank::kGiven, T>)),  \
       WG_ROW("median", dt, (select<Rank::kMedian, T>)), WG_ROW("nanmedian", dt, (select<Rank::kNanMedian, T>)), \
-      WG_ROW("searchsorted", dt, searchsorted<T>), WG_ROW("unique_sorted", dt, unique_sorted<T>)
+      WG_ROW("searchsorted", dt, searchsorted<T>)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(sort, WG_SORT(kFloat32, float), WG_SORT(kFloat64, double))

@@ -24,9 +24,4 @@ using SelectFn = void (*)(const void* x, void* values, std::int64_t* indices, in
 using SearchSortedFn = void (*)(const void* sorted, const void* values, std::int64_t* out, index_t rows, index_t n,
                                 index_t m, bool right, bool one_row);
 
-// "unique_sorted": runs of equal elements in `sorted` (n elements); returns their number. values and counts have
-// one entry per run; inverse[order[i]] is the run of sorted[i]. counts, inverse may be null; order null: i itself.
-using UniqueSortedFn = index_t (*)(const void* sorted, const std::int64_t* order, void* values,
-                                   std::int64_t* inverse, std::int64_t* counts, index_t n);
-
 }  // namespace wg
