@@ -1,12 +1,11 @@
 """Ctrl-C inside one long kernel: it is left off, no result is handed out, and the library goes on."""
 
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
+from ctrl_c import press_ctrl_c
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
@@ -42,8 +41,7 @@ LONG = {
 }
 
 PROGRAM = """
-import gc, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits an ignored one
+import gc, sys, time
 import wengert as w
 w.set_num_threads({threads})
 {setup}
@@ -70,17 +68,8 @@ print("fine")
 def interrupt(setup, call, after="", threads=2):
     """Sends Ctrl-C into a call; returns the seconds until it was answered, and the bytes that it left."""
     code = PROGRAM.format(setup=setup, call=textwrap.indent(call, "        ").strip(), after=after, threads=threads)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
-        assert process.stdout.readline().strip() == "ready", process.stderr.read()
-        time.sleep(0.15)
-        sent = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        answer = process.stdout.readline().strip()
-        took = time.monotonic() - sent
-        rest = process.stdout.read().split()
-        errors = process.stderr.read()
-    assert answer == "interrupted" and rest[1:] == ["fine"], errors[-2000:]
+    took, rest = press_ctrl_c(code, 0.15)
+    assert rest[1:] == ["fine"], rest
     return took, int(rest[0])
 
 
