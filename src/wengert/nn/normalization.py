@@ -313,8 +313,8 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class LocalResponseNorm(Module):
-    """x / (k + alpha / size * sum of squares over `size` neighbouring channels)^beta."""
+class _ChannelWindow(Module):
+    """What the normalisations over neighbouring channels hold."""
 
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
         super().__init__()
@@ -323,25 +323,25 @@ class LocalResponseNorm(Module):
         self.beta = beta
         self.k = k
 
-    def forward(self, input):
-        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
     def extra_repr(self):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(Module):
+class LocalResponseNorm(_ChannelWindow):
+    """x / (k + alpha / size * sum of squares over `size` neighbouring channels)^beta."""
+
+    def forward(self, input):
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(_ChannelWindow):
     """LocalResponseNorm of images (N, C, H, W) as it was first: from the third window on, the first channel counts too.
 
     Sizes are odd; an even one counts as the odd one below it, but divides alpha.
     """
 
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1):
-        super().__init__()
-        self.size = size
-        self.alpha = alpha
-        self.beta = beta
-        self.k = k
+        super().__init__(size, alpha, beta, k)
 
     def forward(self, input):
         if input.dim() != 4:
@@ -351,6 +351,3 @@ class CrossMapLRN2d(Module):
         window = ((channel[:, None] - channel).abs() < reach) | (channel == 0)
         sums = wengert.einsum("dc,nchw->ndhw", window.to(input.dtype), input * input)
         return input * (self.k + self.alpha / self.size * sums) ** -self.beta
-
-    def extra_repr(self):
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
