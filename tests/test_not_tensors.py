@@ -1,97 +1,39 @@
-"""What is no tensor where a tensor is needed raises TypeError, never AttributeError from inside our code.
+"""What is no tensor where a tensor is needed raises TypeError, as in PyTorch, never AttributeError from inside our code.
 
 The calls are generated: for every public function that torch also has, those of a list of arguments that both libraries
-accept are taken, and each tensor in them is replaced in turn by things that are none. Where torch refuses one, ours may
-still take it (a number or an array often stands for a tensor here), but what it raises is TypeError.
+accept are taken (generated_calls.py), and each tensor in them is replaced in turn by things that are none. Where torch
+raises TypeError ours does. Which operands of the op table's rows may be numbers is in the rows.
 """
 
 import inspect
 import warnings
 
+import numpy as np
 import pytest
-from optools import wengert
+from generated_calls import CALLS, NAMESPACES, members, raised, replaced
+from optools import OPS, TABLE, core, wengert
 
 torch = pytest.importorskip("torch")
 
-NAMESPACES = ("", "nn.functional", "linalg", "special", "Tensor")
-NOT_TENSORS = (5, "a", None, object())
+NOT_TENSORS = (5, 2.0, "a", None, [1], object(), np.ones(4))
 
-# Shapes and dtypes of common arguments, over a module `t`.
-M, V, N = "t.eye(4)", "t.ones(4)", "t.arange(4)"
-LINE, IMAGE, BOX = "t.ones(1, 4, 4)", "t.ones(1, 4, 4, 4)", "t.ones(1, 4, 4, 4, 4)"
-GRID = f"{N}.expand(4, 4)"
-CALLS = [
-    *(f"({x},)" for x in (M, V, N)),
-    *(f"({x}, {y})" for x, y in [(M, M), (M, V), (V, V), (N, N), (M, N), (V, M), (LINE, LINE), (V, N)]),
-    *(f"({x}, {n})" for x in (M, V, N, LINE, IMAGE, BOX) for n in (1, 2)),
-    *(f"({M}, {rest})" for rest in ("0.5", "1, 1", "(4, 4)", "2.0, 1, 0")),
-    *(f"({M}, 0, {rest})" for rest in (N, f"{N}, {M}", f"{N}, {V}", GRID, f"{GRID}, {M}", f"{GRID}, 1", f"{V}")),
-    *(f"({M}, {rest})" for rest in (f"{M} > 1, 1", f"{M} > 1", f"{M} > 1, {M}", f"{GRID}, 0", f"{N}, {V}")),
-    *(f"({x}, {y}, {z})" for x, y, z in [(M, M, M), (V, M, V), (V, V, V), (M, V, V), (M, LINE, LINE), (LINE,) * 3]),
-    f"({M}, {M}, {V})",
-    f"({M} > 1, {M}, {M})",
-    f"({LINE}, 2.0, 2)",
-    *(f"({x}, 2{p}, 2)" for x in (IMAGE, BOX) for p in ("", ".0")),
-    f"({LINE}, t.ones(4, 4, 2))",
-    f"({LINE}, t.ones(4, 4, 2), {V})",
-    f"({IMAGE}, t.ones(4, 4, 2, 2))",
-    f"({IMAGE}, t.ones(4, 4, 2, 2), {V})",
-    f"({BOX}, t.ones(4, 4, 2, 2, 2))",
-    f"({BOX}, t.ones(4, 4, 2, 2, 2), {V})",
-    f"({IMAGE}, t.zeros(1, 2, 2, 2))",
-    f"([{M}, {M}],)",
-    f"({M}, {M}, {M}, {M}, {V}, {V})",
-    f"('ij,jk', {M}, {M})",
-    f"({LINE}, (2, 2), 1)",
-]
-# These set what other tests rely on, or write files.
-SETTINGS = {"seed", "manual_seed", "save", "from_file", "share_memory_", "compile"}
-# What is read as something else than a tensor: torch's type of error has to do with how it parses the arguments.
+# Another type of error than torch's TypeError, or none.
 EXCEPTIONS = {
-    "float_power": "takes numbers, as which it reads a str: ValueError",
     "from_dlpack": "takes any object with __dlpack__: AttributeError for others, RuntimeError in torch",
-    **dict.fromkeys(
-        ("fmod", "hypot", "logaddexp", "nextafter"), "a number first is an operand, whose dtype does not fit"
-    ),
-    **dict.fromkeys(
-        (f"conv{a}{n}d" for a in ("", "_transpose") for n in "123"), "a bias that is a number has a dtype"
-    ),
-    **dict.fromkeys(("rnn_relu_cell", "rnn_tanh_cell"), "as the convolutions"),
-    "quantile": "q may be a number, as which it reads a str: ValueError",
-    "nanquantile": "as quantile",
-    "searchsorted": "takes a sorted sequence that is a number as a tensor of no dimensions: RuntimeError",
-    "batch_norm": "checks the statistics' presence before their types: RuntimeError",
 }
 
 
-def members(module, namespace):
-    """The functions of a namespace by name."""
-    for part in filter(None, namespace.split(".")):
-        module = getattr(module, part)
-    found = {
-        n: getattr(module, n, None) for n in dir(module) if not n.startswith(("_", "set_")) and n not in SETTINGS
-    }
-    return {n: f for n, f in found.items() if callable(f) and not inspect.isclass(f) and not inspect.ismodule(f)}
-
-
-def raised(function, arguments):
-    """The exception of a call, or None."""
+def optional(function, place):
+    """Whether an argument is left out by None, which torch refuses for some."""
     try:
-        function(*arguments)
-    except Exception as error:
-        return error
-    return None
-
-
-def replaced(module, call, place, thing):
-    """The arguments of a call, one of which is another thing."""
-    arguments = list(eval(call, {"t": module}))
-    arguments[place] = thing
-    return arguments
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # a compiled function without a signature
+        return False
+    return place < len(parameters) and parameters[place].default is None
 
 
 def wrong_errors(namespace, name, ours, theirs):
-    """Calls with something that is no tensor whose error is not TypeError though torch refuses them; calls tried."""
+    """Calls with something that is no tensor that torch refuses, and ours does not or with another error; calls tried."""
     wrong, tried = [], 0
     for call in CALLS:
         if raised(theirs, eval(call, {"t": torch})) or raised(ours, eval(call, {"t": wengert})):
@@ -101,12 +43,12 @@ def wrong_errors(namespace, name, ours, theirs):
                 continue
             for thing in NOT_TENSORS:
                 refusal = raised(theirs, replaced(torch, call, place, thing))
-                if refusal is None:
+                if refusal is None or thing is None and optional(ours, place):
                     continue
                 tried += 1
                 error = raised(ours, replaced(wengert, call, place, thing))
                 strict = isinstance(refusal, TypeError)
-                if isinstance(error, AttributeError) or strict and error and not isinstance(error, TypeError):
+                if isinstance(error, AttributeError) or strict and not isinstance(error, TypeError):
                     wrong.append(f"{namespace}.{name}{call}, argument {place} = {thing!r}: {error!r}")
     return wrong, tried
 
@@ -122,10 +64,76 @@ def test_what_is_no_tensor_raises_type_error(namespace):
             wrong += found
             total += tried
     assert not wrong, f"{len(wrong)} calls:\n" + "\n".join(wrong[:40])
-    assert total > 150  # the calls are there at all
+    assert total > 300  # the calls are there at all
 
 
-@pytest.mark.parametrize("code", ["exp_(None)", "detach(5)", "detach_(None)", "scatter_add(x, 0, i, None)"])
+BETWEEN = [row for row in TABLE.values() if row.public and row.elementwise and len(row.inputs) > 1]
+
+
+def spoilt(module, row, numbers):
+    """Whether a row's function takes numbers at these places and tensors at the others; of integers where it has to."""
+    function = getattr(module, row.name, None) or getattr(module.special, row.name)
+    for dtype, number in ((module.float64, 2.0), (module.int64, 2)):
+        tensors = [module.full((3,), 2, dtype=dtype)] * len(row.inputs)
+        if raised(function, tensors) is None:
+            operands = [number if k in numbers else x for k, x in enumerate(tensors)]
+            error = raised(function, operands)
+            assert error is None or isinstance(error, TypeError), f"{row.name}{operands}: {error!r}"
+            return error is None
+    raise AssertionError(f"{row.name}: no operands that {module.__name__} takes")
+
+
+@pytest.mark.parametrize("row", [r for r in BETWEEN if r.name != "where"], ids=lambda r: r.name)
+def test_rows_take_numbers_where_torch_does(row):
+    places = range(len(row.inputs))
+    for numbers in [*((k,) for k in places), tuple(places)]:
+        want = row.numbers is None or set(numbers) <= set(row.numbers) and len(numbers) < len(places)
+        assert spoilt(wengert, row, numbers) == want, numbers
+        assert spoilt(torch, row, numbers) == want, numbers
+
+
+@pytest.mark.parametrize("row", [r for r in BETWEEN if r.inplace and r.numbers is not None], ids=lambda r: r.name)
+def test_forms_in_place_take_the_same_numbers(row):
+    for place in range(1, len(row.inputs)):
+        dtype = "int64" if "bitwise" in row.name or row.name in ("gcd", "lcm") else "float64"
+        x = wengert.full((3,), 2, dtype=getattr(wengert, dtype))
+        operands = [x.clone() if k != place else 2 for k in range(len(row.inputs))]
+        error = raised(getattr(wengert.Tensor, row.name + "_"), operands)
+        assert (error is None) == (place in row.numbers), f"{row.name}_, place {place}: {error!r}"
+        assert error is None or str(error).startswith(f"{row.name}: expected a Tensor as "), error
+
+
+def test_operators_and_rules_take_numbers_on_either_side():
+    x = wengert.tensor([1.0, 3.0], requires_grad=True)
+    assert (2.0 < x).tolist() == [False, True]
+    assert (5 == x).tolist() == [False, False]
+    assert OPS["zmul"](2.0, x).tolist() == [2.0, 6.0]
+    assert core.apply(OPS["maximum"].entry, [2.0, x]).tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("code", ["exp_(None)", "detach(5)", "detach_(None)"])
 def test_none_does_not_reach_the_core(code):
     with pytest.raises(TypeError):
+        eval(f"t.{code}", {"t": wengert})
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "scatter_add(x, 0, i, None)",
+        "can_cast(1, 2)",
+        "index_put(5, (i,), x)",
+        "index_put(x, (i,), None)",
+        "feature_dropout(5)",
+        "instance_norm(5, None, None, None, None, True, 0.1, 1e-5, False)",
+        "nn.functional.affine_grid(5, (1, 1, 2, 2))",
+        "nn.functional.embedding_bag(5, t.ones(3, 2))",
+        "nn.functional.embedding_bag(i, t.ones(3, 2), 5)",
+        "nn.functional.instance_norm(None)",
+        "nn.functional.conv_transpose3d(t.ones(1, 4, 4, 4, 4), t.ones(4, 4, 2, 2, 2), 2.0)",
+        "Tensor.set_(x, 5)",
+    ],
+)
+def test_other_things_do_not_reach_the_core(code):
+    with pytest.raises(TypeError, match=r"^[\w.]+: expected .+, got "):
         eval(f"t.{code}", {"t": wengert, "x": wengert.ones(3), "i": wengert.arange(3)})

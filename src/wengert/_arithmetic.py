@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS, inplace_method
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_operand, check_tensor, write
+from ._overload import Publisher, cast, check_one_tensor, check_operand, check_tensor, check_tensors, write
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -97,6 +97,7 @@ def sub(input, other, *, alpha=1):
 @publish()
 def rsub(input, other, *, alpha=1):
     """other - alpha * input, with broadcasting."""
+    check_tensor("rsub", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -186,8 +187,7 @@ _in_place("divide_", _divide_)
 @publish(inplace=True, out=True)
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2."""
-    check_operand("addcmul", tensor1)
-    check_operand("addcmul", tensor2)
+    check_tensors("addcmul", input, tensor1, tensor2)
     if _float_tensors(value, input, tensor1, tensor2):
         return _add_scaled(input, tensor1 if _is_one(value) else tensor1 * value, tensor2)
     product = tensor1 * tensor2
@@ -206,8 +206,7 @@ def _float_tensors(value, *operands):
 @publish(inplace=True, out=True)
 def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
-    check_tensor("addcdiv", tensor1)
-    check_tensor("addcdiv", tensor2)
+    check_tensors("addcdiv", input, tensor1, tensor2)
     if not tensor1.dtype.is_inexact and not tensor2.dtype.is_inexact:
         raise RuntimeError(f"addcdiv: expected floating operands, got {tensor1.dtype} and {tensor2.dtype}.")
     quotient = tensor1 / tensor2
@@ -223,6 +222,11 @@ def _bounds(op, input, low, high):
     """Both bounds, an open one as infinity; the rows for a single bound of integers need none."""
     if low is None and high is None:
         raise RuntimeError(f"{op}: expected min, max or both, got neither.")
+    if isinstance(low, Tensor) != isinstance(high, Tensor) and low is not None and high is not None:
+        raise TypeError(
+            f"{op}: expected two numbers or two tensors as bounds, got one of each. Use wengert.full((), ...) for the "
+            "number."
+        )
     return -math.inf if low is None else low, math.inf if high is None else high
 
 
@@ -295,6 +299,7 @@ def round(input, *, decimals=0):
 @publish(out=True)
 def float_power(input, exponent):
     """input ** exponent in float64, or in complex128 where one of them is complex."""
+    check_one_tensor("float_power", input, exponent)
     sides = (input, exponent)
     if any(v.dtype.is_complex if isinstance(v, Tensor) else isinstance(v, complex) for v in sides):
         wide, number = DTYPES["complex128"], complex
@@ -343,6 +348,7 @@ def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
 
 
 def _lerp_(self, end, weight):
+    OPS["lerp"].check((self, end, weight))
     return _inplace(OPS["lerp"].entry, self, (end, weight), ())
 
 
@@ -412,30 +418,33 @@ def equal(input, other):
 @publish()
 def isposinf(input):
     """Whether values are +infinity."""
+    check_tensor("isposinf", input)
     return OPS["eq"](input, math.inf)
 
 
 @publish()
 def isneginf(input):
     """Whether values are -infinity."""
+    check_tensor("isneginf", input)
     return OPS["eq"](input, -math.inf)
 
 
 @publish(inplace=True, out=True)
 def deg2rad(input):
     """Degrees in radians."""
-    return input * (math.pi / 180)
+    return check_tensor("deg2rad", input) * (math.pi / 180)
 
 
 @publish(inplace=True, out=True)
 def rad2deg(input):
     """Radians in degrees."""
-    return input * (180 / math.pi)
+    return check_tensor("rad2deg", input) * (180 / math.pi)
 
 
 @publish()
 def logaddexp2(input, other):
     """log2(2**input + 2**other) without overflow."""
+    check_tensors("logaddexp2", input, other)
     scale = math.log(2)
     return OPS["logaddexp"](input * scale, other * scale) / scale
 

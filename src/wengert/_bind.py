@@ -56,9 +56,15 @@ def inplace_method(name):
         def method(self):
             return run(entry, self, (), ())
 
+    elif not fields and nin == 1 and (row.numbers is None or 1 in row.numbers):
+
+        def method(self, other):
+            return run(entry, self, (other,), ())
+
     elif not fields and nin == 1:
 
         def method(self, other):
+            op.check((self, other))
             return run(entry, self, (other,), ())
 
     else:
@@ -75,6 +81,7 @@ def inplace_method(name):
                     raise TypeError(f"{name}_: expected an argument {names[k]!r}, got none.")
             if kwargs or len(values) > len(names):
                 raise TypeError(f"{name}_: expected arguments {names}, got {args} and {sorted(kwargs)}.")
+            op.check([self, *values[:nin]])
             return run(entry, self, values[:nin], values[nin:])
 
     method.__name__ = name + "_"

@@ -158,24 +158,26 @@ METHODS["conj_physical_"] = _conj_physical_
 @publish()
 def resolve_conj(input):
     """The tensor itself: conjugates are computed when they are asked for."""
-    return input
+    return check_tensor("resolve_conj", input)
 
 
 @publish()
 def resolve_neg(input):
     """The tensor itself: negatives are computed when they are asked for."""
-    return input
+    return check_tensor("resolve_neg", input)
 
 
 @publish()
 def is_conj(input):
     """Whether the tensor waits for its conjugation: never."""
+    check_tensor("is_conj", input)
     return False
 
 
 @publish()
 def is_neg(input):
     """Whether the tensor waits for its negation: never."""
+    check_tensor("is_neg", input)
     return False
 
 

@@ -91,7 +91,7 @@ from ._functional_norm import (
 )
 from ._functional_recurrent import FUNCTIONS as _RECURRENT
 from ._functional_recurrent import recurrent_cell, recurrent_layers, runs_of
-from ._overload import check_tensor
+from ._overload import check_given, check_tensor, check_tensors
 from ._padding import pad
 from ._random import dropout
 
@@ -135,7 +135,9 @@ __all__ = [
     "batch_norm",
     "bilinear",
     "celu",
+    "check_given",
     "check_tensor",
+    "check_tensors",
     "channel_shuffle",
     "conv1d",
     "conv2d",

@@ -3,7 +3,7 @@
 import wengert
 
 from ._bind import OPS, inplace_method
-from ._overload import check_tensor
+from ._overload import check_tensor, wrap_dim
 
 _relu, _relu_in_place = OPS["relu"], inplace_method("relu")
 _leaky_relu, _elu, _hardtanh, _where = OPS["leaky_relu"], OPS["elu"], OPS["hardtanh"], OPS["where"]
@@ -172,6 +172,7 @@ def softshrink(input, lambd=0.5):
     """x moved by lambd towards 0, and 0 where |x| <= lambd, elementwise. Raises RuntimeError for a negative
     lambd.
     """
+    check_tensor("softshrink", input)
     if lambd < 0:
         raise RuntimeError(f"softshrink: expected lambd of at least 0, got {lambd}.")
     return _where(input > lambd, input - lambd, _where(input < -lambd, input + lambd, input * 0))
@@ -185,6 +186,7 @@ def hardshrink(input, lambd=0.5):
 
 def threshold(input, threshold, value, inplace=False):
     """x where x > threshold, value elsewhere, elementwise."""
+    check_tensor("threshold", input)
     if inplace:
         return _assign(input, _where(input <= threshold, value, input))
     return _where(input <= threshold, value, input)
@@ -193,7 +195,7 @@ def threshold(input, threshold, value, inplace=False):
 def glu(input, dim=-1):
     """The first half of a dimension times the sigmoid of the second. Raises RuntimeError where its size is odd."""
     check_tensor("glu", input)
-    size = input.shape[dim] if input.ndim else 1
+    size = input.shape[wrap_dim("glu", dim, input.ndim)] if input.ndim else 1
     if input.ndim == 0 or size % 2:
         raise RuntimeError(f"glu: expected an even size of dimension {dim}, got shape {tuple(input.shape)}.")
     half = size // 2

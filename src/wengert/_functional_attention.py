@@ -65,7 +65,7 @@ def _check_attention(query, key, value, mask, p):
             f"scaled_dot_product_attention: expected an attn_mask of dtype bool or floating, got {mask.dtype}."
         )
     if not 0 <= p <= 1:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise ValueError(f"dropout: expected a probability between 0 and 1, got {p}.")
 
 
 def _matching_heads(query, key, value, grouped):

@@ -4,7 +4,7 @@ import wengert
 
 from ._bind import OPS
 from ._functional_loss import _limit_norms, _padding_row, _share_by_frequency
-from ._overload import check_tensor
+from ._overload import check_given, check_tensor
 
 _sum, _argmax, _where = OPS["bag_sum"], OPS["bag_argmax"], OPS["where"]
 
@@ -63,6 +63,8 @@ def embedding_bag(
 
 
 def _check_bag(input, weight, offsets, mode, factors, sparse):
+    check_tensor("embedding_bag", input)
+    check_given("embedding_bag", offsets, factors)
     if check_tensor("embedding_bag", weight).ndim != 2:
         raise ValueError(f"embedding_bag: expected a weight (V, D), got shape {tuple(weight.shape)}.")
     if mode not in ("sum", "mean", "max"):

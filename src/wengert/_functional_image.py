@@ -172,6 +172,7 @@ def affine_grid(theta, size, align_corners=False):
     theta is (N, 2, 3) with size (N, C, H, W), giving (N, H, W, 2); or (N, 3, 4) with (N, C, D, H, W), giving
     (N, D, H, W, 3). Coordinates run from -1 to 1 in the order x, y, z.
     """
+    check_tensor("affine_grid", theta)
     spatial = tuple(size)[2:]
     n = len(spatial)
     if n not in (2, 3) or tuple(theta.shape[1:]) != (n, n + 1):

@@ -313,7 +313,7 @@ def _share_by_frequency(weight, index):
     flat = index.reshape(-1)
     ones = _core.full((flat.shape[0], 1), 1.0, weight.dtype)
     counts = OPS["embedding_backward"](ones, flat, weight.detach()[:, :1], None)
-    share = 1.0 / OPS["maximum"](counts, 1.0)
+    share = 1.0 / counts.clamp(min=1.0)
     return weight.detach() + (weight - weight.detach()) * share
 
 

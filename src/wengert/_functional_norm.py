@@ -5,7 +5,7 @@ from math import prod
 import wengert
 
 from ._bind import OPS
-from ._overload import check_tensor, numpy_names
+from ._overload import check_given, check_tensor, check_tensors, numpy_names
 from ._shaping import broadcast_tensors
 
 _layer_norm, _rms_norm, _group_norm = OPS["layer_norm"], OPS["rms_norm"], OPS["group_norm"]
@@ -77,6 +77,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     Raises ValueError for one value for each channel in training, RuntimeError for shapes that do not fit and for
     missing statistics.
     """
+    check_tensor("batch_norm", input)
+    check_given("batch_norm", running_mean, running_var)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: expected running_mean and running_var outside of training, got None.")
@@ -112,6 +114,8 @@ def instance_norm(
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    check_tensor("instance_norm", input)
+    check_given("instance_norm", running_mean, running_var, weight, bias)
     shape = tuple(input.shape)
     if prod(shape[2:]) == 1:
         raise ValueError(
@@ -178,4 +182,5 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """The p-norm of x1 - x2 + eps over the last dimension."""
+    check_tensors("pairwise_distance", x1, x2)
     return _p_norm(x1 - x2 + eps, p, -1, keepdim)

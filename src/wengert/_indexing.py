@@ -123,6 +123,8 @@ def _values_for(x, value, op):
     if not isinstance(value, Tensor):
         if isinstance(value, (int, float, complex)):
             return value
+        if value is None:
+            raise TypeError(f"{op}: expected a Tensor or a number as values, got None.")
         value = _core.from_data(value)
         return cast(value, x.dtype)
     if value.dtype != x.dtype:
@@ -175,6 +177,7 @@ def _index_keys(indices):
 @publish()
 def index_put(input, indices, values, accumulate=False):
     """A copy of input with values written (or added) at a tuple of index tensors: input[indices] = values."""
+    check_tensor("index_put", input)
     values = _values_for(input, values, "index_put")
     if accumulate and input.dtype == _bool:  # bools add up to 'or'
         values = cast(values, _int64) if isinstance(values, Tensor) else values

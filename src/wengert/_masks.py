@@ -7,7 +7,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, store, write
+from ._overload import Publisher, cast, check_one_tensor, check_tensor, store, write
 from ._shaping import broadcast_tensors
 
 Tensor = _core.Tensor
@@ -117,8 +117,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         >>> wengert.isin(wengert.tensor([1, 2, 3]), wengert.tensor([3, 5, 1]))
         tensor([ True, False,  True])
     """
-    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
-        raise TypeError("isin: expected a Tensor among elements and test_elements, got two numbers.")
+    check_one_tensor("isin", elements, test_elements)
     sides = [_array(v.detach()) if isinstance(v, Tensor) else np.asarray(v) for v in (elements, test_elements)]
     return _core.from_numpy(np.asarray(np.isin(*sides, invert=invert)))
 

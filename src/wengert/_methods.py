@@ -217,6 +217,8 @@ def new(self, *args, device=None):
         return self.new_empty(0)
     if isinstance(args[0], (int, Size)):
         return self.new_empty(*args)
+    if isinstance(args[0], float):
+        raise TypeError(f"new: expected sizes or a sequence of data, got {args[0]}. Use new_tensor() for a number.")
     return _core.make_tensor(args[0], dtype=self.dtype)
 
 

@@ -6,7 +6,8 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dim
+from ._overload import Publisher, cast, check_operand, check_tensor, return_type, store, wrap_dim
+from ._spans import fitting
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -102,7 +103,8 @@ def _quantile(op, input, q, dim, keepdim, interpolation, ignore_nan):
         raise RuntimeError(f"{op}: expected a floating dtype, got {input.dtype}. Convert the tensor first.")
     if input.numel() == 0:
         raise RuntimeError(f"{op}: expected an input tensor with elements, got shape {tuple(input.shape)}.")
-    q = q if isinstance(q, Tensor) else _core.full((), float(q), input.dtype)
+    if not isinstance(check_operand(op, q), Tensor):
+        q = _core.full((), float(q), input.dtype)
     if q.dtype != input.dtype or q.dim() > 1:
         raise RuntimeError(
             f"{op}: expected q of the input's dtype and at most one dimension, got {q.dtype}, {q.dim()}."
@@ -170,8 +172,8 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 @publish(method=False)
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None, out=None):
     """Where values go into a sorted sequence so that it stays sorted; int64, or int32 with out_int32."""
-    if input is None:
-        raise TypeError("searchsorted: expected values as a Tensor or a number, got None.")
+    check_tensor("searchsorted", sorted_sequence)
+    check_operand("searchsorted", input)
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(f"searchsorted: expected side 'left' or 'right', got {side!r}.")
     if sorter is not None:
@@ -300,6 +302,7 @@ def histc(input, bins=100, min=0, max=0):
         raise RuntimeError(
             f"histc: expected a floating tensor and bins of at least 1, got {input.dtype} and {bins}."
         )
+    fitting("histc", bins)
     flat = input.detach().reshape(-1)
     low, high = float(min), float(max)
     if low == high and flat.numel():

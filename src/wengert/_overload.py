@@ -201,11 +201,31 @@ def check_tensor(op, x):
     return x
 
 
+def check_tensors(op, *operands):
+    """Raises TypeError unless all are tensors."""
+    for x in operands:
+        check_tensor(op, x)
+
+
+def check_given(op, *operands):
+    """Raises TypeError unless all that are given (not None) are tensors."""
+    for x in operands:
+        if x is not None:
+            check_tensor(op, x)
+
+
 def check_operand(op, x):
     """Raises TypeError for what is neither a tensor nor a number."""
-    if not isinstance(x, (Tensor, int, float)) and getattr(x, "shape", None) != ():
+    if not isinstance(x, (Tensor, int, float, complex)) and getattr(x, "shape", None) != ():
         raise TypeError(f"{op}: expected a Tensor or a number, got {type(x).__name__}.")
     return x
+
+
+def check_one_tensor(op, first, second):
+    """Raises TypeError unless one of two operands is a tensor, and the other a tensor or a number."""
+    if not isinstance(check_operand(op, first), Tensor):
+        check_tensor(op, second)
+    check_operand(op, second)
 
 
 def as_list(op, tensors):

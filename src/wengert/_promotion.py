@@ -2,8 +2,10 @@
 
 from . import _core
 from ._bind import OPS
+from ._dtypes import DTYPES
+from ._overload import check_one_tensor
 
-Tensor = _core.Tensor
+Tensor, _dtype = _core.Tensor, type(DTYPES["float32"])
 
 
 def promote_types(type1, type2):
@@ -25,8 +27,7 @@ def result_type(tensor1, tensor2):
         >>> wengert.result_type(wengert.tensor([1, 2]), 1.0)
         wengert.float32
     """
-    if not isinstance(tensor1, Tensor) and not isinstance(tensor2, Tensor):
-        raise TypeError("result_type: expected a Tensor among the two, got two numbers.")
+    check_one_tensor("result_type", tensor1, tensor2)
     # Tensors of no dimension and numbers count less than others, whatever their sizes.
     sides = [
         _core.empty((1,) * min(v.ndim, 1), dtype=v.dtype) if isinstance(v, Tensor) else v
@@ -51,6 +52,11 @@ def can_cast(from_, to):
         >>> wengert.can_cast(wengert.float64, wengert.float16), wengert.can_cast(wengert.float32, wengert.int64)
         (True, False)
     """
+    for given in (from_, to):
+        if not isinstance(given, _dtype):
+            raise TypeError(
+                f"can_cast: expected two dtypes, got {type(given).__name__}. Pass the .dtype of a tensor."
+            )
     return _rank(from_) <= _rank(to)
 
 

@@ -82,23 +82,30 @@ def _floating(tensor, op):
         raise NotImplementedError(f"{op}: expected a floating dtype, got {tensor.dtype.name}.")
 
 
+def _number(value, op):
+    """The value itself; raises TypeError for what is no number."""
+    if not isinstance(value, (int, float)) and (isinstance(value, Tensor) or getattr(value, "shape", None) != ()):
+        raise TypeError(f"{op}: expected a number, got {type(value).__name__}.")
+    return value
+
+
 def _check_std(std, op):
-    if not std >= 0.0:
+    if not _number(std, op) >= 0.0:
         raise RuntimeError(f"{op}: expected a standard deviation of at least 0, got {std}.")
 
 
 def _check_probability(p, op):
-    if not 0.0 <= p <= 1.0:
+    if not 0.0 <= _number(p, op) <= 1.0:
         raise RuntimeError(f"{op}: expected a probability between 0 and 1, got {p}.")
 
 
 def _check_open_probability(p, op):
-    if not 0.0 < p < 1.0:
+    if not 0.0 < _number(p, op) < 1.0:
         raise RuntimeError(f"{op}: expected a probability above 0 and below 1, got {p}.")
 
 
 def _check_positive(value, name, op):
-    if not value > 0.0:
+    if not _number(value, op) > 0.0:
         raise RuntimeError(f"{op}: expected {name} above 0, got {value}.")
 
 
@@ -517,6 +524,7 @@ def feature_dropout(input, p=0.5, training=True, inplace=False):
 
     Shapes: (N, C, …). Raises ValueError for p outside [0, 1], RuntimeError for fewer than two dimensions.
     """
+    check_tensor("feature_dropout", input)
     if not 0.0 <= p <= 1.0:
         _refuse_dropout(p)
     if input.ndim < 2:

@@ -9,7 +9,7 @@ import numpy as np
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, check_tensor, ints, wrap_dim, wrap_dims
+from ._overload import Publisher, check_tensor, check_tensors, ints, wrap_dim, wrap_dims
 from ._spans import fitting, places, repeated
 
 Tensor = _core.Tensor
@@ -35,6 +35,7 @@ def repeat(self, *sizes):
     if any(v < 0 for v in sizes):
         raise RuntimeError(f"repeat: expected sizes of at least 0, got {sizes}.")
     shape = (1,) * (n - len(shape)) + shape
+    fitting("repeat", math.prod(sizes) * math.prod(shape))
     # (1, s0, 1, s1, ...) expanded to (r0, s0, r1, s1, ...).
     spread = [v for s in shape for v in (1, s)]
     wanted = [v for r, s in zip(sizes, shape, strict=True) for v in (r, s)]
@@ -73,16 +74,14 @@ def repeat_interleave(input=None, repeats=None, dim=None, *, output_size=None):
         if repeats.dtype.is_floating_point:
             raise RuntimeError(f"repeat_interleave: expected integer repeats, got {repeats.dtype}.")
         counts = repeats.detach().reshape(-1).numpy()
-    elif isinstance(repeats, (int, list, tuple)):
-        counts = np.array(
-            [operator.index(v) for v in ([repeats] if isinstance(repeats, int) else repeats)], np.int64
-        )
+    elif hasattr(repeats, "__index__"):
+        counts = [operator.index(repeats)]
     else:
         raise TypeError(f"repeat_interleave: expected repeats as an int or a tensor, got {type(repeats).__name__}.")
-    if (counts < 0).any():
-        raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {counts.min()}.")
+    if len(counts) and np.min(counts) < 0:
+        raise RuntimeError(f"repeat_interleave: expected repeats of at least 0, got {np.min(counts)}.")
     if len(counts) == 1:
-        count = int(counts[0])
+        count = int(fitting("repeat_interleave", counts[0]))
         shape = tuple(input.shape)
         spread = _expand(_unsqueeze(input, dim + 1), (*shape[: dim + 1], count, *shape[dim + 1 :]))
         return OPS["clone"](_reshape(spread, (*shape[:dim], size * count, *shape[dim + 1 :])))
@@ -180,6 +179,7 @@ def meshgrid(*tensors, indexing="ij"):
 @publish(method=False)
 def cartesian_prod(*tensors):
     """All combinations of elements of 1-d tensors as rows."""
+    check_tensors("cartesian_prod", *tensors)
     if len(tensors) == 1:
         return OPS["alias"](tensors[0])
     return _stack([_reshape(x, (-1,)) for x in meshgrid(*tensors)], 1)
@@ -190,12 +190,15 @@ def combinations(input, r=2, with_replacement=False):
     """All combinations of r elements of a 1-d tensor as rows."""
     check_tensor("combinations", input)
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    if r < 0:
+        raise RuntimeError(f"combinations: expected r of at least 0, got {r}.")
     if r == 0:
         return _core.empty((0,), input.dtype)
     n = input.numel()
     count = (math.comb(n + r - 1, r) if n else 0) if with_replacement else math.comb(n, r)
-    rows = itertools.chain.from_iterable(pick(range(n), r))
-    index = np.fromiter(rows, np.int64, fitting("combinations", count * r))
+    fitting("combinations", max(count, 1) * r)
+    rows = itertools.chain.from_iterable(pick(range(n), r) if count else ())
+    index = np.fromiter(rows, np.int64, count * r)
     return OPS["index_get"](input, places(index.reshape(count, r)), (0,))
 
 
@@ -205,7 +208,7 @@ def combinations(input, r=2, with_replacement=False):
 @publish()
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of input with src in a range of a dimension."""
-    check_tensor("slice_scatter", input)
+    check_tensors("slice_scatter", input, src)
     dim = wrap_dim("slice_scatter", dim, input.dim())
     start, stop, step = slice(start, end, step).indices(input.shape[dim])
     length = max(0, -(-(stop - start) // step))
@@ -217,6 +220,7 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
 @publish()
 def select_scatter(input, src, dim, index):
     """A copy of input with src as one slice of a dimension."""
+    check_tensors("select_scatter", input, src)
     result = OPS["clone"](input)
     part = _select(result, dim, index)
     if tuple(part.shape) != tuple(src.shape):
@@ -228,7 +232,7 @@ def select_scatter(input, src, dim, index):
 @publish()
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     """A copy of input with src on a diagonal."""
-    check_tensor("diagonal_scatter", input)
+    check_tensors("diagonal_scatter", input, src)
     result = OPS["clone"](input)
     OPS["diagonal"](result, offset, dim1, dim2).copy_(src)
     return result

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
+
 from . import _core
 from ._bind import OPS
-from ._overload import Publisher, cast, check_tensor
+from ._overload import Publisher, cast, check_one_tensor, check_tensor, check_tensors
+from ._spans import fitting, places
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -54,10 +57,9 @@ def mvlgamma(input, p):
     if _order(p, "mvlgamma") == 0:
         raise RuntimeError("mvlgamma: expected p of at least 1, got 0.")
     x = input if input.dtype.is_floating_point else cast(input, _core.get_default_dtype())
-    total = OPS["lgamma"](x)
-    for k in range(1, p):
-        total = total + OPS["lgamma"](x - 0.5 * k)
-    return total + p * (p - 1) / 4 * math.log(math.pi)
+    fitting("mvlgamma", x.numel() * p)
+    terms = OPS["lgamma"](x.unsqueeze(-1) - places(np.arange(p) * 0.5, x.dtype))
+    return terms.sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
 def _without_first_gradient(op, first):
@@ -84,7 +86,7 @@ _incomplete("igammac", "igammac", "The regularized upper incomplete gamma functi
 @publish(inplace=True, out=True)
 def ldexp(input, other):
     """input times 2 to the power other, elementwise."""
-    check_tensor("ldexp", other)
+    check_tensors("ldexp", input, other)
     power = cast(other, _core.get_default_dtype()) if not other.dtype.is_inexact else other
     return input * OPS["exp2"](power)
 
@@ -131,26 +133,27 @@ def entr(input, *, out=None):
 
 def xlog1py(input, other, *, out=None):
     """input * log1p(other), elementwise, and 0 where input is 0 and other is a number."""
-    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        raise TypeError("xlog1py: expected a Tensor among the operands, got two numbers.")
-    log = OPS["log1p"](other) if isinstance(other, Tensor) else math.log1p(other)
-    zero = input == 0
-    if isinstance(other, Tensor):
-        zero = zero & ~_isnan(other)
-    result = _where(zero, 0.0, input * log) if isinstance(zero, Tensor) else (log * 0.0 if zero else input * log)
+    check_one_tensor("xlog1py", input, other)
+    if not isinstance(other, Tensor):
+        other = _core.full((), float(other), input.dtype if input.dtype.is_inexact else _core.get_default_dtype())
+    log = OPS["log1p"](other)
+    if isinstance(input, Tensor):
+        result = _where((input == 0) & ~_isnan(other), 0.0, input * log)
+    else:
+        result = log * 0.0 if input == 0 else log * float(input)
     return result if out is None else out.copy_(result)
 
 
 def zeta(input, other, *, out=None):
     """The Hurwitz zeta function, the sum of (other + k)^-input over k = 0, 1, ..., elementwise."""
-    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        raise TypeError("zeta: expected a Tensor among the operands, got two numbers.")
+    check_one_tensor("zeta", input, other)
     _without_first_gradient("zeta", input)
     return OPS["zeta"](input, other, out=out)
 
 
 def spherical_bessel_j0(input, *, out=None):
     """sin(x) / x, elementwise, and 1 at 0."""
+    check_tensor("spherical_bessel_j0", input)
     safe = _where(input == 0, 1.0, input)
     result = _where(input == 0, 1.0, OPS["sin"](safe) / safe)
     return result if out is None else out.copy_(result)

@@ -38,6 +38,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
             self.data = source.detach()
             return self
         memory = _core.storage_tensor(source)
+    elif not isinstance(source, (UntypedStorage, TypedStorage)):
+        raise TypeError(f"set_: expected a Tensor or a storage, got {type(source).__name__}.")
     else:
         memory = source.bytes if isinstance(source, UntypedStorage) else source.untyped().bytes
     if size is None:

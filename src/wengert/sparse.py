@@ -200,7 +200,7 @@ class SparseTensor(Tensor):
         values = _core.full((wanted._nnz(), *own._value.shape[1:]), 0, self.dtype)
         if own._nnz() and wanted._nnz():
             have, want = own._flat_index(), wanted._flat_index()
-            place = OPS["minimum"](searchsorted(have, want), own._nnz() - 1)
+            place = searchsorted(have, want).clamp(max=own._nnz() - 1)
             hit = (have[place] == want).nonzero().squeeze(1)
             values[hit] = own._value[place[hit]]
         return wanted._with(values)

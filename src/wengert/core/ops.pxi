@@ -14,6 +14,8 @@ cdef class Op:
     cdef dict positions
     cdef tuple defaults
     cdef int nin, nattr
+    cdef cbool checked        # not every operand may be a number
+    cdef int64_t numbers      # the places of those that may, as bits
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
@@ -32,6 +34,8 @@ cdef class Op:
         self.names = tuple(row.args) + tuple(fields)
         self.positions = {name: k for k, name in enumerate(self.names)}
         self.defaults = tuple([REQUIRED if d is row.required else d for d in row.defaults])
+        self.checked = row.numbers is not None and not e.variadic
+        self.numbers = sum([1 << k for k in row.numbers or ()])
         self.collects = bool(self.nattr) and e.schema[0] == "I"
         self.all_defaults = self.nin == 1 and not (e.variadic or self.random or REQUIRED in self.defaults)
         self.is_unary = self.nin == 1 and len(row.fields) == 0 and bool(e.info.flags & kElementwise)
@@ -70,6 +74,11 @@ cdef class Op:
                 default = self.defaults[k - self.nin]
             parameters.append(kinds(name, kinds.POSITIONAL_OR_KEYWORD, default=default))
         return inspect.Signature(parameters)
+
+    def check(self, operands):
+        """Raises TypeError where an operand is a number that has to be a tensor, or none is a tensor."""
+        if self.checked:
+            check_operands(self, list(operands))
 
     @property
     def entry(self):
@@ -139,7 +148,10 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         if self.is_unary and n == 1:
             return unary(e, <object> args[0])
         if self.nattr == 0 and not self.random and n == self.nin:
-            return apply_op(e, [<object> args[k] for k in range(n)], NULL)
+            operands = [<object> args[k] for k in range(n)]
+            if self.checked:
+                check_operands(self, operands)
+            return apply_op(e, operands, NULL)
         if n == 1 and self.all_defaults and isinstance(<object> args[0], Tensor):
             if self.usual == NULL:
                 self.usual = encode_attrs(e, self.defaults)
@@ -188,20 +200,30 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
         operands = list(values[0])
     else:
         operands = values[:self.nin]
-        if not isinstance(operands[0], Tensor):
-            _check_first(e, operands)
+        if self.checked:
+            check_operands(self, operands)
     result = apply_op(e, operands, encode_attrs(e, values, self.nin))
     if out is not None:
         return write_out(e.name, result, out)
     return result
 
 
-cdef int _check_first(Entry e, list operands) except -1:
-    """At least one operand must be a tensor; where() and friends accept numbers beside it."""
-    for v in operands:
+cdef int check_operands(Op self, list operands) except -1:
+    """One operand at least must be a tensor, and all whose place is not of those for numbers; None is looked at later."""
+    cdef Py_ssize_t k
+    cdef cbool found = False
+    for k in range(len(operands)):
+        v = operands[k]
         if isinstance(v, Tensor):
-            return 0
-    raise TypeError(f"{e.row.shown}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() first.")
+            found = True
+        elif v is not None and not self.numbers >> k & 1:
+            place = f" as {self.names[k]!r}" if self.nin > 1 else ""
+            raise TypeError(f"{self.row.shown}: expected a Tensor{place}, got {type(v).__name__}. Use wengert.tensor() "
+                            "first.")
+    if not found:
+        raise TypeError(f"{self.row.shown}: expected a Tensor, got {type(operands[0]).__name__}. Use wengert.tensor() "
+                        "first.")
+    return 0
 
 
 cdef cbool _is_index(object v) except? False:

@@ -262,7 +262,12 @@ cdef class Tensor:
         """The strides in elements, or that of one dimension."""
         cdef Layout* l = self.c.array.layout
         strides = tuple([l.strides()[d] for d in range(l.ndim)])
-        return strides if dim is None else strides[dim]
+        if dim is None:
+            return strides
+        k = attr_int(dim, "stride", "dim")
+        if k < -l.ndim or k >= l.ndim:
+            raise IndexError(f"stride: expected a dimension in [{-l.ndim}, {l.ndim - 1}], got {k}.")
+        return strides[k]
 
     def storage_offset(self):
         """Elements between the start of the storage and the first element."""
@@ -349,8 +354,10 @@ cdef class Tensor:
         return t
 
     @data.setter
-    def data(self, Tensor value not None):
-        replace_data(self, value)
+    def data(self, value):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data: expected a Tensor, got {type(value).__name__}. Use wengert.tensor() first.")
+        replace_data(self, <Tensor> value)
 
     def __array__(self, dtype=None, copy=None):
         return numpy_array(self, dtype, copy)
@@ -449,10 +456,12 @@ def pow_any(input, exponent, *, out=None):
         >>> wengert.pow(wengert.tensor([2.0, 3.0]), 2)
         tensor([4., 9.])
     """
+    for v in (input, exponent):
+        if not isinstance(v, (Tensor, int, float, complex)) and not _numpy_scalar(v):
+            raise TypeError(f"pow: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() first.")
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise TypeError("pow: expected a Tensor among the operands, got two numbers.")
     result = power(input, exponent)
-    if result is NotImplemented or not isinstance(result, Tensor):
-        bad = exponent if isinstance(input, (Tensor, int, float, complex)) else input
-        raise TypeError(f"pow: expected a Tensor or a number, got {type(bad).__name__}.")
     return result if out is None else write_out("pow", result, out)
 
 

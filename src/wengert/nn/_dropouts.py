@@ -12,7 +12,7 @@ _SELU_FLOOR = -1.0507009873554804934193349852946 * 1.673263242354377284817042991
 
 def _check_probability(p):
     if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise ValueError(f"dropout: expected a probability between 0 and 1, got {p}.")
 
 
 def _channel_shape(input):

@@ -5,7 +5,7 @@ import warnings
 
 import wengert
 from wengert import _host as host
-from wengert._functional import check_tensor, logsigmoid, smooth_abs
+from wengert._functional import check_given, check_tensor, check_tensors, logsigmoid, smooth_abs
 
 _LOG_2PI = math.log(2 * math.pi)
 _EDGE = 1e-12  # PyTorch's floor for x (1 - x) in the gradient of the binary cross entropy
@@ -34,7 +34,7 @@ def reduced(loss, reduction):
         return loss.sum()
     if reduction == "none":
         return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction")
+    raise ValueError(f"reduction: expected 'mean', 'sum' or 'none', got {reduction!r}.")
 
 
 def _warn_if_shapes_differ(input, target):
@@ -133,8 +133,8 @@ def _loss_at_edges(input, target, inner):
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """-(t log x + (1 - t) log(1 - x)) for probabilities x; the logs are held above -100 and finite."""
-    check_tensor("binary_cross_entropy", input)
-    check_tensor("binary_cross_entropy", target)
+    check_tensors("binary_cross_entropy", input, target)
+    check_given("binary_cross_entropy", weight)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"
@@ -157,8 +157,8 @@ def binary_cross_entropy_with_logits(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
 ):
     """Binary cross entropy of sigmoid(x), computed from x itself; `pos_weight` weighs the positive term."""
-    check_tensor("binary_cross_entropy_with_logits", input)
-    check_tensor("binary_cross_entropy_with_logits", target)
+    check_tensors("binary_cross_entropy_with_logits", input, target)
+    check_given("binary_cross_entropy_with_logits", weight, pos_weight)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     log_yes = logsigmoid(input)
@@ -175,7 +175,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     wants.
     """
     reduction = chosen_reduction(reduction, size_average, reduce)
-    if isinstance(input, wengert.Tensor) and not input.dtype.is_floating_point:
+    check_tensors("kl_div", input, target)
+    if not input.dtype.is_floating_point:
         raise RuntimeError(f"kl_div: expected floating log-probabilities, got {input.dtype}.")
     if reduction == "mean":
         warnings.warn(
@@ -184,8 +185,6 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
-    if not isinstance(target, wengert.Tensor):
-        raise TypeError(f"kl_div: expected a Tensor as target, got {type(target).__name__}.")
     loss = target.exp() * (target - input) if log_target else wengert.xlogy(target, target) - target * input
     if reduction == "batchmean":
         return loss.sum() / input.shape[0] if input.dim() else loss.sum()
@@ -216,13 +215,13 @@ def _variances(var):
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """(log var + (x - t)^2 / var) / 2, var held above eps; `full` adds the constant log(2 pi) / 2."""
-    check_tensor("gaussian_nll_loss", input)
-    if isinstance(var, (int, float)):
+    check_tensors("gaussian_nll_loss", input, target)
+    if isinstance(var, float):
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = wengert.full_like(input, var)
     else:
-        var = host.checked("gaussian_nll_loss", var)
+        var = host.checked("gaussian_nll_loss", check_tensor("gaussian_nll_loss", var))
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)

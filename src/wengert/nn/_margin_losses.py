@@ -1,7 +1,7 @@
 """Losses that ask for a margin between scores or distances, composed of tensor operations."""
 
 import wengert
-from wengert._functional import check_tensor, logsigmoid, pairwise_distance
+from wengert._functional import check_given, check_tensor, check_tensors, logsigmoid, pairwise_distance
 
 from ._losses import chosen_reduction, reduced
 
@@ -95,7 +95,7 @@ def triplet_margin_with_distance_loss(
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-t x)), t = 1 or -1."""
-    check_tensor("soft_margin_loss", input)
+    check_tensors("soft_margin_loss", input, target)
     return reduced(-logsigmoid(target * input), chosen_reduction(reduction, size_average, reduce))
 
 
@@ -159,6 +159,8 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
 
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes (last axis) of the binary cross entropy of sigmoid(x)."""
+    check_tensors("multilabel_soft_margin_loss", input, target)
+    check_given("multilabel_soft_margin_loss", weight)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         loss = loss * weight

@@ -48,6 +48,9 @@ class Row:
         forward-mode rule; batch: its batching rule.
     draws: for a random op whose draw is not of its first operand's size: f(shapes of the operands) -> elements drawn.
     absent: places of operands that may be missing (None).
+    numbers: places of operands that may be Python numbers in a call, beside a tensor; None: all may be, even all at once.
+        Given by their public names, or as "alone" for None; left out, it is every place of elementwise rows of several
+        operands, no place of others.
     public: published under its name; inplace: has a form `name_`.
     shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows.
     """
@@ -110,6 +113,7 @@ def op(
     variadic=False,
     core_name=None,
     absent="",
+    numbers=None,
     **more,
 ):
     """Makes a row of the decorated gradient rule and enters it into TABLE.
@@ -131,6 +135,10 @@ def op(
         public = tuple(args or ("input", "other", "third")[: len(operands)] + operands[3:])
         # Trailing parameters have the default None; the results are among them.
         with_default = len(rule.__defaults__ or ())
+        if numbers is None:
+            numeric = range(len(operands)) if "elementwise" in flags and len(operands) > 1 else ()
+        else:
+            numeric = None if numbers == "alone" else [public.index(a) for a in numbers.split()]
         may_miss = operands[len(positional) - with_default - 1 :] if with_default else ()
         row = Row(
             name=name,
@@ -147,6 +155,7 @@ def op(
             differentiable=differentiable,
             variadic=variadic,
             absent=tuple([k for k, p in enumerate(operands) if p in may_miss or p in absent.split()]),
+            numbers=None if numeric is None else tuple(numeric),
             optional=tuple([a for a, p in zip(public, operands, strict=False) if p in may_miss]),
             **more,
         )

@@ -12,7 +12,7 @@ from ._def import binary, op, real, unary
 # ---- arithmetic ---------------------------------------------------------------------------------------------------
 
 
-@binary(slot="add", ref="add", inplace=True)
+@binary(slot="add", ref="add", inplace=True, numbers="alone")
 def add(g, a, b, y):
     """Sum of two tensors or a tensor and a number, elementwise with broadcasting.
 
@@ -24,19 +24,27 @@ def add(g, a, b, y):
     return g, g
 
 
-@binary(slot="sub", ref="subtract", inplace=True)
+@binary(slot="sub", ref="subtract", inplace=True, numbers="alone")
 def sub(g, a, b, y):
     """Difference, elementwise with broadcasting."""
     return g, -g
 
 
-@binary(slot="mul", ref="multiply", inplace=True)
+@binary(slot="mul", ref="multiply", inplace=True, numbers="alone")
 def mul(g, a, b, y):
     """Product, elementwise with broadcasting."""
     return g * b, g * a
 
 
-@binary(slot="truediv", ref="divide", flags="float_result", inplace=True, domain=(0.5, 2.0), core_name="div")
+@binary(
+    slot="truediv",
+    ref="divide",
+    flags="float_result",
+    inplace=True,
+    domain=(0.5, 2.0),
+    core_name="div",
+    numbers="alone",
+)
 def div(g, a, b, y):
     """Quotient, elementwise with broadcasting; integers give the default floating dtype."""
     return g.zdiv(b), -g.zmul(y).zdiv(b)
@@ -54,7 +62,7 @@ def zdiv(g, a, b, y):
     return g.zdiv(b), -g.equals(0).where(0, y.zmul(g)).zdiv(b)
 
 
-@binary(slot="floordiv", flags="divides", ref="floor_divide", differentiable=False, inplace=True)
+@binary(slot="floordiv", flags="divides", ref="floor_divide", differentiable=False, inplace=True, numbers="alone")
 def floor_divide(g, a, b, y):
     """The largest whole number not above the quotient, elementwise."""
 
@@ -65,7 +73,7 @@ def remainder(g, a, b, y):
     return g, -g * a.floor_divide(b)
 
 
-@binary(ref="fmod", flags="divides", inplace=True, domain=(0.5, 2.0))
+@binary(ref="fmod", flags="divides", inplace=True, domain=(0.5, 2.0), numbers="other")
 def fmod(g, a, b, y):
     """Remainder with the sign of the dividend, elementwise."""
     return g, -g * (a / b).trunc()
@@ -132,47 +140,47 @@ def reciprocal(g, x, y):
 # ---- comparisons and logic -----------------------------------------------------------------------------------------
 
 
-@binary(slot="eq", ref="equal", differentiable=False)
+@binary(slot="eq", ref="equal", differentiable=False, numbers="other")
 def eq(g, a, b, y):
     """Where the operands are equal, as bool."""
 
 
-@binary(slot="ne", ref="not_equal", differentiable=False)
+@binary(slot="ne", ref="not_equal", differentiable=False, numbers="other")
 def ne(g, a, b, y):
     """Where the operands differ, as bool."""
 
 
-@binary(slot="lt", ref="less", differentiable=False)
+@binary(slot="lt", ref="less", differentiable=False, numbers="other")
 def lt(g, a, b, y):
     """Where the first operand is smaller, as bool."""
 
 
-@binary(slot="le", ref="less_equal", differentiable=False)
+@binary(slot="le", ref="less_equal", differentiable=False, numbers="other")
 def le(g, a, b, y):
     """Where the first operand is not larger, as bool."""
 
 
-@binary(slot="gt", ref="greater", differentiable=False)
+@binary(slot="gt", ref="greater", differentiable=False, numbers="other")
 def gt(g, a, b, y):
     """Where the first operand is larger, as bool."""
 
 
-@binary(slot="ge", ref="greater_equal", differentiable=False)
+@binary(slot="ge", ref="greater_equal", differentiable=False, numbers="other")
 def ge(g, a, b, y):
     """Where the first operand is not smaller, as bool."""
 
 
-@binary(ref="logical_and", differentiable=False)
+@binary(ref="logical_and", differentiable=False, numbers="")
 def logical_and(g, a, b, y):
     """Where both operands are not zero, as bool."""
 
 
-@binary(ref="logical_or", differentiable=False)
+@binary(ref="logical_or", differentiable=False, numbers="")
 def logical_or(g, a, b, y):
     """Where either operand is not zero, as bool."""
 
 
-@binary(ref="logical_xor", differentiable=False)
+@binary(ref="logical_xor", differentiable=False, numbers="")
 def logical_xor(g, a, b, y):
     """Where exactly one operand is not zero, as bool."""
 
@@ -403,14 +411,14 @@ def atanh(g, x, y):
     return g.zdiv(1 - x * x)
 
 
-@binary(ref="arctan2", flags="float_result", inplace=True, domain=(0.5, 2.0))
+@binary(ref="arctan2", flags="float_result", inplace=True, domain=(0.5, 2.0), numbers="")
 def atan2(g, a, b, y):
     """The angle of the point (b, a) in radians, elementwise."""
     scale = a * a + b * b
     return g.zmul(b / scale), g.zmul(-a / scale)
 
 
-@binary(ref="hypot", inplace=True, domain=(0.5, 2.0))
+@binary(ref="hypot", inplace=True, domain=(0.5, 2.0), numbers="")
 def hypot(g, a, b, y):
     """sqrt(a^2 + b^2) without overflow on the way, elementwise."""
     return g.zmul(a.zdiv(y)), g.zmul(b.zdiv(y))
@@ -419,46 +427,46 @@ def hypot(g, a, b, y):
 # ---- two operands, selection ----------------------------------------------------------------------------------------
 
 
-@binary(ref="maximum", kinks=("tie",))
+@binary(ref="maximum", kinks=("tie",), numbers="")
 def maximum(g, a, b, y):
     """The larger of two values, elementwise; NaN propagates. A tie splits the gradient in half."""
     half = a.equals(b).where(g * 0.5, g)
     return (a >= b).where(half, 0), (b >= a).where(half, 0)
 
 
-@binary(ref="minimum", kinks=("tie",))
+@binary(ref="minimum", kinks=("tie",), numbers="")
 def minimum(g, a, b, y):
     """The smaller of two values, elementwise; NaN propagates. A tie splits the gradient in half."""
     half = a.equals(b).where(g * 0.5, g)
     return (a <= b).where(half, 0), (b <= a).where(half, 0)
 
 
-@binary(ref="fmax", kinks=("tie",))
+@binary(ref="fmax", kinks=("tie",), numbers="")
 def fmax(g, a, b, y):
     """The larger of two values, elementwise; a number wins over NaN."""
     first = (a >= b).logical_or(b.isnan())
     return first.where(g, 0), first.where(0, g)
 
 
-@binary(ref="fmin", kinks=("tie",))
+@binary(ref="fmin", kinks=("tie",), numbers="")
 def fmin(g, a, b, y):
     """The smaller of two values, elementwise; a number wins over NaN."""
     first = (a <= b).logical_or(b.isnan())
     return first.where(g, 0), first.where(0, g)
 
 
-@binary(ref="copysign", flags="float_result", inplace=True)
+@binary(ref="copysign", flags="float_result", inplace=True, numbers="other")
 def copysign(g, a, b, y):
     """The size of the first operand with the sign of the second, elementwise."""
     return a.equals(0).where(0, g * (y / a)), g * 0.0
 
 
-@binary(ref="nextafter", differentiable=False, inplace=True)
+@binary(ref="nextafter", differentiable=False, inplace=True, numbers="")
 def nextafter(g, a, b, y):
     """The next representable value after the first operand towards the second."""
 
 
-@binary(ref="logaddexp")
+@binary(ref="logaddexp", numbers="")
 def logaddexp(g, a, b, y):
     """log(exp(a) + exp(b)) without overflow, elementwise."""
     return g * (a - b).sigmoid(), g * (b - a).sigmoid()
@@ -503,7 +511,7 @@ def add_scaled(g, a, b, c, y):
     return g, g * c, g * b
 
 
-@op("elementwise", flags="elementwise", args=("input", "end", "weight"), inplace=True)
+@op("elementwise", flags="elementwise", args=("input", "end", "weight"), inplace=True, numbers="weight")
 def lerp(g, a, b, w, y):
     """a + w (b - a), elementwise."""
     return g * (1 - w), g * w, g * (b - a)

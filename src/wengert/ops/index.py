@@ -49,7 +49,7 @@ def gather_embed(g, x, index, like, y, *, dim: integer):
     return g.gather(index, dim), None, None
 
 
-@op("scatter", linear=True, public=False)
+@op("scatter", linear=True, public=False, numbers="third")
 def scatter(g, x, index, src, y, *, dim: integer):
     """x with src written at index along a dimension; of equal indices the last wins."""
     return g.scatter(index, 0.0, dim), None, g.gather(index, dim)

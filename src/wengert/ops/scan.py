@@ -94,6 +94,6 @@ def kthvalue(g, x, y, at, *, k: integer, dim: integer, keepdim: boolean):
     return g.pick_embed(at, x, dim, keepdim)
 
 
-@op("searchsorted", differentiable=False, public=False)
+@op("searchsorted", differentiable=False, public=False, numbers="other")
 def searchsorted(g, sorted_sequence, values, y, *, right: boolean):
     """Where values go into a sorted sequence so that it stays sorted: before equal ones, or after them (right)."""

@@ -136,11 +136,11 @@ def ndtri(g, x, y):
     return g.zmul((y * y * 0.5).exp() * math.sqrt(2 * math.pi))
 
 
-@binary(ref="gcd", differentiable=False, inplace=True)
+@binary(ref="gcd", differentiable=False, inplace=True, numbers="")
 def gcd(g, a, b, y):
     """The greatest common divisor of integers, elementwise."""
 
 
-@binary(ref="lcm", differentiable=False, inplace=True)
+@binary(ref="lcm", differentiable=False, inplace=True, numbers="")
 def lcm(g, a, b, y):
     """The least common multiple of integers, elementwise."""
