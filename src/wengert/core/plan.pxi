@@ -1,111 +1,5 @@
 # Static plans: the core's side of a compiled graph (csrc/include/wengert/plan.h).
 
-cdef extern from "wengert/plan.h" namespace "wg":
-    cppclass PlanRegion
-    enum class Place "wg::Place" (uint8_t):
-        kArena "wg::Place::kArena"
-        kRegister "wg::Place::kRegister"
-        kOutside "wg::Place::kOutside"
-        kTape "wg::Place::kTape"
-    enum class StepKind "wg::StepKind" (uint8_t):
-        kCall "wg::StepKind::kCall"
-        kGroup "wg::StepKind::kGroup"
-        kScalars "wg::StepKind::kScalars"
-        kCopy "wg::StepKind::kCopy"
-        kHost "wg::StepKind::kHost"
-    cppclass PlanValue:
-        Layout* layout
-        uint8_t dtype
-        Place place
-        int32_t owner
-        int32_t slot
-        int32_t call
-        int32_t first
-        int32_t last
-        int64_t delta
-        int64_t offset
-    cppclass PlanCall:
-        const OpInfo* op
-        Attr* attr
-        int32_t out
-        int32_t added
-        shared_ptr[PlanRegion] region
-    cppclass BlockGroup:
-        int64_t numel
-    cppclass PlanStep:
-        StepKind kind
-        int32_t index
-        int32_t source "from"
-        int32_t to
-        vector[int32_t] calls
-        vector[int32_t] reads
-    cppclass CPlan "wg::Plan":
-        int outside(int, Layout*)
-        int measure(int, Layout*)
-        int number(const Array&)
-        int call(const OpInfo*, const int32_t*, int, Attr*)
-        void host(const int32_t*, int)
-        void fence()
-        int result(int32_t)
-        void write(int32_t, int32_t)
-        int finish(cbool, cbool)
-        void bind(int, char*)
-        cppclass Callbacks:
-            int (*host)(void*, int) noexcept
-            int (*interrupt)(void*) noexcept
-            void* arg
-        cppclass Feed:
-            int32_t slot
-            char* data
-            int64_t bytes
-        cppclass Made:
-            int dtype
-            Layout* layout
-            int64_t row_bytes
-        int region(unique_ptr[PlanRegion]&&, const int32_t*, int, const Made*, int)
-        int read(int32_t, const Array&)
-        int fill(int32_t, const Array&)
-        int run(const Callbacks&, int64_t, const Feed*, int64_t)
-        vector[PlanValue] values
-        vector[PlanCall] calls
-        vector[PlanStep] steps
-        vector[BlockGroup] groups
-        vector[int32_t] slots
-        size_t arena_bytes
-        cbool running
-        cbool timed
-        int64_t done
-        int32_t reached
-        vector[double] seconds
-
-cdef extern from "wengert/plan_region.h" namespace "wg":
-    int kDraw
-    enum class RegionKind "wg::RegionKind" (uint8_t):
-        kCall "wg::RegionKind::kCall"
-        kCond "wg::RegionKind::kCond"
-        kWhile "wg::RegionKind::kWhile"
-        kScan "wg::RegionKind::kScan"
-        kHost "wg::RegionKind::kHost"
-    cppclass PlanPart:
-        CPlan* plan
-        vector[int32_t] ins "in"
-        vector[int32_t] out
-        CPlan.Callbacks callbacks "with"
-        cbool draws
-    cppclass PlanTape "wg::Tape":
-        int64_t bytes()
-        int64_t count()
-        char* row(int64_t)
-    cppclass PlanRegion:
-        RegionKind kind
-        vector[PlanPart] parts
-        int carried
-        int scanned
-        int64_t length
-        cbool reverse
-        vector[unique_ptr[PlanTape]] tapes
-
-
 _region_kinds = {"call": <int> RegionKind.kCall, "cond": <int> RegionKind.kCond, "while_loop": <int> RegionKind.kWhile,
                  "scan": <int> RegionKind.kScan, "host": <int> RegionKind.kHost}
 
@@ -205,7 +99,7 @@ cdef class StaticPlan:
     def number(self, value):
         """The number of a value that is a Python number."""
         cdef Array a
-        weak_array(value, &a)
+        weak_array(value, &a, "plan")
         v = self.p.number(a)
         array_unref(a)
         return v
