@@ -16,6 +16,9 @@ Histogram = return_type("histogram", "hist", "bin_edges")
 HistogramDD = return_type("histogramdd", "hist", "bin_edges")
 
 
+MOST_BINS = 2**26  # the edges and counts of more, with what is between, fill gigabytes
+
+
 def _counted(op, points, bins, bounds, weight, density, like):
     """NumPy's histogram of points (n, d); outermost bins as PyTorch has them."""
     if weight is not None:
@@ -26,10 +29,16 @@ def _counted(op, points, bins, bounds, weight, density, like):
         raise RuntimeError(f"{op}: expected bins, range and weights that fit, got ones where {error}.") from None
 
 
-def _edges(points, bins, bounds):
+def _edges(op, points, bins, bounds):
     """Edges of evenly spaced bins over a range, that of the points where there is none."""
     if isinstance(bins, Tensor):
         return bins.detach().numpy().astype(np.float64)
+    if not isinstance(bins, int):
+        raise TypeError(f"{op}: expected bins as an int or a tensor, got {type(bins).__name__}.")
+    if bins < 1:
+        raise RuntimeError(f"{op}: expected at least 1 bin, got {bins}.")
+    if bins > MOST_BINS:
+        raise MemoryError(f"{op}: expected at most {MOST_BINS} bins, got {bins}.")
     low, high = bounds if bounds is not None else (0.0, 1.0)
     if bounds is None and len(points):
         low, high = float(points.min()), float(points.max())
@@ -55,7 +64,7 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
     if not check_tensor("histogram", input).dtype.is_floating_point:
         raise RuntimeError(f"histogram: expected a floating tensor, got {input.dtype}.")
     points = input.detach().numpy().reshape(-1, 1).astype(np.float64)
-    edges = _edges(points, bins, range)
+    edges = _edges("histogram", points, bins, range)
     hist, _ = _counted("histogram", points, [edges], None, weight, density, input)
     result = Histogram(*(_core.from_memory(v).to(input.dtype) for v in (np.ascontiguousarray(hist), edges)))
     return result if out is None else store(result, out)
@@ -70,7 +79,7 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False, out=None
     if len(bins) != dims:
         raise RuntimeError(f"histogramdd: expected bins for each of {dims} dimensions, got {len(bins)}.")
     bounds = [None] * dims if range is None else list(zip(range[::2], range[1::2], strict=True))
-    edges = [_edges(points[:, k], bins[k], bounds[k]) for k in np.arange(dims)]
+    edges = [_edges("histogramdd", points[:, k], bins[k], bounds[k]) for k in np.arange(dims)]
     hist, _ = _counted("histogramdd", points, edges, None, weight, density, input)
     hist = _core.from_memory(np.ascontiguousarray(hist)).to(input.dtype)
     return HistogramDD(hist, tuple(_core.from_memory(e).to(input.dtype) for e in edges))

@@ -45,8 +45,9 @@ def triu(input, diagonal=0):
 def _triangle_indices(op, row, col, offset, lower, dtype):
     if row < 0 or col < 0:
         raise RuntimeError(f"{op}: expected sizes of at least 0, got ({row}, {col}).")
+    offset = min(max(offset, -row), col)  # beyond these nothing changes
     below = _count_below(row, col, offset if lower else offset - 1)
-    fitting(op, below if lower else row * col - below)
+    fitting(op, max(row, col, below if lower else row * col - below))
     # The rows that have elements, and for each its first element's column and how many there are.
     rows = span(op, max(0, -offset), max(row, -offset)) if lower else span(op, 0, max(min(row, col - offset), 0))
     first = np.zeros_like(rows) if lower else np.maximum(rows + offset, 0)

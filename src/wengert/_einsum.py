@@ -47,6 +47,13 @@ def _parse(equation, ranks):
     return inputs, labels(right, wide) if arrow else _labels_of_result(inputs, wide)
 
 
+def _letter(label):
+    """A label of the form with lists, an int from 0 to 51, as a character of its own."""
+    if not 0 <= label < 52:
+        raise ValueError(f"einsum: expected labels from 0 to 51, got {label}.")
+    return chr(65 + label)
+
+
 def _sublists(operands):
     """einsum(x, [0, 1], y, [1, 2], [0, 2]) as tensors and labels."""
     tensors, lists = list(operands[0::2]), list(operands[1::2])
@@ -57,10 +64,10 @@ def _sublists(operands):
     for x, labels in zip(tensors, lists, strict=True):
         room = check_tensor("einsum", x).dim() - sum(v is not Ellipsis for v in labels)
         wide = max(wide, room)
-        inputs.append([w for v in labels for w in (range(-room, 0) if v is Ellipsis else (chr(65 + v),))])
+        inputs.append([w for v in labels for w in (range(-room, 0) if v is Ellipsis else (_letter(v),))])
     if result is None:
         return tensors, inputs, _labels_of_result(inputs, wide)
-    return tensors, inputs, [w for v in result for w in (range(-wide, 0) if v is Ellipsis else (chr(65 + v),))]
+    return tensors, inputs, [w for v in result for w in (range(-wide, 0) if v is Ellipsis else (_letter(v),))]
 
 
 class _Single:

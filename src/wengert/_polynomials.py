@@ -1,5 +1,7 @@
 """Orthogonal polynomials by their three-term recurrences, under the names of PyTorch's `torch.special`."""
 
+import math
+
 from . import _core
 from ._bind import OPS
 from ._overload import cast, check_operand, store
@@ -7,12 +9,23 @@ from ._overload import cast, check_operand, store
 Tensor = _core.Tensor
 FUNCTIONS = {}
 
+LARGEST = 100_000  # degrees: the recurrence takes a step for each
+
+
+def _checked(op, degree):
+    """The degree itself; raises RuntimeError for one that is no number or beyond the recurrence's limit."""
+    if not degree <= LARGEST:
+        raise RuntimeError(f"{op}: expected degrees of at most {LARGEST}, got {degree}.")
+    return max(degree, -1)
+
 
 def _operands(op, x, n):
     """x and n as tensors of one floating dtype; n may stay a number."""
     if not isinstance(x, Tensor) and not isinstance(n, Tensor):
         raise TypeError(f"{op}: expected a Tensor, got {type(x).__name__} and {type(n).__name__}.")
     if isinstance(n, Tensor):
+        if n.numel():
+            _checked(op, n.detach().amax().item())
         dtype = (x * 1.0 + n).dtype
         n = cast(n.detach(), dtype).trunc()
         x = cast(x, dtype) if isinstance(x, Tensor) else _core.full((), x, dtype)
@@ -51,7 +64,8 @@ def _publish(name, doc, first, step, shifted=False):
         x, degree = _operands(name, input, n)
         x = 2 * x - 1 if shifted else x
         at = _at_degrees if isinstance(degree, Tensor) else _at_degree
-        result = at(x, degree if isinstance(degree, Tensor) else int(degree), first, step)
+        degree = degree if isinstance(degree, Tensor) else math.trunc(_checked(name, degree))
+        result = at(x, degree, first, step)
         return result if out is None else store(result, out, name)
 
     polynomial.__name__ = polynomial.__qualname__ = name

@@ -17,6 +17,7 @@ from . import _host as host
 from ._bind import OPS
 from ._overload import cast, check_tensor, store, wrap_dim, wrap_dims
 from ._rearranging import roll
+from ._spans import fitting
 from .autograd import Function
 
 __all__ = [
@@ -388,6 +389,7 @@ def _frequencies(numbers, n, d, out, dtype, requires_grad):
 def _check_count(op, n):
     if n < 1:
         raise RuntimeError(f"{op}: expected at least one sample, got n = {n}.")
+    fitting(op, n)
 
 
 def fftfreq(n, d=1.0, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):

@@ -178,9 +178,9 @@ def fill_(Tensor self not None, value):
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}.")
     if not isinstance(value, (Tensor, int, float, complex)):
         value = number_of(value, "fill_")
-    return copy_to(self, value)
+    return copy_to(self, value, "fill_")
 
 
 def zero_(Tensor self not None):
     """Writes 0 to every element; returns the tensor."""
-    return copy_to(self, 0)
+    return copy_to(self, 0, "zero_")

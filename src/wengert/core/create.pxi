@@ -27,12 +27,12 @@ cdef int read_shape(object size, int64_t* shape, str op) except -1:
     """Fills shape from an int or a sequence of ints; returns the number of dimensions."""
     cdef int n = 0
     if not isinstance(size, (tuple, list)):
-        shape[0] = attr_int(size, op, "size")
+        shape[0] = attr_int(size, op, "size", TypeError)
         return 1
     if len(size) > kMaxDims:
         raise ValueError(f"{op}: expected at most {kMaxDims} dimensions, got {len(size)}.")
     for v in size:
-        shape[n] = attr_int(v, op, "size")
+        shape[n] = attr_int(v, op, "size", TypeError)
         n += 1
     return n
 
@@ -55,7 +55,7 @@ def full(size, value, dtype=None):
     if is_complex_number(value):
         code = complex_type(default_dtype) if dtype is None else dtype_code(dtype, "full")
         return filled(code, n, shape, value, "full")
-    weak_array(value, &weak)
+    weak_array(value, &weak, "full")
     layout_decref(weak.layout)
     if dtype is None:
         code = default_dtype if weak.dtype == kFloat64 else weak.dtype
@@ -146,10 +146,7 @@ cdef int number_code(object v) except -1:
 
 
 cdef int64_t whole(object v) except? -1:
-    try:
-        return PyLong_AsLongLong(v if PyLong_CheckExact(v) else int(v))
-    except OverflowError:
-        raise ValueError(f"tensor: expected an int of 64 bits, got {v}.") from None
+    return int64_of(v if PyLong_CheckExact(v) else int(v), "tensor", "an int", ValueError)
 
 
 cdef int put_number(char* p, int dtype, object v) except -1:

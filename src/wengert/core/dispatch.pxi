@@ -106,10 +106,10 @@ cdef inline int operand(object v, Array* a, int32_t* node, Entry e, int place) e
         memset(a, 0, sizeof(Array))
         return 0
     if isinstance(v, (int, float)):
-        weak_array(v, a)
+        weak_array(v, a, e)
         layout_decref(a.layout)   # the scalar layout is never freed: borrowed like the rest
         return 0
-    return foreign_operand(v, a, e.name)
+    return foreign_operand(v, a, e)
 
 
 cdef int check_absent(Entry e, int place) except -1:
@@ -120,14 +120,14 @@ cdef int check_absent(Entry e, int place) except -1:
     return 0
 
 
-cdef int foreign_operand(object v, Array* a, str op) except -1:
+cdef int foreign_operand(object v, Array* a, Entry e) except -1:
     """NumPy scalars count as Python numbers; anything else is an error that names it."""
     cdef object kind = getattr(getattr(v, "dtype", None), "kind", None)
     if kind is not None and getattr(v, "shape", None) == () and kind in "biuf":
-        weak_array(v.item(), a)
+        weak_array(v.item(), a, e)
         layout_decref(a.layout)
         return 0
-    raise TypeError(f"{op}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() or "
+    raise TypeError(f"{e.row.shown}: expected a Tensor or a number, got {type(v).__name__}. Use wengert.tensor() or "
                     f"wengert.from_numpy() first.")
 
 
@@ -432,7 +432,7 @@ cdef object binary(int slot, object left, object right):
                 and e.info.flags & kElementwise):
             fn = e.info.fn[a.dtype]
             if fn != NULL:
-                weak_array(right, &weak)
+                weak_array(right, &weak, e)
                 layout_decref(weak.layout)
                 if weak.dtype == kInt64:
                     weak.u.f64 = <double> weak.u.i64

@@ -120,8 +120,8 @@ cdef int dtype_code(object d, str op) except -1:
     raise TypeError(f"{op}: expected a dtype such as wengert.float32, got {d!r}.")
 
 
-cdef int weak_array(object v, Array* out) except -1:
-    """A Python number as a weak 0-d array: bool, int64 or float64. Borrowed layout reference counted."""
+cdef int weak_array(object v, Array* out, object op) except -1:
+    """A Python number as a weak 0-d array: bool, int64 or float64. Borrowed layout reference counted. op: for errors."""
     out.storage = NULL
     out.layout = layout_scalar()
     layout_incref(out.layout)
@@ -137,16 +137,16 @@ cdef int weak_array(object v, Array* out) except -1:
         (<uint8_t*> out.data())[0] = 1 if v is True else 0
     elif PyLong_CheckExact(v):
         out.dtype = kInt64
-        out.u.i64 = PyLong_AsLongLong(v)
+        out.u.i64 = int64_of(v, op, "a number", OverflowError)
     elif PyFloat_Check(v):
         out.dtype = kFloat64
         out.u.f64 = float(v)
     elif hasattr(v, "__index__"):
         out.dtype = kInt64
-        out.u.i64 = PyLong_AsLongLong(v.__index__())
+        out.u.i64 = int64_of(v.__index__(), op, "a number", OverflowError)
     elif hasattr(v, "item") and getattr(v, "shape", None) == ():
         layout_decref(out.layout)
-        return weak_array(v.item(), out)
+        return weak_array(v.item(), out, op)
     else:
         layout_decref(out.layout)
         raise TypeError(f"number: expected a bool, int or float, got {type(v).__name__}.")

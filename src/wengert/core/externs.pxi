@@ -19,7 +19,7 @@ from libcpp cimport bool as cbool
 
 cdef extern from "Python.h":
     double PyLong_AsDouble(object) except? -1.0
-    int64_t PyLong_AsLongLong(object) except? -1
+    int64_t PyLong_AsLongLongAndOverflow(object, int* overflow) except? -1
     ctypedef PyObject* (*vectorcallfunc)(PyObject*, PyObject* const*, size_t, PyObject*) noexcept
 
 cdef extern from "wengert/array.h" namespace "wg" nogil:

@@ -112,7 +112,7 @@ cdef Tensor filled(int code, int n, int64_t* shape, object value, str op):
         return t
     if is_complex_number(value):
         value = real_number(complex(value), op)
-    weak_array(value, &weak)
+    weak_array(value, &weak, op)
     layout_decref(weak.layout)
     fill_array(&t.c.array, &weak)
     return t
@@ -243,19 +243,20 @@ def make_arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None,
     span = end - start
     if span != span or span - span != 0:
         raise RuntimeError(f"arange: expected finite bounds, got {start} and {end}.")
-    if span / step < 0:
+    if span and (span < 0) != (step < 0):
         raise RuntimeError(f"arange: expected a step towards the end, got a step of {step} from {start} to {end}.")
     if whole:
         count = -(-span // step)
     else:
         import math
         count = math.ceil(span / step)
-    n = PyLong_AsLongLong(count)
+    n = int64_of(count, "arange", "a length", RuntimeError)
     work = (code if code == kFloat64 or code == kFloat32 else kFloat32 if is_float(code)
             else kFloat64 if is_complex(code) else kInt64)
     t = new_tensor(work, 1, &n, "arange")
     if work == kInt64:
-        first_int, step_int = PyLong_AsLongLong(int(start)), PyLong_AsLongLong(int(step))
+        first_int = int64_of(int(start), "arange", "bounds", RuntimeError)
+        step_int = int64_of(int(step), "arange", "a step", RuntimeError)
         i64 = <int64_t*> t.c.array.data()
         for k in range(n):
             i64[k] = first_int + k * step_int

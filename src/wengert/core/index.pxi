@@ -23,22 +23,27 @@ cdef list unbind_all(Tensor t):
     return [select_view(t, 0, k) for k in range(t.c.array.layout.shape()[0])]
 
 
+cdef object slice_int(object v, str field):
+    """A bound or the step of a slice: ints of any size are limited to the dimension later."""
+    return v if PyLong_CheckExact(v) else attr_int(v, "index", field)
+
+
 cdef Tensor slice_view(Tensor t, int64_t dim, object key):
     """t[..., start:stop:step, ...] along one dimension."""
     cdef int64_t words[4]
     cdef int64_t size = t.c.array.layout.shape()[dim]
-    step = 1 if key.step is None else attr_int(key.step, "index", "step")
+    step = 1 if key.step is None else slice_int(key.step, "step")
     if step <= 0:
         raise ValueError(f"index: expected a step of at least 1, got {step}. Use .flip() to reverse.")
-    start, stop, step = slice(None if key.start is None else attr_int(key.start, "index", "start"),
-                              None if key.stop is None else attr_int(key.stop, "index", "stop"), step).indices(size)
+    start, stop, step = slice(None if key.start is None else slice_int(key.start, "start"),
+                              None if key.stop is None else slice_int(key.stop, "stop"), step).indices(size)
     length = max(0, (stop - start + step - 1) // step)
     if length == size and step == 1:
         return t
     words[0] = dim
     words[1] = start if length else 0
     words[2] = length
-    words[3] = step
+    words[3] = step if length > 1 else 1
     return <Tensor> apply_op(<Entry> entry_by_name["slice"], [t], attr_new(words, 4))
 
 
@@ -75,7 +80,7 @@ cdef Tensor basic_view(Tensor t, tuple keys):
             t = slice_view(t, dim, k)
             dim += 1
         else:
-            t = select_view(t, dim, PyLong_AsLongLong(k))
+            t = select_view(t, dim, int64_of(k, "index", "an index", ValueError))
     if t is start:
         t = <Tensor> apply_op(<Entry> entry_by_name["alias"], [t], NULL)
     return t
@@ -100,7 +105,7 @@ cdef object get_item(Tensor t, object key):
     cdef tuple keys
     cdef cbool basic = True
     if PyLong_CheckExact(key):
-        return select_view(t, 0, PyLong_AsLongLong(key))
+        return select_view(t, 0, int64_of(key, "index", "an index", ValueError))
     if isinstance(key, slice) and t.c.array.layout.ndim:
         view = slice_view(t, 0, key)
         return view if view is not t else apply_op(<Entry> entry_by_name["alias"], [t], NULL)
@@ -127,11 +132,11 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         # As torch: leading sizes of 1 that the target does not have are dropped.
         while value.dim() > view.dim() and value.shape[0] == 1:
             value = value[0]
-    copy_to(view, value)
+    copy_to(view, value, "index assignment")
     return 0
 
 
-cdef object copy_to(Tensor dst, object value):
+cdef object copy_to(Tensor dst, object value, str op):
     """dst.copy_(value) with broadcasting and conversion, recorded."""
     cdef Array weak
     cdef Tensor number
@@ -139,7 +144,7 @@ cdef object copy_to(Tensor dst, object value):
         number = complex_number(value)
         return fill_inplace(dst, &number.c.array)
     if not isinstance(value, Tensor):
-        weak_array(value, &weak)
+        weak_array(value, &weak, op)
         layout_decref(weak.layout)
         return fill_inplace(dst, &weak)
     return apply_inplace(<Entry> entry_by_name["assign"], dst, [dst, value], NULL)
@@ -170,7 +175,7 @@ def copy_(Tensor dst, src, non_blocking=False):
     """Writes src's values, converted and broadcast, to dst; returns dst."""
     if not isinstance(src, (Tensor, int, float, complex)):
         raise TypeError(f"copy_: expected a Tensor, got {type(src).__name__}.")
-    return copy_to(dst, src)
+    return copy_to(dst, src, "copy_")
 
 
 # ---- matmul: 1-d operands become matrices ---------------------------------------------------------------------

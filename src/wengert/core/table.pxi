@@ -124,15 +124,17 @@ cdef double bits_float(int64_t bits) noexcept:
     return v
 
 
-cdef int64_t attr_int(object v, str op, str field) except? -1:
+cdef int64_t attr_int(object v, str op, str field, object too_large=ValueError) except? -1:
+    """An int argument; `too_large` is raised for one of more than 64 bits: TypeError where it is one of a sequence."""
     if PyLong_CheckExact(v):
-        return PyLong_AsLongLong(v)
+        return int64_of(v, op, field, too_large)
     if isinstance(v, Tensor) and is_int((<Tensor> v).c.array.dtype) and (<Tensor> v).c.array.layout.numel == 1:
-        return PyLong_AsLongLong(v.item())
+        return int64_of(v.item(), op, field, too_large)
     try:
-        return PyLong_AsLongLong(v.__index__())
+        v = v.__index__()
     except AttributeError:
         raise TypeError(f"{op}: expected an int for {field}, got {type(v).__name__}.") from None
+    return int64_of(v, op, field, too_large)
 
 
 cdef int push_attr(vector[int64_t]& words, char kind, object v, str op, str field) except -1:
@@ -155,7 +157,7 @@ cdef int push_attr(vector[int64_t]& words, char kind, object v, str op, str fiel
             word = len(v)
             words.push_back(word)
             for item in v:
-                word = attr_int(item, op, field)
+                word = attr_int(item, op, field, TypeError)
                 words.push_back(word)
             return 0
         else:
@@ -236,7 +238,7 @@ cdef Program* build_program(object traced, const OpInfo* info) except NULL:
         p.given = traced.given
         p.nregs = traced.nregs
         for value in traced.constants:
-            weak_array(value, &constant)
+            weak_array(value, &constant, "constant")
             p.constants.push_back(constant)
         for op_name, operands, out, attrs in traced.code:
             e = entry_by_name[op_name]
