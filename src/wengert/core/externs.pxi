@@ -225,7 +225,12 @@ cdef extern from *:
       wg::OpCall c{op, in, nin, attr, out, nout};
       c.dest = dest;
       for (int i = 0; i < nout; ++i) out[i] = wg::Array{};
-      return wg::run_forward(c);
+      const int status = wg::run_forward(c);
+      for (int i = 0; i < nout && status < 0; ++i) {   // made before the error was found
+        wg::array_unref(out[i]);
+        out[i] = wg::Array{};
+      }
+      return status;
     }
     static inline int wg_forward_dry(const wg::OpInfo* op, wg::Array* in, int nin, const wg::Attr* attr,
                                      wg::Array* out, int nout) {
