@@ -1,7 +1,8 @@
 """Mistakes that users make: each raises what PyTorch users expect, names the op, and says what to do.
 
-Each line is code over a module `t`, run with wengert and, where torch is installed, with torch: both must raise, and the
-kind of the error must be the same. Every message follows "op: expected ..., got ...". Nothing may be left behind.
+Each line, here and in training_mistakes.py, is code over a module `t`, run with wengert and, where torch is installed, with
+torch: both must raise, and the kind of the error must be the same. Every message follows "op: expected ..., got ...".
+Nothing may be left behind.
 """
 
 import gc
@@ -13,6 +14,7 @@ import textwrap
 import numpy as np
 import pytest
 from optools import core, tensor, values, wengert
+from training_mistakes import TRAINING
 
 # code; the exception; what the message must contain. "x" is a leaf of shape (2, 3) that requires grad.
 MISTAKES = [
@@ -181,12 +183,15 @@ NAMED = re.compile(r"^[\w.]+: .*expected .+, got .+", re.S)
 # Python's own messages: operators that returned NotImplemented, names, read-only attributes.
 PYTHONS = re.compile(
     r"unsupported operand|has no attribute|not writable|can't multiply|readonly|can only concatenate"
+    r"|^Error.* in loading state_dict"  # its lines name keys; programs look for them
 )
 
 
 def execute(code, module):
     x = module.ones(2, 3).requires_grad_()
     names = {"t": module, "np": np, "x": x}
+    if re.search(r"\bm\b", code):
+        names["m"] = module.nn.Linear(3, 2)
     *first, last = [part.strip() for part in code.split(";")]
     for part in first:
         exec(part, names)
@@ -195,20 +200,31 @@ def execute(code, module):
 
 def test_there_are_a_hundred():
     assert len(MISTAKES) >= 100
-    assert len({code for code, *_ in MISTAKES}) == len(MISTAKES)
+    assert len({code for code, *_ in MISTAKES + TRAINING}) == len(MISTAKES + TRAINING)
 
 
-@pytest.mark.parametrize(("code", "kind", "text"), MISTAKES, ids=[m[0] for m in MISTAKES])
-def test_mistake(code, kind, text, no_leak):
+def check_mistake(code, kind, text):
     with pytest.raises(kind) as error:
         execute(code, wengert)
-    message = str(error.value)
+    message = error.value.args[0] if isinstance(error.value, KeyError) else str(error.value)  # that is quoted
     assert re.search(text, message, re.S), message
     assert NAMED.match(message) or PYTHONS.search(message), f"not by the grammar: {message}"
     del error
 
 
 @pytest.mark.parametrize(("code", "kind", "text"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_mistake(code, kind, text, no_leak):
+    check_mistake(code, kind, text)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(("code", "kind", "text"), TRAINING, ids=[m[0] for m in TRAINING])
+def test_mistake_in_training(code, kind, text):
+    check_mistake(code, kind, text)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(("code", "kind", "text"), MISTAKES + TRAINING, ids=[m[0] for m in MISTAKES + TRAINING])
 def test_torch_raises_the_same(code, kind, text):
     torch = pytest.importorskip("torch")
     if code in ALONE:

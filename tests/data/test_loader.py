@@ -124,7 +124,7 @@ def test_wrong_options_raise():
     with pytest.raises(TypeError):
         DataLoader(data, num_workers=1, multiprocessing_context=3)
     loader = DataLoader(data)
-    with pytest.raises(ValueError, match="should not be set"):
+    with pytest.raises(ValueError, match="to stay as it was made"):
         loader.batch_size = 3
     assert len(pickle.loads(pickle.dumps(loader))) == 4
 

@@ -230,11 +230,11 @@ def test_only_what_is_needed_is_differentiated(rng):
 
 def test_refuses():
     layer = wengert.nn.LSTM(3, 4)
-    with pytest.raises(RuntimeError, match="Expected sequence length to be larger than 0"):
+    with pytest.raises(RuntimeError, match="at least one step"):
         layer(wengert.zeros(0, 2, 3))
-    with pytest.raises(RuntimeError, match="Expected hidden"):
+    with pytest.raises(RuntimeError, match="expected hidden"):
         layer(wengert.zeros(2, 2, 3), (wengert.zeros(1, 3, 4), wengert.zeros(1, 2, 4)))
-    with pytest.raises(ValueError, match="input dtype"):
+    with pytest.raises(ValueError, match="weights. dtype"):
         layer(wengert.zeros(2, 2, 3, dtype=wengert.float64))
     with pytest.raises(RuntimeError, match="recurrent: expected weight_ih of shape"):
         wengert.lstm_cell(wengert.zeros(2, 2), [wengert.zeros(2, 4)] * 2, layer.weight_ih_l0, layer.weight_hh_l0)

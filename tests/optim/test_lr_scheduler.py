@@ -264,7 +264,7 @@ def test_wrong_arguments_raise(build):
 
 
 def test_wrong_kinds_raise():
-    with pytest.raises(TypeError, match="is not an Optimizer"):
+    with pytest.raises(TypeError, match="expected an Optimizer"):
         wengert.optim.lr_scheduler.StepLR(3, 1)
     optimizer, _ = make(wengert, "step")
     with pytest.raises(TypeError, match="should be a function"):

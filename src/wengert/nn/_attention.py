@@ -34,9 +34,11 @@ def _combined_mask(attn_mask, key_padding_mask, batch, heads, targets, sources, 
             found = tuple(attn_mask.shape)
             attn_mask = attn_mask.reshape(batch, heads, *found[1:]) if found == wanted else attn_mask
         else:
-            raise RuntimeError(f"attn_mask's dimension {attn_mask.dim()} is not supported")
+            raise RuntimeError(
+                f"attention: expected an attn_mask of 2 or 3 dimensions, got shape {tuple(attn_mask.shape)}."
+            )
         if found != wanted:
-            raise RuntimeError(f"The shape of the {len(wanted)}D attn_mask is {found}, but should be {wanted}.")
+            raise RuntimeError(f"attention: expected an attn_mask of shape {wanted}, got {found}.")
     if key_padding_mask is None:
         return attn_mask
     key_padding_mask = as_float_mask(key_padding_mask, dtype).reshape(batch, 1, 1, sources)
@@ -76,9 +78,11 @@ def multi_head_attention_forward(
     targets, batch, width = query.shape
     sources = key.shape[0]
     if width != embed_dim_to_check:
-        raise ValueError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
+        raise AssertionError(
+            f"attention: expected queries (..., embed_dim={embed_dim_to_check}), got shape {tuple(query.shape)}."
+        )
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError("attention: expected an attn_mask with is_causal=True, got none.")
     if key_padding_mask is not None and tuple(key_padding_mask.shape) != (batch, sources):
         raise AssertionError(
             f"key_padding_mask: expected shape {(batch, sources)}, got {tuple(key_padding_mask.shape)}. Mask the"

@@ -137,9 +137,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     check_given("binary_cross_entropy", weight)
     if input.shape != target.shape:
         raise ValueError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is"
-            " deprecated."
-            " Please ensure they have the same size."
+            f"binary_cross_entropy: expected a target of the input's shape {tuple(input.shape)}, got {tuple(target.shape)}. "
+            "Reshape one: target.view_as(input)."
         )
     if not input.dtype.is_floating_point or target.dtype != input.dtype:
         raise RuntimeError(
@@ -160,7 +159,10 @@ def binary_cross_entropy_with_logits(
     check_tensors("binary_cross_entropy_with_logits", input, target)
     check_given("binary_cross_entropy_with_logits", weight, pos_weight)
     if input.shape != target.shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        raise ValueError(
+            "binary_cross_entropy_with_logits: expected a target of the input's shape "
+            f"{tuple(input.shape)}, got {tuple(target.shape)}. Reshape one: target.view_as(input)."
+        )
     log_yes = logsigmoid(input)
     if pos_weight is not None:
         log_yes = log_yes * ((pos_weight - 1) * target + 1)
@@ -210,7 +212,7 @@ def poisson_nll_loss(
 @host.check("gaussian_nll_loss")
 def _variances(var):
     if bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+        raise ValueError("gaussian_nll_loss: expected variances of at least 0, got negative ones.")
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
@@ -218,7 +220,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     check_tensors("gaussian_nll_loss", input, target)
     if isinstance(var, float):
         if var < 0:
-            raise ValueError("var has negative entry/entries")
+            raise ValueError(f"gaussian_nll_loss: expected a variance of at least 0, got {var}.")
         var = wengert.full_like(input, var)
     else:
         var = host.checked("gaussian_nll_loss", check_tensor("gaussian_nll_loss", var))
@@ -226,7 +228,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         if input.shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
         elif not (input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
-            raise ValueError("var is of incorrect size")
+            raise ValueError(
+                f"gaussian_nll_loss: expected var of input's shape {tuple(input.shape)}, without its last dimension or "
+                f"with 1 there, got {tuple(var.shape)}."
+            )
     # The floor moves the value and not the gradient: a variance below it can still grow.
     floored = var + (var.detach().clamp(min=eps) - var.detach())
     difference = input - target
@@ -248,6 +253,25 @@ def _padded_targets(targets, target_lengths, longest):
     return padded
 
 
+def _check_ctc(log_probs, targets, input_lengths, target_lengths):
+    """Raises RuntimeError for lengths and targets that do not fit log-probabilities (T, N, C)."""
+    steps, batch, classes = log_probs.shape
+    if len(input_lengths) != batch or len(target_lengths) != batch:
+        raise RuntimeError(
+            f"ctc_loss: expected {batch} input_lengths and target_lengths, one for each sample, got "
+            f"{len(input_lengths)} and {len(target_lengths)}."
+        )
+    if not 0 <= max(input_lengths, default=0) <= steps:
+        raise RuntimeError(
+            f"ctc_loss: expected input_lengths of at most {steps}, the steps of log_probs, got {max(input_lengths)}."
+        )
+    wanted = (batch, max(target_lengths, default=0)) if targets.dim() == 2 else (sum(target_lengths),)
+    if targets.shape[0] != wanted[0] or targets.shape[-1] < wanted[-1]:
+        raise RuntimeError(
+            f"ctc_loss: expected targets of shape {wanted} for these target_lengths, got {tuple(targets.shape)}."
+        )
+
+
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
     """Connectionist temporal classification (Graves et al., 2006), by the forward recursion in log space.
 
@@ -266,6 +290,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
         targets = targets.reshape(1, -1)
     input_lengths = [int(n) for n in wengert.as_tensor(input_lengths).reshape(-1).tolist()]
     target_lengths = [int(n) for n in wengert.as_tensor(target_lengths).reshape(-1).tolist()]
+    _check_ctc(log_probs, targets, input_lengths, target_lengths)
     batch, longest = len(target_lengths), max(target_lengths)
     targets = _padded_targets(targets, target_lengths, longest)
     # Labels with blanks between and around them: position 2 s + 1 is label s.

@@ -67,7 +67,7 @@ def triplet_margin_loss(
 ):
     """max(0, d(a, p) - d(a, n) + margin), d the p-norm; `swap` takes the nearer of d(a, n) and d(p, n)."""
     if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+        raise ValueError(f"triplet_margin_loss: expected a margin above 0, got {margin}.")
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, margin=margin, swap=swap,
         distance_function=lambda x, y: pairwise_distance(x, y, p, eps),
@@ -83,7 +83,7 @@ def triplet_margin_with_distance_loss(
     check_tensor("triplet_margin_loss", positive)
     check_tensor("triplet_margin_loss", negative)
     if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+        raise ValueError(f"triplet_margin_loss: expected a margin above 0, got {margin}.")
     if not anchor.dim() == positive.dim() == negative.dim():
         raise _target_dim_error("triplet_margin_loss", anchor, positive, negative)
     distance = pairwise_distance if distance_function is None else distance_function
@@ -117,9 +117,9 @@ def multi_margin_loss(
     check_tensor("multi_margin_loss", input)
     check_tensor("multi_margin_loss", target)
     if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported")
+        raise ValueError(f"multi_margin_loss: expected p of 1 or 2, got {p}.")
     if weight is not None and weight.dim() != 1:
-        raise ValueError("weight must be one-dimensional")
+        raise ValueError(f"multi_margin_loss: expected a weight (C,), got shape {tuple(weight.shape)}.")
     reduction = chosen_reduction(reduction, size_average, reduce)
     scores = input.reshape(-1, input.shape[-1] if input.dim() else 1)
     labels = target.reshape(-1, 1)

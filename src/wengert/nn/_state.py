@@ -12,6 +12,14 @@ from .parameter import Parameter, is_lazy
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
+def _renaming_hint(missing, unexpected):
+    """What to do about keys whose names differ; a prefix that all have (of a wrapper that was saved) is named."""
+    for prefix in sorted({key.removesuffix(missing[0]) for key in unexpected if key.endswith(missing[0])}):
+        if all(prefix + key in unexpected for key in missing):
+            return f"All missing keys are there behind {prefix!r}: cut it off, or load into the module inside."
+    return "Rename the keys, build the model that was saved, or pass strict=False to load what fits."
+
+
 class IncompatibleKeys(NamedTuple):
     """What `load_state_dict` reports: keys that were wanted and missing, and keys not wanted."""
 
@@ -233,7 +241,9 @@ class StateProtocol:
             <All keys matched successfully>
         """
         if not hasattr(state_dict, "items"):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            raise TypeError(
+                f"load_state_dict: expected a dict, got {type(state_dict).__name__}. Pass what load() returned."
+            )
         metadata = getattr(state_dict, "_metadata", None)
         entries = OrderedDict(state_dict)
         if metadata is not None:
@@ -260,6 +270,8 @@ class StateProtocol:
                     listed = ", ".join(f'"{k}"' for k in keys)
                     errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")
         if errors:
+            if missing and unexpected:
+                errors.append(_renaming_hint(missing, unexpected))
             listed = "\n\t".join(errors)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
         return IncompatibleKeys(missing, unexpected)

@@ -77,7 +77,9 @@ class MultiheadAttention(Module):
                 f" num_heads={num_heads} instead"
             )
         if embed_dim % num_heads != 0:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            raise AssertionError(
+                f"MultiheadAttention: expected embed_dim divisible by num_heads, got {embed_dim} and {num_heads}."
+            )
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim
         self.vdim = embed_dim if vdim is None else vdim

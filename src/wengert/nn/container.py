@@ -15,7 +15,9 @@ def _index(container, idx):
     """A valid non-negative position in `container`."""
     idx = operator.index(idx)
     if not -len(container) <= idx < len(container):
-        raise IndexError(f"index {idx} is out of range")
+        raise IndexError(
+            f"{type(container).__name__}: expected an index in [{-len(container)}, {len(container)}), got {idx}."
+        )
     return idx % len(container)
 
 

@@ -26,22 +26,21 @@ class _ConvNd(Module):
         n = self._axes
         op = type(self).__name__
         if groups <= 0:
-            raise ValueError("groups must be a positive integer")
-        if in_channels % groups != 0:
-            raise ValueError("in_channels must be divisible by groups")
-        if out_channels % groups != 0:
-            raise ValueError("out_channels must be divisible by groups")
+            raise ValueError(f"{op}: expected groups of at least 1, got {groups}.")
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if channels % groups != 0:
+                raise ValueError(f"{op}: expected {name} divisible by groups, got {channels} and {groups}.")
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ValueError(
                     f"{op}: expected padding 'valid', 'same' or numbers, got {padding!r}. Pass one of these."
                 )
             if padding == "same" and any(s != 1 for s in ntuple(stride, n)):
-                raise ValueError("padding='same' is not supported for strided convolutions")
+                raise ValueError(
+                    f"{op}: expected stride 1 with padding='same', got {stride}. Pass the padding as numbers."
+                )
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(
-                f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{padding_mode}'"
-            )
+            raise ValueError(f"{op}: expected a padding_mode of {sorted(_PADDING_MODES)}, got {padding_mode!r}.")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = ntuple(kernel_size, n)

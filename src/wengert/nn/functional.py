@@ -195,7 +195,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta, for (N, C, ...) with a spatial axis."""
     check_tensor("local_response_norm", input)
     if input.dim() < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.dim()} dimensions)")
+        raise ValueError(f"local_response_norm: expected at least 3 dimensions, got shape {tuple(input.shape)}.")
     batch, channels = input.shape[:2]
     # One image row per sample: channels down, all positions across; windows run over the channels alone.
     squares = input.mul(input).reshape(batch, 1, channels, math.prod(input.shape[2:]))

@@ -34,7 +34,9 @@ def calculate_gain(nonlinearity, param=None):
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity == "selu":
         return 3.0 / 4
-    raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+    raise ValueError(
+        f"calculate_gain: expected a nonlinearity such as 'relu', 'tanh' or 'linear', got {nonlinearity!r}."
+    )
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
@@ -117,7 +119,7 @@ def dirac_(tensor, groups=1):
 def _calculate_fan_in_and_fan_out(tensor):
     """How many inputs one output of a weight has, and the reverse. Weights are (out, in, kernel...)."""
     if tensor.dim() < 2:
-        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+        raise ValueError(f"init: expected a weight of at least 2 dimensions, got shape {tuple(tensor.shape)}.")
     fan_out, fan_in, *kernel = tensor.shape
     field = math.prod(kernel)
     return fan_in * field, fan_out * field
@@ -126,7 +128,7 @@ def _calculate_fan_in_and_fan_out(tensor):
 def _calculate_correct_fan(tensor, mode):
     mode = mode.lower()
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+        raise ValueError(f"init: expected mode 'fan_in' or 'fan_out', got {mode!r}.")
     return _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
 
 
@@ -174,7 +176,7 @@ def orthogonal_(tensor, gain=1, generator=None):
         True
     """
     if tensor.dim() < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise ValueError(f"orthogonal_: expected at least 2 dimensions, got shape {tuple(tensor.shape)}.")
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]

@@ -46,13 +46,13 @@ def _indented(text, by=2):
 def _check_new_name(module, name, kind):
     """Refuse names that are no attribute names, or are taken by something that is not `kind`'s own registry."""
     if not isinstance(name, str):
-        raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        raise TypeError(f"Module: expected the name of a {kind} as a str, got {type(name).__name__}.")
     if "." in name:
-        raise KeyError(f'{kind} name can\'t contain ".", got: "{name}"')
+        raise KeyError(f"Module: expected the name of a {kind} without '.', got {name!r}.")
     if name == "":
-        raise KeyError(f'{kind} name can\'t be empty string ""')
+        raise KeyError(f"Module: expected the name of a {kind}, got ''.")
     if hasattr(module, name) and name not in getattr(module, f"_{kind}s"):
-        raise KeyError(f"attribute '{name}' already exists")
+        raise KeyError(f"Module: expected a new name for a {kind}, got {name!r}, which already exists.")
 
 
 def parse_to(*args, device=None, dtype=None, tensor=None, **options):
@@ -124,22 +124,20 @@ class Module(HookProtocol, StateProtocol):
         elif name in d.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' (wengert.nn.Parameter or None"
-                    " expected)"
+                    f"{type(self).__name__}: expected a Parameter or None as parameter {name!r}, got "
+                    f"{type(value).__name__}. Wrap it in nn.Parameter(), or write with {name}.copy_() inside no_grad()."
                 )
             d["_parameters"][name] = None
         elif name in d.get("_modules", ()):
             if value is not None:
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module '{name}' (wengert.nn.Module or None"
-                    " expected)"
+                    f"{type(self).__name__}: expected a Module or None as child module {name!r}, got {type(value).__name__}."
                 )
             d["_modules"][name] = None
         elif name in d.get("_buffers", ()):
             if value is not None and not isinstance(value, wengert.Tensor):
                 raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as buffer '{name}' (wengert.Tensor,"
-                    " wengert.nn.Buffer or None expected)"
+                    f"{type(self).__name__}: expected a Tensor or None as buffer {name!r}, got {type(value).__name__}."
                 )
             d["_buffers"][name] = value
         elif isinstance(value, Buffer):
@@ -209,8 +207,8 @@ class Module(HookProtocol, StateProtocol):
         _check_new_name(self, name, "parameter")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (wengert.nn.Parameter or"
-                " None required)"
+                f"register_parameter: expected a Parameter or None as {name!r}, got {type(param).__name__}. Wrap it in "
+                "nn.Parameter()."
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
@@ -233,10 +231,7 @@ class Module(HookProtocol, StateProtocol):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         _check_new_name(self, name, "buffer")
         if tensor is not None and not isinstance(tensor, wengert.Tensor):
-            raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (wengert Tensor or None"
-                " required)"
-            )
+            raise TypeError(f"register_buffer: expected a Tensor or None as {name!r}, got {type(tensor).__name__}.")
         self._buffers[name] = registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -246,7 +241,7 @@ class Module(HookProtocol, StateProtocol):
     def register_module(self, name, module):
         """Add a child module under `name` (or None, which reserves the name)."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            raise TypeError(f"{type(self).__name__}: expected a Module as {name!r}, got {type(module).__name__}.")
         _check_new_name(self, name, "module")
         self._modules[name] = registered("module", self, name, module)
 
@@ -375,7 +370,7 @@ class Module(HookProtocol, StateProtocol):
     def train(self, mode=True):
         """Set `training` on the whole tree (dropout and batch norm look at it); return self."""
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
+            raise ValueError(f"train: expected a bool, got {mode!r}.")
         self.training = mode
         for child in self.children():
             child.train(mode)
@@ -435,7 +430,7 @@ class Module(HookProtocol, StateProtocol):
         device, dtype = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                f"Module.to: expected a floating or complex dtype, got {dtype}. Parameters are not converted to integers."
             )
 
         def convert(t):

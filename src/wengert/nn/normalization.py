@@ -58,7 +58,9 @@ class _NormBase(Module):
     def _check_dims(self, input, *dims):
         if input.dim() not in dims:
             wanted = " or ".join(f"{d}D" for d in dims)
-            raise ValueError(f"expected {wanted} input (got {input.dim()}D input)")
+            raise ValueError(
+                f"{type(self).__name__}: expected {wanted} input, got {input.dim()}D input of shape {tuple(input.shape)}."
+            )
 
     def extra_repr(self):
         return (
@@ -139,7 +141,7 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+            raise ValueError(f"{type(self).__name__}: expected at least 2D input, got shape {tuple(input.shape)}.")
 
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):
@@ -257,7 +259,9 @@ class GroupNorm(Module):
     def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True):
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+            raise ValueError(
+                f"GroupNorm: expected num_channels divisible by num_groups, got {num_channels} and {num_groups}."
+            )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

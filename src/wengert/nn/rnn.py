@@ -23,18 +23,20 @@ class RNNBase(Module):
     ):  # fmt: skip
         super().__init__()
         if mode not in _GATES:
-            raise ValueError("Unrecognized RNN mode: " + mode)
+            raise ValueError(f"RNNBase: expected a mode of {sorted(_GATES)}, got {mode!r}.")
         if isinstance(dropout, bool) or not 0 <= float(dropout) <= 1:
             raise ValueError(
-                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+                f"{self._get_name()}: expected dropout as a probability between 0 and 1, got {dropout}."
             )
         for name, size in (("hidden_size", hidden_size), ("num_layers", num_layers)):
             if not isinstance(size, int):
-                raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
+                raise TypeError(f"{self._get_name()}: expected {name} as an int, got {type(size).__name__}.")
             if size <= 0:
-                raise ValueError(f"{name} must be greater than zero")
+                raise ValueError(f"{self._get_name()}: expected {name} above 0, got {size}.")
         if proj_size < 0 or proj_size >= hidden_size:
-            raise ValueError("proj_size has to be smaller than hidden_size, and zero or positive")
+            raise ValueError(
+                f"{self._get_name()}: expected proj_size in [0, hidden_size={hidden_size}), got {proj_size}."
+            )
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects"
@@ -95,12 +97,16 @@ class RNNBase(Module):
         """The given states checked, each (layers * directions, N, size); None stands for zeros."""
         if hx is None:
             return None
+        if self.mode == "LSTM" and not isinstance(hx, (tuple, list)):
+            raise RuntimeError(f"LSTM: expected hx as a pair (h, c), got {type(hx).__name__}. Pass both states.")
         states = list(hx) if self.mode == "LSTM" else [hx]
         names = ("hidden[0]", "hidden[1]") if self.mode == "LSTM" else ("hidden",)
         for state, size, name in zip(states, self._state_sizes(), names, strict=True):
             shape = (self.num_layers * self._directions, batch, size)
             if tuple(state.shape) != shape:
-                raise RuntimeError(f"Expected {name} size {shape}, got {list(state.shape)}")
+                raise RuntimeError(
+                    f"{self._get_name()}: expected {name} of shape {shape}, got {tuple(state.shape)}."
+                )
         return states
 
     def _layer_weights(self):
@@ -117,7 +123,8 @@ class RNNBase(Module):
         weights = self._layer_weights()
         if x.dtype != weights[0][0].dtype:
             raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weights[0][0].dtype}). Convert one of them."
+                f"{self._get_name()}: expected an input of the weights' dtype {weights[0][0].dtype}, got {x.dtype}. "
+                "Convert one of them."
             )
         return recurrent_layers(self.mode, x, runs, states, weights, self.dropout, self.training, self._directions)
 
@@ -144,10 +151,12 @@ class RNNBase(Module):
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx)
         if input.dim() not in (2, 3):
-            raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+            raise ValueError(
+                f"{self._get_name()}: expected an input of 2 or 3 dimensions, got shape {tuple(input.shape)}."
+            )
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+                f"{self._get_name()}: expected an input (..., input_size={self.input_size}), got {tuple(input.shape)}."
             )
         is_batched = input.dim() == 3
         if not is_batched:
@@ -158,7 +167,7 @@ class RNNBase(Module):
             input = input.transpose(0, 1)
         steps, batch = input.shape[:2]
         if steps == 0:
-            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+            raise RuntimeError(f"{self._get_name()}: expected a sequence of at least one step, got none.")
         states = self._initial_states(hx, batch)
         output, finals = self._run_layers(input.reshape(steps * batch, self.input_size), (steps, batch), states)
         output = output.reshape(steps, batch, output.shape[-1])
@@ -188,7 +197,7 @@ class RNN(RNNBase):
         if "proj_size" in kwargs:
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ValueError(f"RNN: expected nonlinearity 'tanh' or 'relu', got {nonlinearity!r}.")
         super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -243,13 +252,17 @@ class RNNCellBase(Module):
     def _step(self, mode, input, states):
         """One step on (N, input_size) or (input_size,); missing states are zeros."""
         if input.dim() not in (1, 2):
-            raise ValueError(f"{self._get_name()}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+            raise ValueError(
+                f"{self._get_name()}: expected an input of 1 or 2 dimensions, got shape {tuple(input.shape)}."
+            )
         if states is None:
             zeros = wengert.zeros((*input.shape[:-1], self.hidden_size), dtype=input.dtype)
             states = (zeros, zeros) if mode == "LSTM" else (zeros,)
         for state in states:
             if state.dim() not in (1, 2):
-                raise ValueError(f"{self._get_name()}: Expected hidden to be 1D or 2D, got {state.dim()}D instead")
+                raise ValueError(
+                    f"{self._get_name()}: expected a state of 1 or 2 dimensions, got shape {tuple(state.shape)}."
+                )
         return recurrent_cell(mode, input, states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def extra_repr(self):

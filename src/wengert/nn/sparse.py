@@ -16,8 +16,8 @@ class _Table(Module):
         if self.padding_idx is not None:
             if not -self.num_embeddings <= self.padding_idx < self.num_embeddings:
                 raise AssertionError(
-                    f"padding_idx must be within num_embeddings, got {self.padding_idx} with"
-                    f" num_embeddings={self.num_embeddings}"
+                    f"{type(self).__name__}: expected padding_idx within num_embeddings={self.num_embeddings}, got "
+                    f"{self.padding_idx}."
                 )
             self.padding_idx %= self.num_embeddings
         if given is None:

@@ -159,37 +159,46 @@ def options(arguments):
     return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
 
 
+def _number(name, value):
+    """The value of an option; raises TypeError for what is no number."""
+    if not isinstance(value, (int, float, wengert.Tensor)) and getattr(value, "shape", None) != ():
+        raise TypeError(f"optimizer: expected {name} as a number, got {value!r} of type {type(value).__name__}.")
+    return value
+
+
 def check_eps(eps):
     """Raise ValueError unless ``eps`` is a number ≥ 0."""
-    if not 0.0 <= eps:
-        raise ValueError(f"Invalid epsilon value: {eps}")
+    check_not_negative(eps=eps)
 
 
 def check_lr(lr):
     """Raise ValueError unless ``lr`` is a number ≥ 0 or a one-element tensor of such a number."""
     if isinstance(lr, wengert.Tensor) and lr.numel() != 1:
-        raise ValueError("Tensor lr must be 1-element")
-    if not 0.0 <= lr:
-        raise ValueError(f"Invalid learning rate: {lr}")
+        raise ValueError(
+            f"optimizer: expected lr as a number or a tensor of one element, got shape {tuple(lr.shape)}."
+        )
+    check_not_negative(lr=lr)
 
 
 def check_not_negative(**values):
     """Raise ValueError for the first value that is below zero or NaN; keys name the options."""
     for name, value in values.items():
-        if not 0.0 <= value:
-            raise ValueError(f"Invalid {name} value: {value}")
+        if not 0.0 <= _number(name, value):
+            raise ValueError(f"optimizer: expected {name} of at least 0, got {value}.")
 
 
 def check_betas(betas):
-    """Raise ValueError unless both decay rates lie in [0, 1)."""
+    """Raise ValueError unless both decay rates lie in [0, 1), TypeError unless they are two numbers."""
+    if not isinstance(betas, (list, tuple)):
+        raise TypeError(f"optimizer: expected betas as a pair of numbers, got {betas!r}.")
     for i, beta in enumerate(betas):
-        if not 0.0 <= beta < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        if not 0.0 <= _number(f"betas[{i}]", beta) < 1.0:
+            raise ValueError(f"optimizer: expected betas[{i}] in [0, 1), got {beta}.")
 
 
 def check_fused(fused, foreach, differentiable):
     """Raise RuntimeError for the combinations of implementation hints that exclude each other."""
     if fused and differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
+        raise RuntimeError("optimizer: expected fused or differentiable, got both. Leave one out.")
     if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        raise RuntimeError("optimizer: expected fused or foreach, got both. Leave one out.")

@@ -122,7 +122,7 @@ class Adadelta(UpdateOptimizer):
     ):
         check_lr(lr)
         if not 0.0 <= rho <= 1.0:
-            raise ValueError(f"Invalid rho value: {rho}")
+            raise ValueError(f"Adadelta: expected rho in [0, 1], got {rho}.")
         check_eps(eps)
         check_not_negative(weight_decay=weight_decay)
         super().__init__(params, options(locals()))

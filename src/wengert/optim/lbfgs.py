@@ -58,7 +58,9 @@ class LBFGS(Optimizer):
         }
         super().__init__(params, defaults)
         if len(self.param_groups) != 1:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+            raise ValueError(
+                f"LBFGS: expected one parameter group, got {len(self.param_groups)}. It takes no options by group."
+            )
 
     @property
     def _params(self):

@@ -144,9 +144,18 @@ class Optimizer:
             )
         self.state = defaultdict(dict)
         self.param_groups = []
-        groups = list(params)
+        try:
+            groups = list(params)
+        except TypeError:
+            raise TypeError(
+                f"{type(self).__name__}: expected params as tensors or dicts in a list, got {_type_name(params)}. Pass "
+                "model.parameters()."
+            ) from None
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise ValueError(
+                f"{type(self).__name__}: expected at least one parameter, got an empty parameter list. parameters() is "
+                "used up by the first that goes through it."
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -241,13 +250,22 @@ class Optimizer:
                 state_dict = changed
 
         groups = self.param_groups
+        if "param_groups" not in state_dict:
+            raise KeyError(
+                "load_state_dict: expected the state of an optimizer with the key 'param_groups', got keys "
+                f"{sorted(map(str, state_dict))[:4]}. That of a model goes into model.load_state_dict()."
+            )
         saved_groups = deepcopy(state_dict["param_groups"])
         if len(groups) != len(saved_groups):
-            raise ValueError("loaded state dict has a different number of parameter groups")
-        if any(len(g["params"]) != len(s["params"]) for g, s in zip(groups, saved_groups, strict=True)):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                f"load_state_dict: expected {len(groups)} parameter groups, got a different number: {len(saved_groups)}."
             )
+        for i, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
+            if len(group["params"]) != len(saved["params"]):
+                raise ValueError(
+                    f"load_state_dict: expected {len(group['params'])} parameters in group {i}, as the optimizer has, got "
+                    f"{len(saved['params'])}: it doesn't match the size of optimizer's group."
+                )
         param_of = dict(
             zip(
                 itertools.chain.from_iterable(s["params"] for s in saved_groups),
@@ -295,7 +313,13 @@ class Optimizer:
     def add_param_group(self, param_group):
         """Add a dict with ``"params"`` and options; options that it does not name come from ``defaults``."""
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+            raise TypeError(
+                f"add_param_group: expected a dict with 'params', got {_type_name(param_group)}. Use {{'params': ...}}."
+            )
+        if "params" not in param_group:
+            raise KeyError(
+                f"add_param_group: expected a group with the key 'params', got keys {sorted(param_group)}."
+            )
         params = param_group["params"]
         if isinstance(params, wengert.Tensor):
             params = [params]
@@ -315,9 +339,15 @@ class Optimizer:
             param_group["param_names"] = names
         for p in params:
             if not isinstance(p, wengert.Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {_type_name(p)}")
+                raise TypeError(
+                    f"{type(self).__name__}: expected Tensors as parameters, got {_type_name(p)} among them."
+                )
             if not self.defaults.get("differentiable") and not (p.is_leaf or p.retains_grad):
-                raise ValueError("can't optimize a non-leaf Tensor")
+                raise ValueError(
+                    f"{type(self).__name__}: expected leaves as parameters, got a non-leaf Tensor, the result of an "
+                    f"operation ({p.grad_fn.name()}). Pass the tensor that it was made from, or "
+                    ".detach().requires_grad_()."
+                )
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
                 raise ValueError(
@@ -340,7 +370,10 @@ class Optimizer:
                     f"cannot add param group {kind} names to the optimizer"
                 )
             if not own.isdisjoint(id(p) for p in group["params"]):
-                raise ValueError("some parameters appear in more than one parameter group")
+                raise ValueError(
+                    f"{type(self).__name__}: expected each parameter in one group, got some parameters that appear in more "
+                    "than one parameter group."
+                )
         self.param_groups.append(param_group)
 
 

@@ -2,7 +2,15 @@
 
 import wengert
 from wengert import _core
-from wengert.optim._update import UpdateOptimizer, check_fused, decayed, options, scalar
+from wengert.optim._update import (
+    UpdateOptimizer,
+    check_fused,
+    check_lr,
+    check_not_negative,
+    decayed,
+    options,
+    scalar,
+)
 
 
 class SGD(UpdateOptimizer):
@@ -48,16 +56,12 @@ class SGD(UpdateOptimizer):
         differentiable=False,
         fused=None,
     ):
-        if isinstance(lr, wengert.Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_lr(lr)
+        check_not_negative(momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise ValueError(
+                f"SGD: expected a momentum above 0 and no dampening for nesterov=True, got {momentum} and {dampening}."
+            )
         check_fused(fused, foreach, differentiable)
         super().__init__(params, options(locals()))
 

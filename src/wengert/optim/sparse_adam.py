@@ -1,7 +1,7 @@
 """Adam for tables of which each step sees a few rows."""
 
 import wengert
-from wengert.optim._update import UpdateOptimizer, check_lr, options, scalar
+from wengert.optim._update import UpdateOptimizer, check_betas, check_lr, options, scalar
 
 
 class SparseAdam(UpdateOptimizer):
@@ -39,12 +39,10 @@ class SparseAdam(UpdateOptimizer):
         check_lr(lr)
         defaults = options(locals())
         if not 0.0 < lr:
-            raise ValueError(f"Invalid learning rate: {lr}")
+            raise ValueError(f"SparseAdam: expected lr above 0, got {lr}.")
         if not 0.0 < eps:
-            raise ValueError(f"Invalid epsilon value: {eps}")
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+            raise ValueError(f"SparseAdam: expected eps above 0, got {eps}.")
+        check_betas(betas)
         super().__init__(params, defaults)
         sparse = [p for group in self.param_groups for p in group["params"] if p.is_sparse]
         if sparse:

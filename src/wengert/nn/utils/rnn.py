@@ -81,16 +81,16 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     sizes = lengths.tolist()
     if len(sizes) != input.shape[1]:
         raise RuntimeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={input.shape[1]})"
+            f"pack_padded_sequence: expected a length for each of {input.shape[1]} samples, got {len(sizes)} lengths."
         )
     if not sizes or sizes[-1] <= 0:
         raise RuntimeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+            f"pack_padded_sequence: expected lengths of all samples above 0, got {min(sizes, default=0)}."
         )
     if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
         raise RuntimeError(
-            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass"
-            " `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement."
+            f"pack_padded_sequence: expected lengths in decreasing order, got {sizes[:8]}. Sort the samples, or pass "
+            "enforce_sorted=False."
         )
     batch_sizes = [sum(size > step for size in sizes) for step in range(sizes[0])]
     data = wengert.cat([input[step, :count] for step, count in enumerate(batch_sizes)])

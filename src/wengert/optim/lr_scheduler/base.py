@@ -18,7 +18,7 @@ EPOCH_WARNING = (
 def check_optimizer(optimizer):
     """Raise TypeError unless ``optimizer`` is an Optimizer."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise TypeError(f"lr_scheduler: expected an Optimizer, got {type(optimizer).__name__}.")
 
 
 def per_group(name, optimizer, value):
@@ -28,8 +28,7 @@ def per_group(name, optimizer, value):
         value = [value] * count
     elif len(value) != count:
         raise ValueError(
-            f"{name} must have the same length as optimizer.param_groups. {name} has {len(value)} values, "
-            f"param_groups has {count}."
+            f"lr_scheduler: expected {name} with a value for each of {count} parameter groups, got {len(value)} values."
         )
     return [copied(entry) for entry in value]
 

@@ -254,7 +254,7 @@ class OneCycleLR(_MomentumCycle, LRScheduler):
         step = self.last_epoch
         if step > self.total_steps:
             raise ValueError(
-                f"Tried to step {step} times. The specified number of total steps is {self.total_steps}"
+                f"OneCycleLR: expected at most {self.total_steps} steps, the total_steps it was made for, got step {step}."
             )
         start = 0.0
         for phase in self._schedule_phases:
@@ -277,11 +277,11 @@ def _cycle_length(total_steps, epochs, steps_per_epoch):
     given = {"total_steps": total_steps}
     if total_steps is None:
         if epochs is None or steps_per_epoch is None:
-            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+            raise ValueError("OneCycleLR: expected total_steps, or epochs and steps_per_epoch, got neither.")
         given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
     for name, value in given.items():
         if not isinstance(value, int) or value <= 0:
-            raise ValueError(f"Expected positive integer {name}, but got {value}")
+            raise ValueError(f"OneCycleLR: expected {name} as an int above 0, got {value}.")
     return math.prod(given.values())
 
 

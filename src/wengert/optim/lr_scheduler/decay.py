@@ -15,10 +15,12 @@ class _FunctionLR(LRScheduler):
         if not isinstance(lr_lambda, (list, tuple)):
             lr_lambda = [lr_lambda] * count
         if len(lr_lambda) != count:
-            raise ValueError(f"Expected {count} lr_lambdas, but got {len(lr_lambda)}")
+            raise ValueError(
+                f"lr_scheduler: expected a function for each of {count} parameter groups, got {len(lr_lambda)}."
+            )
         for function in lr_lambda:
             if not callable(function):
-                raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
+                raise TypeError(f"lr_scheduler: expected lr_lambda as a function, got {type(function).__name__}.")
         self.lr_lambdas = list(lr_lambda)
         super().__init__(optimizer, last_epoch)
 

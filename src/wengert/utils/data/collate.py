@@ -101,12 +101,21 @@ def default_collate(batch):
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, collections.abc.Mapping):
+        for sample in batch:
+            if not first.keys() <= sample.keys():
+                missing = sorted(map(repr, first.keys() - sample.keys()))
+                raise KeyError(
+                    f"default_collate: expected samples with the keys of the first, got one without {missing}."
+                )
         return _rebuild_mapping(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
     if _is_named_tuple(first):
         return type(first)(*map(default_collate, zip(*batch, strict=True)))
     if isinstance(first, collections.abc.Sequence):
         if any(len(sample) != len(first) for sample in batch):
-            raise RuntimeError("each element in list of batch should be of equal size")
+            raise RuntimeError(
+                "default_collate: expected samples of equal size, got lengths "
+                f"{sorted({len(sample) for sample in batch})}. Pad them, or pass a collate_fn."
+            )
         return _rebuild_sequence(first, [default_collate(column) for column in zip(*batch, strict=True)])
     raise TypeError(_unknown(type(first)))
 

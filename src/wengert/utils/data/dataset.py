@@ -98,7 +98,7 @@ class ConcatDataset(Dataset[T]):
     def __init__(self, datasets):
         self.datasets = list(datasets)
         if not self.datasets:
-            raise AssertionError("datasets should not be an empty iterable")
+            raise AssertionError("ConcatDataset: expected at least one data set, got an empty iterable.")
         if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
             raise AssertionError("ConcatDataset does not support IterableDataset")
         self.cumulative_sizes = list(itertools.accumulate(len(dataset) for dataset in self.datasets))
@@ -185,7 +185,7 @@ def random_split(dataset, lengths, generator=None):
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         for i, fraction in enumerate(lengths):
             if not 0 <= fraction <= 1:
-                raise ValueError(f"Fraction at index {i} is not between 0 and 1")
+                raise ValueError(f"random_split: expected fractions between 0 and 1, got {fraction} at {i}.")
         lengths = [math.floor(size * fraction) for fraction in lengths]
         for i in range(size - sum(lengths)):
             lengths[i % len(lengths)] += 1
@@ -195,7 +195,10 @@ def random_split(dataset, lengths, generator=None):
                     f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
                 )
     if sum(lengths) != size:
-        raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
+        raise ValueError(
+            f"random_split: expected lengths that add up to {size}, the length of the data set (or fractions to 1), got "
+            f"{list(lengths)}."
+        )
     order = wengert.randperm(size, generator=generator).tolist()
     ends = itertools.accumulate(lengths)
     return [Subset(dataset, order[end - length : end]) for end, length in zip(ends, lengths, strict=True)]

@@ -82,17 +82,15 @@ class DataLoader:
                         f"DataLoader with IterableDataset: expected no {name} option, got {name}={value}."
                     )
         if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+            raise ValueError("DataLoader: expected sampler or shuffle=True, got both. Leave one out.")
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "DataLoader: expected batch_sampler alone, got batch_size, shuffle, sampler or drop_last as well."
                 )
             batch_size = None
         elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-            )
+            raise ValueError("DataLoader: expected a batch_size with drop_last=True, got None.")
         if sampler is None and not self.is_iterable:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_sampler is None and batch_size is not None and not self.is_iterable:
@@ -120,7 +118,9 @@ class DataLoader:
 
     def __setattr__(self, name, value):
         if self._initialized and name in _FIXED:
-            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+            raise ValueError(
+                f"{type(self).__name__}: expected {name} to stay as it was made, got a new value. Make another loader."
+            )
         super().__setattr__(name, value)
 
     def __getstate__(self):
@@ -181,15 +181,21 @@ class DataLoader:
 
 def _check_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     if num_workers < 0:
-        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
+        raise ValueError(
+            f"DataLoader: expected num_workers of at least 0, got {num_workers}. 0 loads in this process."
+        )
     if timeout < 0:
-        raise ValueError("timeout option should be non-negative")
+        raise ValueError(f"DataLoader: expected a timeout of at least 0 seconds, got {timeout}.")
     if num_workers == 0 and prefetch_factor is not None:
-        raise ValueError("prefetch_factor option could only be specified in multiprocessing. Set num_workers > 0.")
+        raise ValueError(
+            "DataLoader: expected prefetch_factor with workers alone, got it with none. Set num_workers."
+        )
     if prefetch_factor is not None and prefetch_factor <= 0:
-        raise ValueError("prefetch_factor option should be positive")
+        raise ValueError(f"DataLoader: expected a prefetch_factor of at least 1, got {prefetch_factor}.")
     if persistent_workers and num_workers == 0:
-        raise ValueError("persistent_workers option needs num_workers > 0")
+        raise ValueError(
+            "DataLoader: expected persistent_workers with workers alone, got it with none. Set num_workers."
+        )
 
 
 def _context(context, num_workers):
@@ -197,7 +203,9 @@ def _context(context, num_workers):
     if context is None:
         return None
     if num_workers == 0:
-        raise ValueError("multiprocessing_context can only be used with multi-process loading (num_workers > 0)")
+        raise ValueError(
+            "DataLoader: expected multiprocessing_context with workers alone, got it with none. Set num_workers."
+        )
     if isinstance(context, str):
         methods = multiprocessing.get_all_start_methods()
         if context not in methods:

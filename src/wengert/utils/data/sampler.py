@@ -15,7 +15,7 @@ def draw_seed(generator=None):
 
 def _check_count(name, value):
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{name} should be a positive integer value, but got {name}={value}")
+        raise ValueError(f"{name}: expected an int above 0, got {name}={value}.")
 
 
 class Sampler(Generic[T]):
