@@ -321,5 +321,5 @@ def test_isin(invert):
     for lib in (wg, torch):
         assert lib.isin(lib.tensor([1, 2]), 2).tolist() == [False, True]
         assert lib.isin(2, lib.tensor([1, 2])).item() is True
-    with pytest.raises(TypeError, match="two numbers"):
+    with pytest.raises(TypeError, match="isin: expected a Tensor, got int"):
         wg.isin(1, 2)

@@ -219,7 +219,7 @@ def test_mistake(code, kind, text, no_leak):
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize(("code", "kind", "text"), TRAINING, ids=[m[0] for m in TRAINING])
-def test_mistake_in_training(code, kind, text):
+def test_mistake_in_training(code, kind, text, no_leak):
     check_mistake(code, kind, text)
 
 

@@ -55,7 +55,7 @@ def scatter(g, x, index, src, y, *, dim: integer):
     return g.scatter(index, 0.0, dim), None, g.gather(index, dim)
 
 
-@op("scatter", kernel="scatter_add", linear=True, public=False)
+@op("scatter", kernel="scatter_add", linear=True, public=False, numbers="third")
 def scatter_add(g, x, index, src, y, *, dim: integer):
     """x with src added at index along a dimension."""
     return g, None, g.gather(index, dim)
