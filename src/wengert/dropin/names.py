@@ -67,7 +67,6 @@ _PLACES = {
     "utils.data._utils": "utils.data",
     "utils.data._utils.collate": "utils.data.collate",
     "utils.dlpack": "dropin.memory",
-    "utils.flop_counter": "dropin.private",
     "utils.hooks": "nn._hooks",
 }
 

@@ -29,9 +29,6 @@ FakeTensor, FakeTensorMode = (
     stand_in_class(f"_subclasses.fake_tensor.{name}", "graph.trace finds shapes")
     for name in ("FakeTensor", "FakeTensorMode")
 )
-FlopCounterMode = stand_in_class(
-    "utils.flop_counter.FlopCounterMode", "wengert.viz lists the operations of a graph"
-)
 
 
 def is_fake(x):

@@ -3,6 +3,8 @@
 The own format is described in ``docs/file-format.md``. Plain state is read without running any code that a file names.
 """
 
+import os
+
 from wengert.serialization import native, safetensors, torch_zip
 from wengert.serialization.files import FormatError, Source, write_atomically
 from wengert.serialization.objects import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
@@ -34,6 +36,7 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
         TypeError: an object that cannot be copied, or a function without a name to import it by; the message gives
             its place, as in ``state['model']['hook']``.
         ValueError: a container contains itself, or the state is nested deeper than 200.
+        RuntimeError: the file's folder does not exist.
         OSError: the file cannot be written.
 
     Example:
@@ -44,7 +47,13 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
         >>> wengert.load(file)
         {'w': tensor([1., 1.]), 'epoch': 3}
     """
-    write_atomically(f, native.encode(obj))
+    try:
+        write_atomically(f, native.encode(obj))
+    except FileNotFoundError as error:
+        folder = os.path.dirname(os.path.abspath(os.fsdecode(f)))
+        raise RuntimeError(
+            f"save: expected a folder that is there, got {folder!r}. Make it with os.makedirs() first."
+        ) from error
 
 
 def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None, **pickle_load_args):

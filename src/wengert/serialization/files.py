@@ -101,10 +101,6 @@ def write_atomically(f, pieces):
                 file.write(piece)
         return
     folder, name = os.path.split(target)
-    if not os.path.isdir(folder):
-        raise RuntimeError(
-            f"save: expected a folder that is there, got {folder!r}. Make it with os.makedirs() first."
-        )
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(temporary, flags, 0o666)
