@@ -163,7 +163,6 @@ class Torch(types.ModuleType):
         self.__dict__.update({name: value for name, value in vars(wengert).items() if not name.startswith("_")})
         self.__version__ = version
         self.__dict__["ops"] = wengert.library.Ops()
-        self.__dict__["__config__"] = _imported("dropin.config")
         self.__dict__["torch"] = self  # packages reach it as torch.torch, too
         self.__dict__["_C"] = Alias("torch._C", _imported("dropin.private"))
         self.__dict__["version"] = types.SimpleNamespace(
