@@ -27,7 +27,6 @@ LONG = {
         "x, i = w.rand(1000), w.zeros(120_000_000, dtype=w.int64)",
         "[x.index_select(0, i[:1_000_000]) for _ in range(99)]; x[i]",
     ),
-    "a decomposition": ("x = w.rand(1500, 1500)", "w.linalg.svd(x)"),
     "random": ("x = w.empty(300_000_000)", "x.normal_()"),
     "backward": (
         "a = w.rand(4096, 4096, requires_grad=True); y = a @ a; one = w.ones(4096, 4096)",

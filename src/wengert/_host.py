@@ -14,7 +14,6 @@ _functions = {}  # name -> (function of arrays and options, specs of its results
 _drawing = set()  # names of those that draw numbers of the default generator, nobody knows how many
 _own = {}  # name -> function of tensors and options: what it gives for those that it knows how to do without NumPy
 _rules = {}  # name -> (class of Function, options -> its arguments behind the tensors)
-_LONG_WORK = 2**24  # multiply-adds, about
 _local = threading.local()  # .results: what `call` gives while a Function is asked what it saves
 
 
@@ -128,38 +127,7 @@ def run(name, tensors, options=()):
         if found is not None:
             return found
     arrays = [t.detach().numpy() for t in tensors]
-    compute = _apart if name not in _drawing and _takes_long(arrays) else _here
-    return tuple([_tensor(v, arrays[0].dtype) for v in compute(function[0], (*arrays, *options))])
-
-
-def _takes_long(arrays):
-    """Whether Ctrl-C should not have to wait for decompositions of these: some 10 ms and more, in the main thread."""
-    first = arrays[0] if arrays else None
-    work = first.size * min(first.shape[-2:]) if first is not None and first.ndim > 1 else 0
-    return work > _LONG_WORK and threading.current_thread() is threading.main_thread()
-
-
-def _here(function, arguments):
-    return function(*arguments)
-
-
-def _apart(function, arguments):
-    """The function's results from a thread of its own. Ctrl-C ends the wait for it; what it computes then is dropped."""
-    found = []
-
-    def work():
-        try:
-            found.append((function(*arguments), None))
-        except BaseException as error:
-            found.append((None, error))
-
-    thread = threading.Thread(target=work, name="wengert decomposition", daemon=True)
-    thread.start()
-    thread.join()
-    ((results, error),) = found
-    if error is not None:
-        raise error
-    return results
+    return tuple([_tensor(v, arrays[0].dtype) for v in function[0](*arrays, *options)])
 
 
 def _tensor(array, like):
