@@ -31,9 +31,11 @@ def test_pairs(a, b):
     assert answers[0] == answers[1]
 
 
-def test_two_numbers_are_refused():
-    with pytest.raises(TypeError, match="two numbers"):
-        wengert.result_type(1, 2.0)
+def test_two_numbers_and_what_is_refused():
+    found = [wengert.result_type(*pair) for pair in ((1, 2), (1, 2.0), (2.0, 1), (True, 1), (1, 2j))]
+    assert found == [wengert.int64, wengert.float32, wengert.float32, wengert.int64, wengert.complex64]
+    with pytest.raises(TypeError, match="result_type: "):
+        wengert.result_type("a", 2.0)
     with pytest.raises(RuntimeError, match="highest"):
         wengert.set_float32_matmul_precision("low")
     assert wengert.set_flush_denormal(True) is False

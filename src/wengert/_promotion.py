@@ -20,13 +20,15 @@ def promote_types(type1, type2):
 
 
 def result_type(tensor1, tensor2):
-    """The dtype of an operation on two tensors or numbers; at least one is a tensor.
+    """The dtype of an operation on two tensors or numbers.
 
     Example:
         >>> import wengert
         >>> wengert.result_type(wengert.tensor([1, 2]), 1.0)
         wengert.float32
     """
+    if isinstance(tensor1, (bool, int, float, complex)) and isinstance(tensor2, (bool, int, float, complex)):
+        tensor2 = _core.make_tensor(tensor2)
     check_one_tensor("result_type", tensor1, tensor2)
     # Tensors of no dimension and numbers count less than others, whatever their sizes.
     sides = [
