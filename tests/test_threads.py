@@ -154,6 +154,48 @@ def test_several_threads_read_one_tensor():
     in_threads(4, each)
 
 
+def test_an_index_written_by_another_thread_reads_no_foreign_memory():
+    """What an op checked may change before it is used: an error or a wrong element, never a crash."""
+    functional = wengert.nn.functional
+    n = 200_000
+    x, table = wengert.ones(n), wengert.ones(n, 4)
+    bags = wengert.arange(0, n, 4)
+    zeros = wengert.zeros(n)
+    index, ends = wengert.zeros(n, dtype=wengert.int64), bags.clone()
+    uses = {
+        "take": lambda: x[index],
+        "gather": lambda: x.gather(0, index),
+        "scatter_add": lambda: zeros.scatter_add(0, index, x),
+        "index_add": lambda: zeros.index_add(0, index, x),
+        "cross_entropy": lambda: functional.cross_entropy(table, index),
+        "bag": lambda: functional.embedding_bag(index, table, bags),
+        "offsets": lambda: functional.embedding_bag(wengert.zeros(n, dtype=wengert.int64), table, ends),
+    }
+    done = threading.Event()
+
+    def spoil():
+        places, good = (index.numpy(), ends.numpy()), (index.numpy().copy(), ends.numpy().copy())
+        while not done.is_set():
+            for place, before in zip(places, good, strict=True):
+                place[1:] = 1 << 45
+                done.wait(1e-4)
+                np.copyto(place, before)
+            done.wait(1e-4)
+
+    spoiler = threading.Thread(target=spoil)
+    spoiler.start()
+    try:
+        for name, use in uses.items():
+            for _ in range(10):
+                try:
+                    assert np.isfinite(use().numpy()).all(), name
+                except (IndexError, RuntimeError) as error:
+                    assert str(1 << 45) in str(error) or "offsets" in str(error), name
+    finally:
+        done.set()
+        spoiler.join()
+
+
 def test_several_threads_differentiate_one_graph():
     """Passes over one kept graph run side by side; gradients are those of a single pass."""
     x = tensor(np.random.default_rng(2).standard_normal((300, 300)), grad=True)

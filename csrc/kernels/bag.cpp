@@ -2,6 +2,7 @@
 // a row of a gradient adds its bags in ascending order.
 #include "wengert/bag.h"
 
+#include "wengert/index.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
 #include "wengert/rows.h"
@@ -17,6 +18,22 @@ constexpr index_t kBagColumns = 64;    // columns of one part of a gradient: no 
 
 index_t least(index_t a, index_t b) { return a < b ? a : b; }
 
+// The indices of a bag, limited as position() limits an index; read as late.
+struct Range {
+  index_t first, end;
+  Range(const Bags& b, index_t bag) {
+    end = least(__atomic_load_n(b.offsets + bag + 1, __ATOMIC_RELAXED), b.count);
+    first = __atomic_load_n(b.offsets + bag, __ATOMIC_RELAXED);
+    if (first < 0) first = end;
+  }
+};
+
+// Row i of the indices; -1 for padding.
+WG_INLINE index_t row_of(const Bags& b, index_t i) {
+  const index_t at = position(b.index, i, b.rows);
+  return at == b.padding ? -1 : at;
+}
+
 // Calls body(bag) in parts of about kBagWork elements.
 template <class Body>
 void for_bags(const Bags& b, Body&& body) {
@@ -30,8 +47,9 @@ void for_bags(const Bags& b, Body&& body) {
 // 1 over the number of indices of a bag that count.
 template <class T>
 T share(const Bags& b, index_t bag) {
+  const Range range(b, bag);
   index_t n = 0;
-  for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) n += b.index[i] != b.padding;
+  for (index_t i = range.first; i < range.end; ++i) n += row_of(b, i) >= 0;
   return n ? T(1) / static_cast<T>(n) : T(0);
 }
 
@@ -46,9 +64,11 @@ void sum_vectors(const Bags& b, index_t bag, const T* columns, T* out) {
   using S = Simd<T>;
   typename S::V sum[W];
   for (auto& v : sum) v = typename S::V{};
-  for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) {
-    if (b.index[i] == b.padding) continue;
-    const T* row = columns + b.index[i] * b.width;
+  const Range range(b, bag);
+  for (index_t i = range.first; i < range.end; ++i) {
+    const index_t at = row_of(b, i);
+    if (at < 0) continue;
+    const T* row = columns + at * b.width;
     const typename S::V f = S::splat(factor<T>(b, i));
 #pragma GCC unroll 4
     for (int k = 0; k < W; ++k) sum[k] = sum[k] + f * S::load(row + k * S::kLanes);
@@ -66,9 +86,12 @@ void bag_sum(const Bags& b) {
     for (; j + 4 * L <= b.width; j += 4 * L) sum_vectors<T, 4>(b, bag, table + j, out + j);
     for (; j + L <= b.width; j += L) sum_vectors<T, 1>(b, bag, table + j, out + j);
     for (; j < b.width; ++j) {
+      const Range range(b, bag);
       T sum = 0;
-      for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i)
-        if (b.index[i] != b.padding) sum += factor<T>(b, i) * table[b.index[i] * b.width + j];
+      for (index_t i = range.first; i < range.end; ++i) {
+        const index_t at = row_of(b, i);
+        if (at >= 0) sum += factor<T>(b, i) * table[at * b.width + j];
+      }
       out[j] = sum;
     }
     if (!b.mean) return;
@@ -88,9 +111,11 @@ void bag_spread(const Bags& b) {
     for (index_t bag = 0; bag < b.bags; ++bag) {
       const T s = b.mean ? share<T>(b, bag) : T(1);
       const T* from = upstream + bag * b.width;
-      for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) {
-        if (b.index[i] == b.padding) continue;
-        T* row = out + b.index[i] * b.width;
+      const Range range(b, bag);
+      for (index_t i = range.first; i < range.end; ++i) {
+        const index_t at = row_of(b, i);
+        if (at < 0) continue;
+        T* row = out + at * b.width;
         const T f = factor<T>(b, i) * s;
         WG_IVDEP
         for (index_t j = first; j < end; ++j) row[j] += f * from[j];
@@ -108,9 +133,11 @@ void bag_dots(const Bags& b) {
   for (index_t i = 0; i < b.count; ++i) out[i] = T(0);  // for padding, and for indices of no bag
   if (b.width == 0) return;
   for_bags(b, [&](index_t bag) {
-    for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i)
-      if (b.index[i] != b.padding)
-        out[i] = row_dot(upstream + bag * b.width, table + b.index[i] * b.width, T(0), b.width);
+    const Range range(b, bag);
+    for (index_t i = range.first; i < range.end; ++i) {
+      const index_t at = row_of(b, i);
+      if (at >= 0) out[i] = row_dot(upstream + bag * b.width, table + at * b.width, T(0), b.width);
+    }
   });
 }
 
@@ -120,9 +147,10 @@ void bag_argmax(const Bags& b) {
   for_bags(b, [&](index_t bag) {
     std::int64_t* out = static_cast<std::int64_t*>(b.out) + bag * b.width;
     for (index_t j = 0; j < b.width; ++j) out[j] = -1;
-    for (index_t i = b.offsets[bag]; i < b.offsets[bag + 1]; ++i) {
-      const std::int64_t at = b.index[i];
-      if (at == b.padding) continue;
+    const Range range(b, bag);
+    for (index_t i = range.first; i < range.end; ++i) {
+      const index_t at = row_of(b, i);
+      if (at < 0) continue;
       const T* row = table + at * b.width;
       for (index_t j = 0; j < b.width; ++j) {
         const T best = out[j] < 0 ? row[j] : table[out[j] * b.width + j];

@@ -110,6 +110,13 @@ index_t bad_target(const std::int64_t* target, index_t rows, index_t n, std::int
   return -1;
 }
 
+// The target of row r, which was checked, limited as position() limits an index: to a row that does not count.
+template <class A>
+WG_INLINE std::int64_t target_of(const A& a, index_t r) {
+  const std::int64_t t = __atomic_load_n(a.target + r, __ATOMIC_RELAXED);
+  return static_cast<std::uint64_t>(t) < static_cast<std::uint64_t>(a.n) ? t : a.ignore_index;
+}
+
 template <class T>
 index_t cross_entropy(const CrossEntropy& a) {
   const index_t bad = bad_target(a.target, a.rows, a.n, a.ignore_index);
@@ -125,7 +132,7 @@ index_t cross_entropy(const CrossEntropy& a) {
     for (index_t r = first; r < end; ++r) {
       const T m = top[r - first], l = log_sum[r - first];
       lse[r] = m + l;
-      const std::int64_t t = a.target[r];
+      const std::int64_t t = target_of(a, r);
       const bool ignored = t == a.ignore_index;
       const T w = ignored ? T(0) : weight ? weight[t] : T(1);
       T value = 0;
@@ -163,7 +170,7 @@ void cross_entropy_backward(const CrossEntropyBackward& a) {
     const index_t total = (end - first) * n;
     for (index_t i = 0; i < total; ++i) p[i] = vm::exp(p[i]);
     for (index_t r = first; r < end; ++r) {
-      const std::int64_t t = a.target[r];
+      const std::int64_t t = target_of(a, r);
       T* gr = gx + r * n;
       if (t == a.ignore_index) {
         for (index_t i = 0; i < n; ++i) gr[i] = 0;
@@ -190,7 +197,7 @@ index_t nll(const CrossEntropy& a) {
   const T *x = static_cast<const T*>(a.x), *weight = static_cast<const T*>(a.weight);
   T *loss = static_cast<T*>(a.loss), *row_weight = static_cast<T*>(a.row_weight);
   for (index_t r = 0; r < a.rows; ++r) {
-    const std::int64_t t = a.target[r];
+    const std::int64_t t = target_of(a, r);
     const bool ignored = t == a.ignore_index;
     const T w = ignored ? T(0) : weight ? weight[t] : T(1);
     loss[r] = ignored ? T(0) : -w * x[r * a.n + t];
@@ -206,7 +213,7 @@ void nll_backward(const CrossEntropyBackward& a) {
   for_row_blocks(a.rows, a.n, [&](index_t first, index_t end) {
     for (index_t i = first * a.n; i < end * a.n; ++i) gx[i] = 0;
     for (index_t r = first; r < end; ++r) {
-      const std::int64_t t = a.target[r];
+      const std::int64_t t = target_of(a, r);
       if (t != a.ignore_index) gx[r * a.n + t] = -scale[a.one_scale ? 0 : r] * (weight ? weight[t] : T(1));
     }
   });

@@ -58,7 +58,7 @@ void gather_rows_of(const RowIndex& a) {
     const char* from = src + o * a.n * bytes;
     char* to = out + o * a.m * bytes;
     for (index_t j = first; j < end; ++j)
-      __builtin_memcpy(to + j * bytes, from + a.index[j] * bytes, static_cast<std::size_t>(bytes));
+      __builtin_memcpy(to + j * bytes, from + position(a.index, j, a.n) * bytes, static_cast<std::size_t>(bytes));
   });
 }
 
@@ -71,7 +71,7 @@ void scatter_rows_of(const RowIndex& a) {
     const char* from = src + o * a.m * bytes;
     char* to = out + o * a.n * bytes;
     for (index_t j = 0; j < a.m; ++j)
-      __builtin_memcpy(to + a.index[j] * bytes, from + j * bytes, static_cast<std::size_t>(bytes));
+      __builtin_memcpy(to + position(a.index, j, a.n) * bytes, from + j * bytes, static_cast<std::size_t>(bytes));
   });
 }
 
@@ -105,12 +105,14 @@ void gather_words(const ElementIndex& a) {
     const U* from = static_cast<const U*>(a.src) + o * a.n * a.inner;
     U* to = static_cast<U*>(a.out) + o * a.m * a.inner;
     const std::int64_t* index = a.index + o * a.m * a.inner;
+    const index_t n = a.n;
     if (a.inner == 1) {
-      for (index_t j = first; j < end; ++j) to[j] = from[index[j]];
+      for (index_t j = first; j < end; ++j) to[j] = from[position(index, j, n)];
       return;
     }
     for (index_t j = first; j < end; ++j)
-      for (index_t i = 0; i < a.inner; ++i) to[j * a.inner + i] = from[index[j * a.inner + i] * a.inner + i];
+      for (index_t i = 0; i < a.inner; ++i)
+        to[j * a.inner + i] = from[position(index, j * a.inner + i, a.n) * a.inner + i];
   });
 }
 
@@ -121,12 +123,13 @@ void scatter_words(const ElementIndex& a) {
     U* to = static_cast<U*>(a.out) + o * a.n * a.inner;
     const U* from = static_cast<const U*>(a.src) + move * o * a.m * a.inner;
     const std::int64_t* index = a.index + o * a.m * a.inner;
+    const index_t m = a.m, n = a.n;
     if (a.inner == 1) {
-      for (index_t j = 0; j < a.m; ++j) to[index[j]] = from[move * j];
+      for (index_t j = 0; j < m; ++j) to[position(index, j, n)] = from[move * j];
       return;
     }
     for (index_t j = 0; j < a.m * a.inner; j += a.inner)
-      for (index_t i = 0; i < a.inner; ++i) to[index[j + i] * a.inner + i] = from[move * (j + i)];
+      for (index_t i = 0; i < a.inner; ++i) to[position(index, j + i, a.n) * a.inner + i] = from[move * (j + i)];
   });
 }
 
@@ -246,13 +249,16 @@ void scatter_add_rows(const RowIndex& a) {
     for_rows(a.outer, a.m, [&](index_t o) {
       T* to = out + o * a.n;
       const T* from = src + o * a.m;
-      for (index_t j = 0; j < a.m; ++j) to[a.index[j]] = Add::combine(to[a.index[j]], from[j]);
+      for (index_t j = 0; j < a.m; ++j) {
+        T* place = to + position(a.index, j, a.n);
+        *place = Add::combine(*place, from[j]);
+      }
     });
     return;
   }
   for_tiles(a.outer, a.m, a.inner, [&](index_t o, index_t c0, int w) {
     for (index_t j = 0; j < a.m; ++j) {
-      T* to = out + (o * a.n + a.index[j]) * a.inner + c0;
+      T* to = out + (o * a.n + position(a.index, j, a.n)) * a.inner + c0;
       const T* from = src + (o * a.m + j) * a.inner + c0;
       for (int l = 0; l < w; ++l) to[l] = Add::combine(to[l], from[l]);
     }
@@ -263,23 +269,25 @@ template <class Op, class T>
 void scatter_combine(const ElementIndex& a) {
   const T* src = static_cast<const T*>(a.src);
   T* out = static_cast<T*>(a.out);
-  const index_t move = a.one_value ? 0 : 1;
+  const std::int64_t* index = a.index;
+  const index_t m = a.m, n = a.n, move = a.one_value ? 0 : 1;
   if (a.inner == 1) {
-    for_rows(a.outer, a.m, [&](index_t o) {
-      T* to = out + o * a.n;
-      for (index_t j = o * a.m; j < (o + 1) * a.m; ++j) {
-        T* place = to + a.index[j];
+    for_rows(a.outer, m, [=](index_t o) {
+      T* to = out + o * n;
+      for (index_t j = o * m, end = j + m; j < end; ++j) {
+        T* place = to + position(index, j, n);
         *place = Op::combine(*place, src[move * j]);
       }
     });
     return;
   }
-  for_tiles(a.outer, a.m, a.inner, [&](index_t o, index_t c0, int w) {
-    T* to = out + o * a.n * a.inner + c0;
-    for (index_t j = o * a.m; j < (o + 1) * a.m; ++j) {
-      const index_t at = j * a.inner + c0;
+  const index_t inner = a.inner;
+  for_tiles(a.outer, m, inner, [=](index_t o, index_t c0, int w) {
+    T* to = out + o * n * inner + c0;
+    for (index_t j = o * m; j < (o + 1) * m; ++j) {
+      const index_t at = j * inner + c0;
       for (int l = 0; l < w; ++l) {
-        T* place = to + a.index[at + l] * a.inner + l;
+        T* place = to + position(index, at + l, n) * inner + l;
         *place = Op::combine(*place, src[move * (at + l)]);
       }
     }

@@ -4,6 +4,7 @@
 // in ascending (depth, height, width), divided once. Adaptive windows run from floor(i * in / out) to ceil((i + 1)
 // * in / out). Planes are independent: each is worked on by one thread.
 #include "wengert/conv.h"
+#include "wengert/index.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
 
@@ -160,7 +161,7 @@ static void max_pool_backward(const Pool& p) {
     const T* y = static_cast<const T*>(p.y) + plane * out;
     const std::int64_t* index = p.index + plane * out;
     __builtin_memset(x, 0, static_cast<std::size_t>(in) * sizeof(T));
-    for (index_t i = 0; i < out; ++i) x[index[i]] += y[i];
+    for (index_t i = 0; i < out; ++i) x[position(index, i, in)] += y[i];
   });
 }
 
