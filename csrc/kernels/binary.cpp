@@ -167,12 +167,12 @@ void pow_float(const void* a, const void* b, void* out, index_t n, int scalars) 
   const float base = scalars & 1 ? *static_cast<const float*>(a) : 0.0f;
   if (scalars != 1 || n == 1 || !(base > 0.0f && base < vm::kInfF) || base == 1.0f)
     return binary_loop<pow_op, float, float>(a, b, out, n, scalars);
-  const double log_base = vm::log(static_cast<double>(base));
+  const double log_base = vm::log_of_float(base);
   const float* y = static_cast<const float*>(b);
   float* to = static_cast<float*>(out);
 #pragma GCC ivdep
   for (index_t i = 0; i < n; ++i) {
-    const float r = static_cast<float>(vm::exp(static_cast<double>(y[i]) * log_base));
+    const float r = vm::exp_to_float(static_cast<double>(y[i]) * log_base);
     to[i] = vm::select(y[i] != y[i], base + y[i], r);
   }
 }

@@ -220,16 +220,19 @@ void trig_loop(const void* a, void* out, index_t n) {
       WG_FLOATS(hardsigmoid), WG_FLOATS(hardswish), WG_SAME(exp2, float), WG_SAME(expm1, float),                   \
       WG_SAME(log2, float), WG_SAME(log10, float), WG_SAME(log1p, float), WG_SAME(sinh, float),                    \
       WG_SAME(cosh, float), WG_SAME(asinh, float), WG_SAME(acosh, float), WG_SAME(atanh, float),                   \
-      WG_SAME(erf, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float), WG_TRIG_ENTRY(sin),               \
-      WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), WG_TEST_FLOATS(logical_not), WG_TEST_FLOATS(isnan),                  \
-      WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit), WG_SGN(float), WG_SGN(double)
+      WG_SAME(erf, float), WG_SAME(asin, float), WG_SAME(acos, float), WG_SAME(atan, float),                       \
+      WG_SAME(erfinv, float), WG_SAME(lgamma, float), WG_SAME(softplus, float), WG_SAME(logsigmoid, float),        \
+      WG_TRIG_ENTRY(sin), WG_TRIG_ENTRY(cos), WG_TRIG_ENTRY(tan), WG_TEST_FLOATS(logical_not),                     \
+      WG_TEST_FLOATS(isnan), WG_TEST_FLOATS(isinf), WG_TEST_FLOATS(isfinite), WG_TEST_FLOATS(signbit),             \
+      WG_SGN(float), WG_SGN(double)
 // Functions that call the C library for each element.
-#define WG_SLOW                                                                                                   \
-  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),                   \
-      WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double), WG_FLOATS(asin),  \
-      WG_FLOATS(acos), WG_FLOATS(atan), WG_SAME(sinh, double), WG_SAME(cosh, double), WG_SAME(asinh, double),     \
-      WG_SAME(acosh, double), WG_SAME(atanh, double), WG_SAME(erf, double), WG_FLOATS(erfinv), WG_FLOATS(lgamma), \
-      WG_FLOATS(digamma), WG_SAME(softplus, double), WG_SAME(logsigmoid, double)
+#define WG_SLOW                                                                                      \
+  WG_SAME(exp2, double), WG_SAME(expm1, double), WG_SAME(log2, double), WG_SAME(log10, double),      \
+      WG_SAME(log1p, double), WG_SAME(sin, double), WG_SAME(cos, double), WG_SAME(tan, double),      \
+      WG_SAME(asin, double), WG_SAME(acos, double), WG_SAME(atan, double), WG_SAME(sinh, double),    \
+      WG_SAME(cosh, double), WG_SAME(asinh, double), WG_SAME(acosh, double), WG_SAME(atanh, double), \
+      WG_SAME(erf, double), WG_SAME(erfinv, double), WG_SAME(lgamma, double), WG_FLOATS(digamma),    \
+      WG_SAME(softplus, double), WG_SAME(logsigmoid, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(unary, WG_FAST)

@@ -9,8 +9,10 @@
 // every 257th bit pattern of all floats, float64 over random samples (tests/native/elementwise_check.cpp).
 #pragma once
 #include "wengert/vmath_activation.h"
+#include "wengert/vmath_arc.h"
 #include "wengert/vmath_bits.h"
 #include "wengert/vmath_f32.h"
 #include "wengert/vmath_f64.h"
+#include "wengert/vmath_pow.h"
 #include "wengert/vmath_special.h"
 #include "wengert/vmath_tail.h"
