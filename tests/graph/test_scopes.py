@@ -2,6 +2,7 @@
 
 import wengert
 from wengert import nn
+from wengert.graph import _lines
 
 
 def halved(x):
@@ -126,3 +127,50 @@ def test_a_line_of_the_tape_names_no_folder():
         y = (x * 2).sum()
     graph = wengert.Graph.from_tensor(y)
     assert all(node.line.startswith("test_scopes.py:") for node in graph.nodes)
+
+
+class Twice(nn.Linear):
+    def forward(self, x):
+        def part(t):
+            return super(Twice, self).forward(t).sin()
+
+        return part(x) + part(x.cos())
+
+
+def in_parts(x, n):
+    for k in range(n):
+        yield halved(x) + k
+
+
+def next_of(parts):
+    return next(parts)
+
+
+def nested(x, n):
+    return nested(x * n, n - 1).exp() if n else x.neg()
+
+
+def test_what_is_around_a_frame_is_the_same_when_it_is_remembered(monkeypatch):
+    model = nn.Sequential(Block(), Twice(3, 3), Decorated(), nn.Tanh())
+    model[3].register_forward_hook(lambda module, inputs, out: halved(out))
+
+    def step(x):
+        parts = in_parts(x, 4)
+        first, second, third = next(parts), next_of(parts), next(parts)
+        y = model(x) + first * second * third
+        y = y + nested(y, 3) + (lambda t: t.sin() + next_of(parts))(y)
+        with wengert.scope("block"):
+            y = model(y.relu()).mean() + nested(y, 1).sum()
+        y.backward()
+        return y
+
+    def places(function):
+        model.zero_grad()
+        graph = wengert.graph.record(function, wengert.ones(2, 3))
+        return [(node.op, node.line, node.scope) for node in graph.nodes]
+
+    remembered = places(step), places(model)
+    look = _lines._look
+    monkeypatch.setattr(_lines, "_look", lambda frame, known, blocks: look(frame, {}, blocks))
+    assert remembered == (places(step), places(model))
+    assert len({scope for _, _, scope in remembered[0]}) > 10

@@ -226,7 +226,9 @@ class paused:
 
     def __enter__(self):
         me = threading.get_ident()
-        self._place = max(k for k, (thread, _) in enumerate(_recorders) if thread == me)
+        self._place = len(_recorders) - 1
+        while _recorders[self._place][0] != me:
+            self._place -= 1
         self._entry = _recorders.pop(self._place)
         _core.set_recorder(_recorders[-1][1] if _recorders else None)
 

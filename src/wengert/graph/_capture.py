@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _core
 from ..autograd.grad_mode import enable_grad
-from ..func._levels import is_tensor, paused, recording
+from ..func._levels import is_tensor, paused
 from ..func._trees import flatten, unflatten
 from ._compare import payload_differences
 from ._graph import Graph
@@ -18,12 +18,15 @@ from ._regions import REGIONS
 from ._survey import Forms, Survey
 from ._ties import Ties, same_ties
 
+_PLAIN = frozenset({int, bool, str, bytes})  # types whose equal values are the same
+
 
 class _Capture(Recorder):
     """A recorder that never disturbs the call: it notes the first reason why the call has no graph and goes on."""
 
-    def __init__(self, graph):
+    def __init__(self, graph, resting):
         super().__init__(graph)
+        self._resting = resting
         self.problem = None
         self.lasting = False
         self.began = _core.moment()
@@ -34,6 +37,7 @@ class _Capture(Recorder):
 
     def refuse(self, message):
         if self.problem is None:
+            self._resting.end()  # what is still to run may be much
             line = user_line()
             self.problem = f"{message} ({line})" if line else message
 
@@ -162,14 +166,14 @@ class Joint:
     __slots__ = ("cotangents", "forward", "found", "outputs", "wrt")
 
 
-def record_call(fn, args, kwargs, name, roots, slots=()):
-    """Runs fn(*args, **kwargs) once and records it; `roots` are pairs of a name and what calls may depend on, `slots`
-    places of numbers that are followed."""
+def record_call(fn, args, kwargs, name, roots, resting, slots=()):
+    """Runs fn(*args, **kwargs) once and records it; `roots` are pairs of a name and what calls may depend on, `resting`
+    the open collector_resting, `slots` places of numbers that are followed."""
     recording_ = Recording()
     leaves, structure = flatten((args, kwargs))
     inputs = [v for v in leaves if is_tensor(v)]
     graph = Graph(name)
-    recorder = _Capture(graph)
+    recorder = _Capture(graph, resting)
     others = [(f"argument {k}", v) for k, v in enumerate(leaves) if not is_tensor(v)]
     recording_.survey = survey = Survey([*roots, *others])
     recording_.slots = None
@@ -184,7 +188,7 @@ def record_call(fn, args, kwargs, name, roots, slots=()):
     for t in survey.tensors:
         recorder.announce(t)
     recording_.joint = None
-    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages(), _watched_print(recorder):
+    with recorder.open(), _watched_print(recorder):
         try:
             result = fn(*args, **kwargs)
         finally:
@@ -318,7 +322,7 @@ def difference(a, b):
     """What differs between two recordings of a call, in words; None where a plan of one serves for both."""
     g, h = a.graph, b.graph
     for k, (m, n) in enumerate(zip(g.nodes, h.nodes, strict=False)):
-        if m.op != n.op or _changed(m.inputs, n.inputs) or _changed(_attrs(m), _attrs(n)):
+        if m.op != n.op or _other_operands(m.inputs, n.inputs) or _other_attrs(m, n):
             return _node_difference(m, n, k)
         if m.op in REGIONS and (found := payload_differences(g, m, h, n)):
             return f"what {n.op} runs differs between calls: {found[0]}"
@@ -351,6 +355,14 @@ def difference(a, b):
     return None
 
 
+def _other_operands(a, b):
+    return (a != b or tuple in map(type, a)) and _changed(a, b)  # numbers, in tuples, may be equal and yet differ
+
+
+def _other_attrs(m, n):
+    return m.attrs is not n.attrs and _changed(_attrs(m), _attrs(n))
+
+
 def _attrs(node):
     return node.attrs[:-2] if node.random else node.attrs
 
@@ -365,7 +377,7 @@ def _node_difference(m, n, k):
     for x, y in numbers:
         if _changed(x, y):
             return f"the number {x!r} of one call is {y!r} in the next{where}. Keep it in a tensor, or pass it in"
-    if _changed(_attrs(m), _attrs(n)):
+    if _other_attrs(m, n):
         return f"the attributes of {n.op} differ between calls{where}: {_attrs(m)} and {_attrs(n)}"
     return f"{n.op} has other operands in each call{where}"
 
@@ -387,8 +399,12 @@ def _changed(a, b):
     """Whether two Python values differ, or tuples of them; NaN is NaN, and 0.0 is not -0.0."""
     if a is b:
         return False
-    if holds_tensors(a) or holds_tensors(b):
-        return True
-    if type(a) is tuple and type(b) is tuple:
-        return len(a) != len(b) or any(map(_changed, a, b))
-    return type(a) is not type(b) or (repr(a) != repr(b) if type(a) in (float, complex) else a != b)
+    kind = type(a)
+    if kind is type(b):
+        if kind in _PLAIN:
+            return a != b
+        if kind in (float, complex):
+            return repr(a) != repr(b)
+        if kind is tuple:
+            return len(a) != len(b) or any(map(_changed, a, b))
+    return holds_tensors(a) or holds_tensors(b) or kind is not type(b) or a != b

@@ -15,6 +15,7 @@ from ..func._levels import current_recorder, is_tensor, payload
 from ..func._trees import flatten, unflatten
 from ._budget import MemoryBudgetError, checked
 from ._capture import difference, holds_tensors, record_call
+from ._collector import collector_resting
 from ._numbers import Varying
 from ._page import Page
 from ._plan import Plan, assemble
@@ -227,7 +228,9 @@ class Compiled(Page):
             case = _Case()
             cases.insert(0, case)
         try:
-            recording = record_call(self._fn, args, kwargs, self._name, self._roots, self._varying.slots(call))
+            with collector_resting() as resting:
+                slots = self._varying.slots(call)
+                recording = record_call(self._fn, args, kwargs, self._name, self._roots, resting, slots)
         except TypeError:
             self._varying.stop()  # the call may have wanted a bare number
             raise
@@ -239,11 +242,12 @@ class Compiled(Page):
         case.tries += 1
         problem = recording.problem
         if problem is None and case.last is not None:
-            problem = difference(case.last, recording)
-            if problem is None:
-                problem = self._make(case, recording, args, kwargs)
-            elif case.tries < _TRIES:
-                problem = None
+            with collector_resting():
+                problem = difference(case.last, recording)
+                if problem is None:
+                    problem = self._make(case, recording, args, kwargs)
+                elif case.tries < _TRIES:
+                    problem = None
         elif problem is not None and case.tries < 2 and not recording.lasting:
             problem = None  # a first call may set things up
         case.last = None if case.plan is not None or recording.graph is None else recording

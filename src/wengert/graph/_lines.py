@@ -11,25 +11,45 @@ RECORDERS = ("wengert.graph._recorder", "wengert.graph._capture")  # whose frame
 
 
 _LIMIT = 1 << 14  # of what is remembered
-_seen = {}  # id of a code object -> (that object, kept alive; whether it is this package's; name of what may be a module)
+_SUSPENDED = 0x20 | 0x80 | 0x200  # flags of the code of generators and coroutines, which go on under other callers
+_seen = {}  # id of a code object -> its _Code
 _names = {}  # id of the dict of the modules in one -> their names, by id
 
 
-def _own(frame):
-    return _about(frame)[1]
+class _Code:
+    """A code object, kept alive: whether it is this package's, the name of what may be a module, whether its frames stay
+    where they are, and its lines as text by the place of an instruction."""
+
+    __slots__ = ("code", "lines", "own", "stays", "variable")
+
+    def __init__(self, frame):
+        self.code = code = frame.f_code
+        self.own = frame.f_globals.get("__name__", "").partition(".")[0] == "wengert"
+        calls = code.co_name in ("__call__", "forward") and code.co_argcount
+        self.variable = code.co_varnames[0] if calls else None
+        self.stays = not code.co_flags & _SUSPENDED
+        self.lines = {}
+
+    def line(self, frame):
+        """ "file.py:12" of where a frame of this code stands."""
+        text = self.lines.get(frame.f_lasti)
+        if text is None:
+            text = self.lines[frame.f_lasti] = line_text((self.code.co_filename, frame.f_lineno))
+        return text
 
 
 def _about(frame):
     """What `_seen` says of a frame's code."""
-    code = frame.f_code
-    found = _seen.get(id(code))
+    found = _seen.get(id(frame.f_code))
     if found is None:
         if len(_seen) >= _LIMIT:
             _seen.clear()
-        own = frame.f_globals.get("__name__", "").partition(".")[0] == "wengert"
-        calls = code.co_name in ("__call__", "forward") and code.co_argcount
-        found = _seen[id(code)] = code, own, code.co_varnames[0] if calls else None
+        found = _seen[id(frame.f_code)] = _Code(frame)
     return found
+
+
+def _own(frame):
+    return _about(frame).own
 
 
 def user_line():
@@ -37,7 +57,7 @@ def user_line():
     frame = sys._getframe(1)
     while frame is not None and _own(frame):
         frame = frame.f_back
-    return None if frame is None else line_text((frame.f_code.co_filename, frame.f_lineno))
+    return None if frame is None else _about(frame).line(frame)
 
 
 def line_text(line):
@@ -51,6 +71,42 @@ class _Function(str):
     __slots__ = ()
 
 
+class _Around:
+    """What is around an operation or a frame.
+
+    Attributes:
+        what: modules and names of functions and blocks, from the inside out.
+        recorded: how many of them are inside of the function that is recorded, with that function; None: there is none.
+        latest: the innermost module among them, or None.
+        lined: whether a frame outside of this package is inside of the frame; None where the frame itself is one.
+        line_frame: the frame outside of this package, from this one on, that the line is of where none is inside; or None.
+        scope: the names from the outside in, when they have been asked for.
+    """
+
+    __slots__ = ("latest", "line_frame", "lined", "recorded", "scope", "what")
+
+    def __init__(self, what, recorded, lined, line_frame):
+        self.what = what
+        self.recorded = recorded
+        self.latest = next((c for c in what if not isinstance(c, str)), None)
+        self.lined = lined
+        self.line_frame = line_frame
+        self.scope = None
+
+    def serves(self, lined, latest):
+        """Whether it is the same for an operation with such frames and such a module inside."""
+        return (self.lined is None or self.lined is lined) and (latest is None or self.latest is not latest)
+
+    def called(self):
+        """Modules and names from the outside in; of functions, those that the recorded one calls."""
+        inside = self.recorded or 0
+        if inside and isinstance(self.what[inside - 1], _Function):
+            inside -= 1
+        found = [c for k, c in enumerate(self.what) if not isinstance(c, _Function) or k < inside and c[0] != "<"]
+        found.reverse()
+        return found
+
+
 def user_place():
     """Where an operation is made: (line, scope, modules).
 
@@ -58,34 +114,82 @@ def user_place():
     being called, `wengert.scope` blocks and, in a function that is recorded, the functions that it calls. The modules
     are those of the scope.
     """
-    frame = sys._getframe(1)
-    line = None
-    called = []  # modules and names, from the inside out
-    latest = None  # the module met last
-    recorded = 0  # how many of them are inside of the function that is recorded, with that function
-    blocks = open_blocks()
-    while frame is not None:
-        code, own, variable = _seen.get(id(frame.f_code)) or _about(frame)
-        if line is None and not own:
-            line = line_text((code.co_filename, frame.f_lineno))
-        if blocks:
-            called.extend(reversed(blocks.pop(frame, ())))
-        module = None if variable is None else _module_called(frame, variable)
-        if module is not None:
-            if module is not latest:  # its forward and its __call__ are one
-                called.append(module)
-                latest = module
-        elif not own:
-            called.append(_Function(code.co_name))
-        elif line is not None and not recorded and frame.f_globals["__name__"] in RECORDERS:
-            recorded = len(called)
-        frame = frame.f_back
-    called.extend(name for names in blocks.values() for name in reversed(names))
-    if recorded and isinstance(called[recorded - 1], _Function):
-        recorded -= 1
-    called = [c for k, c in enumerate(called) if not isinstance(c, _Function) or k < recorded and c[0] != "<"]
-    called.reverse()
+    line, around = _look(sys._getframe(1), {}, open_blocks())
+    called = around.called()
     return line, scope_names(called), [m for m in called if not isinstance(m, str)]
+
+
+class Places:
+    """Where operations are made, one after another: what is around a frame that goes on running is known."""
+
+    def __init__(self):
+        self._known = {}
+
+    def place(self):
+        """The line and the scope, as `user_place` says them."""
+        blocks = open_blocks()
+        line, around = _look(sys._getframe(1), {} if blocks else self._known, blocks)
+        if around.scope is None:
+            around.scope = scope_names(around.called())
+        return line, around.scope
+
+    def forget(self):
+        """Lets the frames go."""
+        self._known.clear()
+
+
+def _look(frame, known, blocks):
+    """The user's line and what is around a frame.
+
+    `known` says what is around frames that were met before, from the outside in, and is brought up to date. It is empty
+    where `wengert.scope` blocks are open (blocks: their names by frame).
+    """
+    line = line_frame = recorded = latest = None
+    what = []  # see _Around
+    met = []  # frames that gave a part of that: (frame, whether the line was found inside of it, how much was)
+    since = 0  # how many of them are inside of `latest`, with its own
+    while frame is not None:
+        lined = line is not None
+        around = known.get(frame)
+        if around is not None and around.serves(lined, latest):
+            break
+        about = _seen.get(id(frame.f_code)) or _about(frame)
+        if not lined and not about.own:
+            line, line_frame = about.line(frame), frame
+        if blocks:
+            what.extend(reversed(blocks.pop(frame, ())))
+        module = None if about.variable is None else _module_called(frame, about.variable)
+        if module is not None and module is latest:  # its forward and its __call__ are one
+            del met[since:]  # what is around these depends on what is inside
+        elif module is not None or not about.own:
+            if about.stays and recorded is None:
+                met.append((frame, lined if about.own else None, len(what)))
+            what.append(_Function(about.code.co_name) if module is None else module)
+            if module is not None:
+                latest, since = module, len(met)
+        elif lined and recorded is None and frame.f_globals["__name__"] in RECORDERS:
+            recorded = len(what)
+        frame = frame.f_back
+    if frame is None:
+        known.clear()
+        what.extend(name for names in blocks.values() for name in reversed(names))
+    else:
+        while next(reversed(known)) is not frame:
+            known.popitem()
+        if line is None and around.line_frame is not None:
+            line_frame = around.line_frame
+            line = _about(line_frame).line(line_frame)
+        if not what:
+            return line, around
+        if recorded is None and around.recorded is not None:
+            recorded = len(what) + around.recorded
+        what += around.what
+    for place, lined, count in reversed(met):
+        inside = None if recorded is None else recorded - count
+        around = known[place] = _Around(what[count:], inside, lined, place if lined is None else line_frame)
+    if not met or met[0][2]:
+        around = _Around(what, recorded, True, None)
+    return line, around
 
 
 def _module_called(frame, variable):

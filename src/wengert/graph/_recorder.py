@@ -4,13 +4,16 @@ Writes in place are recorded in functional form: the tensor has a new value from
 that it is a view of (strided_scatter) and the other views of that one (as_strided, made when they are next used).
 """
 
+import contextlib
+
 from .. import _core
 from .._dtypes import DTYPES
 from .._host import call as host_call
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
+from ._collector import collector_resting
 from ._graph import Graph
-from ._lines import user_place
+from ._lines import Places
 from ._mirrors import Mirrors
 from ._updates import Update
 
@@ -33,12 +36,18 @@ def _region(t):
     return tuple(t.shape), tuple(t.stride()), t.storage_offset(), t.dtype
 
 
+def _address(t):
+    """Where the storage of a tensor begins; None where it has no elements."""
+    return _core.storage_address(t)[0] if t.numel() and not _core.is_shape_only(t) else None
+
+
 class Recorder(Watcher):
     """Runs ops and appends them to a graph."""
 
     def __init__(self, graph):
         self.graph = graph
         self.mirrors = Mirrors()
+        self._where = Places()
         self.written = {}  # value number of an input or state -> _Known
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
@@ -51,6 +60,15 @@ class Recorder(Watcher):
         self._leaves = set()  # ids of leaves that have been looked at
         self.places = []  # the numbers of the leaves of the result that are outputs of the graph
         self._announced = {}  # address of a storage -> tensor from outside
+
+    @contextlib.contextmanager
+    def open(self):
+        """Sees the operations of this thread while the block runs."""
+        with recording(self), self.mirrors.following(), _core.keeping_storages():
+            try:
+                yield
+            finally:
+                self._where.forget()
 
     # ---- what is there at the start --------------------------------------------------------------------------
 
@@ -79,26 +97,34 @@ class Recorder(Watcher):
 
     # ---- values ----------------------------------------------------------------------------------------------
 
-    def _remember(self, t, value, base=None, epoch=0):
-        known = self._known[id(t)] = _Known(t, value, base, epoch)
-        if base is not None:
-            base.regions[_region(t)] = value, epoch
-        if t.numel() and not _core.is_shape_only(t):
-            self._memory.setdefault(_core.storage_address(t)[0], known)
+    def _remember(self, t, value):
+        known = self._known[id(t)] = _Known(t, value)
+        address = _address(t)
+        if address is not None:
+            self._memory.setdefault(address, known)
         return known
+
+    def _remember_result(self, t, value):
+        """A new tensor; one that looks at the memory of a known one is a view of that."""
+        address = _address(t)
+        found = None if address is None else self._memory.get(address)
+        if found is not None:
+            owner = found.base or found
+            self._known[id(t)] = _Known(t, value, owner, owner.epoch)
+            owner.regions[_region(t)] = value, owner.epoch
+            return
+        known = self._known[id(t)] = _Known(t, value)
+        if address is not None:
+            self._memory[address] = known
 
     def _owner(self, t):
         """The known tensor whose memory t looks at, or None."""
-        if not t.numel() or _core.is_shape_only(t):
-            return None
-        found = self._memory.get(_core.storage_address(t)[0])
+        found = self._memory.get(_address(t))
         return None if found is None else found.base or found
 
     def _owner_outside(self, t):
         """The tensor from outside, announced at the start, whose memory t looks at; None for that tensor itself."""
-        if not t.numel() or _core.is_shape_only(t):
-            return None
-        outside = self._announced.get(_core.storage_address(t)[0])
+        outside = self._announced.get(_address(t))
         return None if outside is None or outside is t else self._meet(outside)
 
     def _append(self, op, operands, attrs, shape, dtype):
@@ -106,7 +132,7 @@ class Recorder(Watcher):
 
     def _add(self, op, operands, attrs, specs, tensor=None, payload=None):
         """Appends a node that says where the user's code made it; `tensor` is its first result."""
-        line, scope, _ = user_place()
+        line, scope = self._where.place()
         node = self.graph.add_node(op, operands, attrs, specs, scope, line, payload)
         self.mirrors.note(node, tensor)
         return node
@@ -187,8 +213,7 @@ class Recorder(Watcher):
         specs = [(t.shape, t.dtype) for t in results]
         node = self._add(op.name, numbers, attrs, specs, results[0])
         for t, value in zip(results, node.results, strict=True):
-            owner = self._owner(t)
-            self._remember(t, value, owner, owner.epoch if owner else 0)
+            self._remember_result(t, value)
         return out
 
     def _check_draw(self, op, attrs):
@@ -411,5 +436,5 @@ def record(fn, *example_inputs):
     for k, t in enumerate(example_inputs):
         given[k] = t.detach().clone().requires_grad_(t.requires_grad) if any(t is u for u in given.values()) else t
         recorder.add_input(given[k])
-    with recording(recorder), recorder.mirrors.following(), _core.keeping_storages():
+    with collector_resting(), recorder.open():
         return recorder.finish(fn(*given.values()))
