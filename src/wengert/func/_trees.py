@@ -1,51 +1,91 @@
 """Nested tuples, lists and dicts of tensors: taking them apart and putting them together again."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 
 # Classes that programs registered, taken apart as their functions say: class -> (flatten, unflatten).
 NODES = {}
 
 
 class Node:
-    """What stands for an object of a registered class in a structure."""
+    """What stands for an object in a structure: its class, its children, and what puts them together again, a function of
+    children and context."""
 
-    def __init__(self, kind, children, context):
-        self.kind, self.children, self.context = kind, children, context
+    def __init__(self, kind, children, context, put):
+        self.kind, self.children, self.context, self.put = kind, children, context, put
 
     def __eq__(self, other):
         return isinstance(other, Node) and vars(self) == vars(other)
 
     __hash__ = None
 
+    def __repr__(self):
+        return f"{self.kind.__module__}.{self.kind.__qualname__}({self.children!r}, {self.context!r})"
 
-def _rebuilt(tree, leaf, is_leaf=None):
+
+def _node(value, more):
+    """(children, context, put) of an object that is no container of Python's own, or None: it is a leaf."""
+    kind = type(value)
+    if kind in NODES:
+        return (*NODES[kind][0](value), NODES[kind][1])
+    if isinstance(value, dict):
+        return (
+            [*value.values(), *_attributes(value).values()],
+            (kind, *map(tuple, (value, _attributes(value)))),
+            _mapping,
+        )
+    return more(value) if more is not None else None
+
+
+def _attributes(value):
+    return getattr(value, "__dict__", {})
+
+
+def _mapping(children, context):
+    """A dict of a class of its own, as copy.copy would make it."""
+    kind, keys, names = context
+    made = kind.__new__(kind)
+    base = OrderedDict if issubclass(kind, OrderedDict) else dict
+    for key, v in zip(keys, children, strict=False):
+        base.__setitem__(made, key, v)
+    if names:
+        made.__dict__.update(zip(names, children[len(keys) :], strict=True))
+    return made
+
+
+def _rebuilt(tree, leaf, is_leaf=None, more=None):
     """A tree of the same form with leaf(value) for every leaf."""
 
     def walk(value):
         if is_leaf is not None and is_leaf(value):
             return leaf(value)
         kind = type(value)
-        if kind in NODES:
-            children, context = NODES[kind][0](value)
-            return Node(kind, [walk(v) for v in children], context)
         if kind is Node:
-            return NODES[value.kind][1]([walk(v) for v in value.children], value.context)
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*[walk(v) for v in value])
-        if isinstance(value, (tuple, list, deque)):
-            return type(value)([walk(v) for v in value])
-        if isinstance(value, dict):
-            pairs = {key: walk(v) for key, v in value.items()}
-            return OrderedDict(pairs) if isinstance(value, OrderedDict) else pairs
-        return leaf(value)
+            return value.put([walk(v) for v in value.children], value.context)
+        if kind not in NODES:
+            if isinstance(value, tuple) and hasattr(value, "_fields"):
+                return kind(*[walk(v) for v in value])
+            if isinstance(value, deque):
+                return kind([walk(v) for v in value], value.maxlen)
+            if isinstance(value, (tuple, list)):
+                return kind([walk(v) for v in value])
+            if kind is dict or kind is OrderedDict:
+                return kind([(key, walk(v)) for key, v in value.items()])
+            if kind is defaultdict:
+                return kind(value.default_factory, [(key, walk(v)) for key, v in value.items()])
+        node = _node(value, more)
+        if node is None:
+            return leaf(value)
+        children, context, put = node
+        return Node(kind, [walk(v) for v in children], context, put)
 
     return walk(tree)
 
 
-def flatten(tree, is_leaf=None):
+def flatten(tree, is_leaf=None, more=None):
     """The leaves of a tree in order, and its structure (a tree of the same form with numbers as leaves).
 
-    `is_leaf`, where given, is a test for what is not to be taken apart.
+    `is_leaf`, where given, is a test for what is not to be taken apart; `more` gives children, context and what puts them
+    together for further objects, None for leaves.
     """
     leaves = []
 
@@ -53,7 +93,7 @@ def flatten(tree, is_leaf=None):
         leaves.append(value)
         return len(leaves) - 1
 
-    return leaves, _rebuilt(tree, number, is_leaf)
+    return leaves, _rebuilt(tree, number, is_leaf, more)
 
 
 def unflatten(leaves, structure):
@@ -61,6 +101,21 @@ def unflatten(leaves, structure):
     if type(structure) is int:
         return leaves[structure]
     return _rebuilt(structure, leaves.__getitem__)
+
+
+def numbers(structure):
+    """The numbers that are a structure's leaves, and the classes of the objects in it."""
+    found, kinds, todo = [], [], [structure]
+    while todo:
+        value = todo.pop()
+        if type(value) is int:
+            found.append(value)
+        elif type(value) is Node:
+            kinds.append(value.kind)
+            todo += value.children
+        else:
+            todo += value.values() if isinstance(value, dict) else value
+    return found, kinds
 
 
 def map_leaves(function, tree):

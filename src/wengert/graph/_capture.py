@@ -2,13 +2,15 @@
 
 import builtins
 import contextlib
+import functools
 
 import numpy as np
 
 from .. import _core
 from ..autograd.grad_mode import enable_grad
 from ..func._levels import is_tensor, paused
-from ..func._trees import flatten, unflatten
+from ..func._trees import numbers
+from ._call_trees import Placed, flatten, names_of
 from ._compare import payload_differences
 from ._graph import Graph
 from ._lines import user_line
@@ -141,6 +143,7 @@ class Recording:
         slots: None, or places of numbers that the call changes, where it changes nothing else.
         ties: None, or the results that are other objects (see `Ties`).
         places: the numbers of the leaves of the result that the graph's outputs are.
+        take_apart: a function of a result that gives its leaves and structure.
     """
 
     __slots__ = (
@@ -154,6 +157,7 @@ class Recording:
         "same",
         "slots",
         "survey",
+        "take_apart",
         "ties",
     )
 
@@ -175,12 +179,15 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
     graph = Graph(name)
     recorder = _Capture(graph, resting)
     others = [(f"argument {k}", v) for k, v in enumerate(leaves) if not is_tensor(v)]
+    others += [(kind.__name__, kind) for kind in numbers(structure)[1]]
     recording_.survey = survey = Survey([*roots, *others])
+    recorder.take_apart = recording_.take_apart = functools.partial(flatten, known=survey.seen)
     recording_.slots = None
     recording_.book = book = recorder.book = Book(slots, leaves) if slots else None
     if book is not None:
         survey.loosen(slots)
-        args, kwargs = unflatten(_placed(book, leaves), structure)
+    placed = Placed((args, kwargs), book and _placed(book, leaves))
+    args, kwargs = placed.tree
     recording_.same = _relate(inputs, survey.tensors)
     forms = Forms(inputs)
     for t in inputs:
@@ -194,8 +201,9 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
         finally:
             if book is not None:
                 book.settle()
+            kept = placed.take_back()
         if book is not None:
-            result = book.settle_result(result)
+            result = book.settle_result(result, recorder.take_apart)
         recording_.result = result
         if recorder.problem is None:
             try:
@@ -212,8 +220,8 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
             f"it can reach {survey.unseen}, an iterator, whose place a plan cannot advance. Take the item outside and pass "
             "it"
         )
-    changed = survey.changes() + forms.changes()
-    if changed and recorder.problem is None:
+    changed = survey.changes() + forms.changes() + ([] if kept else ["its arguments"])
+    if changed and kept and recorder.problem is None:
         recording_.slots = survey.changed_numbers()
     if changed:
         recorder.refuse(
@@ -271,7 +279,7 @@ def _watched_print(recorder):
 
 def _gradients(recorder, graph, inputs, result):
     """Where results need gradients: the backward pass, recorded behind the forward pass."""
-    leaves = flatten(result)[0]
+    leaves = recorder.take_apart(result)[0]
     results = [leaves[k] for k in recorder.places]
     wanted = [k for k, t in enumerate(results) if t.requires_grad and t.grad_fn is not None]
     if any(t.requires_grad and t.grad_fn is None and recorder.outside_under(t) is None for t in results):
@@ -390,9 +398,9 @@ def holds_tensors(v, depth=4):
     """Whether an object has an `==` of its own that asks tensors among its attributes."""
     if is_tensor(v):
         return True
-    if not depth or type(v).__eq__ is object.__eq__ or not hasattr(v, "__dict__") or isinstance(v, type):
+    if not depth or type(v).__eq__ is object.__eq__ or isinstance(v, type):
         return False
-    return any(holds_tensors(x, depth - 1) for x in flatten(list(vars(v).values()))[0])
+    return any(holds_tensors(x, depth - 1) for x in flatten([getattr(v, name) for name in names_of(v)])[0])
 
 
 def _changed(a, b):

@@ -12,8 +12,9 @@ from ..autograd import grad
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..func._levels import current_recorder, is_tensor, payload
-from ..func._trees import flatten, unflatten
+from ..func._trees import numbers, unflatten
 from ._budget import MemoryBudgetError, checked
+from ._call_trees import flatten
 from ._capture import difference, holds_tensors, record_call
 from ._collector import collector_resting
 from ._numbers import Varying
@@ -63,8 +64,12 @@ class _Case:
         return survey.changed_numbers() if survey else None
 
     def may_repeat(self, leaves):
-        """Whether a call may agree with the latest recording: it decides by numbers as that did."""
-        return self.last is None or self.last.book is None or self.last.book.evaluate(leaves) is not None
+        """Whether a call may agree with the latest recording: it decides by numbers as that did, and the same tensors have
+        gradients."""
+        last = self.last
+        if last is None:
+            return True
+        return last.survey.has_forms() and (last.book is None or last.book.evaluate(leaves) is not None)
 
     def run(self, inputs, args, kwargs, values):
         """Runs the plan; `values` are the followed numbers of the call."""
@@ -193,7 +198,7 @@ class Compiled(Page):
             return self._fn(*args, **kwargs)
 
     def _signature(self, leaves, structure, shared):
-        parts = [repr(structure), _mode(), shared]
+        parts = [repr(structure), tuple(numbers(structure)[1]), _mode(), shared]
         varying = self._varying.places(parts[0], leaves)
         for k, v in enumerate(leaves):
             if k in varying:
@@ -349,7 +354,7 @@ class _Pair:
 
     def __init__(self, fn, graph, recording, budget, exact):
         self.fn = fn
-        self.places = recording.places
+        self.places, self.take_apart = recording.places, recording.take_apart
         self.book = recording.book
         self.count = len(graph.outputs)
         self.joint = joint = recording.joint
@@ -418,7 +423,7 @@ class _Planned(Function):
             generator.set_state(ctx.generator)
         args, kwargs, values = ctx.call
         with enable_grad(), contextlib.nullcontext() if values is None else pair.book.rewound(values):
-            leaves = flatten(pair.fn(*args, **kwargs))[0]
+            leaves = pair.take_apart(pair.fn(*args, **kwargs))[0]
             results = [leaves[k] for k in pair.places]
         generator.set_state(before)
         with no_grad():

@@ -14,7 +14,7 @@ import numpy as np
 from .. import _core
 from .._promotion import promote_types
 from ..func._levels import is_tensor, paused
-from ..func._trees import flatten, unflatten
+from ..func._trees import unflatten
 
 _TYPES = (int, float, bool)
 # Ops that compute with a 0-d tensor what they compute with a number.
@@ -254,9 +254,9 @@ class Book:
                     slot.write(value._value)
         self.open = False
 
-    def settle_result(self, result):
+    def settle_result(self, result, take_apart):
         """The result of the call with plain numbers."""
-        leaves, structure = flatten(result)
+        leaves, structure = take_apart(result)
         for k, v in enumerate(leaves):
             if is_followed(v):
                 self.results[k] = v._place

@@ -59,6 +59,7 @@ class Recorder(Watcher):
         self._kept = []  # alive, so that no other tensor gets their ids
         self._leaves = set()  # ids of leaves that have been looked at
         self.places = []  # the numbers of the leaves of the result that are outputs of the graph
+        self.take_apart = flatten  # what gives leaves and structure of a result
         self._announced = {}  # address of a storage -> tensor from outside
 
     @contextlib.contextmanager
@@ -389,7 +390,7 @@ class Recorder(Watcher):
     def finish(self, out):
         """Completes the graph with what the function returned and left behind."""
         graph = self.graph
-        leaves, graph.structure = flatten(out)
+        leaves, graph.structure = self.take_apart(out)
         self.places = [k for k, v in enumerate(leaves) if is_tensor(v) and not self.is_tied(k, v)]
         graph.fixed = {k: None if is_tensor(v) else v for k, v in enumerate(leaves) if k not in self.places}
         graph.outputs = [("", self.known(leaves[k]).value) for k in self.places]

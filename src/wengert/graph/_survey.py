@@ -53,7 +53,7 @@ class Survey:
         self._draws.append(("numpy.random", _numpy_state, _numpy_state()))
         self._scopes = set()
         self._apart = set()  # ids of containers whose numbers are not followed
-        seen = self._seen = {}
+        seen = self.seen = {}
         todo = collections.deque(roots)
         while todo and len(seen) < _LIMIT:
             name, value = todo.popleft()
@@ -273,6 +273,10 @@ class Survey:
         found += self._forms.changes()
         found += [f"the random numbers of {name}" for name, state, value in self._draws if state() != value]
         return found
+
+    def has_forms(self):
+        """Whether tensors are what they were, beside their values: leaves have gradients and ask for them as they did."""
+        return self._forms.hold()
 
     def holds(self):
         """Whether nothing has changed, and leaves have gradients and ask for them as they did."""

@@ -3,7 +3,9 @@
 import numpy as np
 
 from .. import _core
-from ..autograd.grad_mode import no_grad
+from ..autograd.grad_mode import enable_grad, no_grad
+from ..func._levels import call
+from ..ops import TABLE
 
 
 class Ties:
@@ -42,16 +44,30 @@ class Ties:
             return None
         region = None
         if base is not t:
-            if t.grad_fn is not None or t.dtype != base.dtype:
+            region = self._steps(t, base) if t.requires_grad else _region(t, base)
+            if region is None:
                 recorder.refuse(
-                    "the call returns a view, with a history, of a tensor from outside. Return a .clone(), or take the "
-                    "view outside"
+                    "the call returns a tensor that shares memory with one from outside, but is no view of it that can be "
+                    "made again: its history is another, or its dtype. Return a .clone()"
                 )
-            region = (tuple(t.shape), t.stride(), t.storage_offset() - base.storage_offset())
         for k, x in enumerate(inputs):
             if x is base:
                 return ("input", k, region)
         return ("state", base, region)
+
+    def _steps(self, t, base):
+        """The views that lead from a tensor to its view t, as the tape has them: ((operation, attributes), ...), or None."""
+        end, steps = _core.node_of(base), []
+        node = _core.node_of(t)
+        while node is not None and node != end:
+            row = TABLE.get(node.op)
+            if row is None:
+                return tuple(reversed(steps)) if node.op == "leaf" and node.variable is base else None
+            if "view" not in row.flags:
+                return None
+            steps.append((node.op, tuple(node.attributes.values())))
+            node = node.next_functions[0][0]
+        return None if node is None else tuple(reversed(steps))
 
     def fill(self, leaves, inputs):
         """Puts the tied results of a run into its list of leaves."""
@@ -64,8 +80,20 @@ class Ties:
                 leaves[place] = _view(inputs[what] if kind == "input" else what, region[0])
 
 
+def _region(t, base):
+    """Where the elements of a view without history lie; None where their dtype is another."""
+    if t.dtype != base.dtype:
+        return None
+    return tuple(t.shape), t.stride(), t.storage_offset() - base.storage_offset()
+
+
 def _view(base, region):
     if region is None:
+        return base
+    if not region or type(region[0][0]) is str:
+        with enable_grad():
+            for name, attributes in region:
+                base = call(name, base, attrs=attributes)
         return base
     shape, strides, offset = region
     with no_grad():

@@ -246,8 +246,8 @@ def _check_ends(graph):
                     f"{tuple(graph.shapes[v])} and {graph.dtypes[v]}",
                 )
     if graph.structure is not None:
-        from ..func._trees import flatten
+        from ..func._trees import numbers
 
         count = len(graph.outputs) + len(graph.fixed)
-        if sorted(flatten(graph.structure)[0]) != list(range(count)) or not set(graph.fixed) <= set(range(count)):
+        if sorted(numbers(graph.structure)[0]) != list(range(count)) or not set(graph.fixed) <= set(range(count)):
             fail(graph, None, f"a structure of {count} results", repr(graph.structure))
