@@ -102,3 +102,14 @@ def test_operations_by_their_inner_names():
     assert aten.clone is aten.clone.default and repr(aten.clone) == "aten.clone"
     with pytest.raises(NotImplementedError, match="convolution_overrideable"):
         aten.convolution_overrideable(x)
+
+
+def test_functions_that_are_recorded():
+    """Registered for CompositeImplicitAutograd or Autograd, the function's own operations have the gradient."""
+    for kind in ("CompositeImplicitAutograd", "Autograd"):
+        lib = library.Library("tests", "FRAGMENT")
+        lib.define(f"cube_{kind}(Tensor x) -> Tensor")
+        lib.impl(f"cube_{kind}", lambda x: x**3, kind)
+        x = wengert.tensor(2.0, requires_grad=True)
+        (first,) = wengert.autograd.grad(getattr(library.Ops().tests, f"cube_{kind}")(x), x, create_graph=True)
+        assert (first.item(), wengert.autograd.grad(first, x)[0].item()) == (12, 12)

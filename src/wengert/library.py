@@ -1,7 +1,9 @@
 """Operations of a program's own under a name: `torch.library`, and `torch.ops`, where they are called by it."""
 
 import functools
+import importlib
 import inspect
+from pathlib import Path
 
 from . import autograd
 from ._missing import explain
@@ -12,6 +14,8 @@ __getattr__ = explain(__name__)
 _OPS = {}
 # Where torch would run a function that is registered for one of these: here. For others it is kept nowhere.
 _HERE = {"cpu", "default", "compositeimplicitautograd", "compositeexplicitautograd", "autograd", "autogradcpu"}
+# For these the function's own operations are recorded: it is no node.
+_RECORDED = {"compositeimplicitautograd", "autograd", "autogradcpu"}
 
 
 def _split(name):
@@ -30,6 +34,7 @@ class CustomOpDef:
     def __init__(self, name, function=None):
         self._qualname, self._function = name, function
         self._backward = self._setup = None
+        self._recorded = False
         self.default = self  # torch names the overload of an operation that has one
         if function is not None:
             functools.update_wrapper(self, function)
@@ -41,6 +46,8 @@ class CustomOpDef:
     def __call__(self, *args, **kwargs):
         if self._function is None:
             raise NotImplementedError(f"{self._qualname}: expected a function for the CPU, got none. Register one.")
+        if self._recorded:
+            return self._function(*args, **kwargs)
         bound = inspect.signature(self._function).bind(*args, **kwargs)
         bound.apply_defaults()
         return _node(self, bound.kwargs).apply(*bound.args)
@@ -62,6 +69,7 @@ class CustomOpDef:
         kinds = [device_types] if isinstance(device_types, str) else device_types
         if kinds is None or any(kind.lower() in _HERE for kind in kinds):
             self._function = func
+            self._recorded = kinds is not None and any(kind.lower() in _RECORDED for kind in kinds)
         return func
 
     def register_fake(self, fn, /):
@@ -264,7 +272,14 @@ class Ops:
         return _Namespace(name)
 
     def load_library(self, path):
-        """Raises OSError: libraries of PyTorch's operations are compiled against it."""
+        """Make the operations of a compiled library known: of torchvision's, whose operations are written here anew.
+
+        Raises:
+            OSError: for any other; libraries of PyTorch's operations are compiled against it.
+        """
+        if Path(path).parent.name == "torchvision" and Path(path).stem == "_C":
+            importlib.import_module("._vision", __package__)
+            return
         raise OSError(
             f"ops.load_library: expected a library of wengert's, got {path!r}, which needs PyTorch itself."
         )
