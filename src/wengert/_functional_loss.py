@@ -1,8 +1,7 @@
 """Softmax, losses of classes, embeddings, linear layers."""
 
-import warnings
-
 import wengert
+from wengert._warn import warn
 
 from . import _core
 from . import _host as host
@@ -55,8 +54,8 @@ def _rarely_shaped(input, weight, bias):
     return bias is not None and tuple(bias.shape) != size[-1:] and broadcast_shapes(tuple(bias.shape), size) == size
 
 
-def _implicit_dim(name, ndim, level):
-    warnings.warn(f"{name}: expected dim=, got none; a guess was made. Pass dim=.", stacklevel=level + 1)
+def _implicit_dim(name, ndim):
+    warn(f"{name}: expected dim=, got none; a guess was made. Pass dim=.")
     return 0 if ndim in (0, 1, 3) else 1
 
 
@@ -64,8 +63,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) divided by its sum along `dim`: positive values that add up to 1.
 
     input is a floating tensor of any shape; with dtype= it is converted first (integers may be given then). A
-    missing
-    dim is guessed with a warning.
+    missing dim is guessed with a warning.
 
     Example:
         >>> import wengert
@@ -74,7 +72,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """
     check_tensor("softmax", input)
     if dim is None:
-        dim = _implicit_dim("softmax", input.ndim, _stacklevel)
+        dim = _implicit_dim("softmax", input.ndim)
     return _softmax(input if dtype is None else input.to(dtype), dim)
 
 
@@ -82,7 +80,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """The logarithm of softmax along `dim`, without overflow or cancellation; arguments as for softmax."""
     check_tensor("log_softmax", input)
     if dim is None:
-        dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
+        dim = _implicit_dim("log_softmax", input.ndim)
     return _log_softmax(input if dtype is None else input.to(dtype), dim)
 
 
@@ -90,7 +88,7 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax of -input along `dim`."""
     check_tensor("softmin", input)
     if dim is None:
-        dim = _implicit_dim("softmin", input.ndim, _stacklevel)
+        dim = _implicit_dim("softmin", input.ndim)
     return softmax(-input, dim, dtype=dtype)
 
 
@@ -120,7 +118,7 @@ def legacy_reduction(size_average, reduce, reduction):
         return reduction
     mean = size_average is None or size_average
     chosen = "none" if reduce is not None and not reduce else "mean" if mean else "sum"
-    warnings.warn(f"size_average and reduce are deprecated: use reduction='{chosen}'.", stacklevel=3)
+    warn(f"size_average and reduce are deprecated: use reduction='{chosen}'.")
     return chosen
 
 

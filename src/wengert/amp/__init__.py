@@ -1,9 +1,9 @@
 """Mixed precision as programs ask for it: `autocast`, which leaves dtypes alone here, and `GradScaler`."""
 
 import functools
-import warnings
 
 import wengert
+from wengert._warn import warn
 
 from .scaler import GradScaler
 
@@ -36,7 +36,7 @@ class autocast:  # noqa: N801  (torch's name)
         if not is_autocast_available(device_type):
             raise RuntimeError(f"autocast: expected a device_type of 'cpu' or 'cuda', got {device_type!r}.")
         if enabled and device_type == "cuda":
-            warnings.warn("autocast: there is no GPU for device_type 'cuda'; disabled.", stacklevel=2)
+            warn("autocast: there is no GPU for device_type 'cuda'; disabled.")
             enabled = False
         self.device, self.fast_dtype = device_type, wengert.bfloat16 if dtype is None else dtype
         self._enabled = enabled

@@ -1,8 +1,7 @@
 """Loss scaling: keeps small gradients of half types away from zero."""
 
-import warnings
-
 import wengert
+from wengert._warn import warn
 
 
 class GradScaler:
@@ -39,7 +38,7 @@ class GradScaler:
         enabled=True,
     ):
         if enabled and str(device).startswith("cuda"):
-            warnings.warn("GradScaler: there is no GPU for device 'cuda'; disabled.", stacklevel=2)
+            warn("GradScaler: there is no GPU for device 'cuda'; disabled.")
             enabled = False
         if growth_factor <= 1.0:
             raise AssertionError(f"GradScaler: expected growth_factor > 1, got {growth_factor}.")

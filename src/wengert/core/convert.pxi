@@ -11,9 +11,9 @@ cdef Tensor converted(Tensor t, int code):
 cdef Tensor user_converted(Tensor t, int code):
     """converted() where a user asked for it: an imaginary part that is dropped is worth a warning."""
     if is_complex(t.c.array.dtype) and not is_complex(code) and code != kBool:
-        import warnings
-        warnings.warn("to: expected a complex dtype for complex values, got a real one: the imaginary part is dropped. "
-                      "Use .real where that is meant.", UserWarning, stacklevel=2)
+        from wengert._warn import warn
+        warn("to: expected a complex dtype for complex values, got a real one: the imaginary part is dropped. "
+             "Use .real where that is meant.")
     return converted(t, code)
 
 

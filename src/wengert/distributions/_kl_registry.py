@@ -1,6 +1,6 @@
 """Kullback-Leibler divergences: which function computes that of a pair of classes."""
 
-import warnings
+from wengert._warn import warn
 
 _REGISTRY = {}
 _FOUND = {}
@@ -41,11 +41,10 @@ def _nearest(type_p, type_q):
     best = min(pairs, key=place)
     other = min(pairs, key=lambda pair: place(pair)[::-1])
     if _REGISTRY[best] is not _REGISTRY[other]:
-        warnings.warn(
+        warn(
             f"kl_divergence: {type_p.__name__} and {type_q.__name__} fit two registered functions equally well. Register "
             f"one for {best[0].__name__} and {other[1].__name__}.",
             RuntimeWarning,
-            stacklevel=3,
         )
     return _REGISTRY[best]
 

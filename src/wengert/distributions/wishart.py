@@ -1,10 +1,10 @@
 """The Wishart distribution."""
 
 import math
-import warnings
 
 import wengert
 from wengert import _host as host
+from wengert._warn import warn
 
 from . import constraints
 from ._covariance import ByCovariance, count_given, solved, squares
@@ -98,7 +98,7 @@ class Wishart(ByCovariance, ExponentialFamily):
         if not holds(constraints.greater_than(size - 1), self.df):
             raise ValueError(f"Wishart: expected df above {size - 1} for {size} x {size} matrices, got {df}.")
         if not holds(constraints.greater_than_eq(size), self.df):
-            warnings.warn(f"Wishart: with df below {size}, samples may be singular.", stacklevel=2)
+            warn(f"Wishart: with df below {size}, samples may be singular.")
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
         self._take_factor(name, matrix)
 

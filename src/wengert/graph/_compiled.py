@@ -4,10 +4,10 @@ import contextlib
 import functools
 import sys
 import types
-import warnings
 import weakref
 
 from .. import _core
+from .._warn import warn
 from ..autograd import grad
 from ..autograd.function import Function
 from ..autograd.grad_mode import enable_grad, no_grad
@@ -295,7 +295,7 @@ class Compiled(Page):
         self.reason = reason
         self._latest = None
         self._cases.clear()
-        warnings.warn(f"{text} It runs as it is written from now on.", stacklevel=4)
+        warn(f"{text} It runs as it is written from now on.")
 
     def explain(self):
         """What became of the calls so far, as text: plans with their steps and memory, or the reason why there are none."""

@@ -1,10 +1,10 @@
 """Random functions other than plain dropout, composed of tensor operations."""
 
 import math
-import warnings
 
 import wengert
 from wengert._functional import check_tensor, dropout, softmax
+from wengert._warn import warn
 
 # The value to which SELU saturates for x -> -inf: -scale * alpha (Klambauer et al., 2017).
 _SELU_FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
@@ -53,10 +53,9 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
     """Zero whole channels of (N, C, H, W) with probability p; three axes are read as (N, C, L)."""
     check_tensor("dropout2d", input)
     if input.dim() not in (3, 4):
-        warnings.warn(
+        warn(
             f"dropout2d: Received a {input.dim()}-D input to dropout2d, which is deprecated and will result in an"
             " error in a future release.",
-            stacklevel=2,
         )
     return _drop_channels(input, p, training, inplace)
 
@@ -65,10 +64,9 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     """Zero channels of (N, C, D, H, W) or (C, D, H, W) with probability p, others are scaled by 1 / (1 - p)."""
     check_tensor("dropout3d", input)
     if input.dim() not in (4, 5):
-        warnings.warn(
+        warn(
             f"dropout3d: Received a {input.dim()}-D input to dropout3d, which is deprecated and will result in an"
             " error in a future release.",
-            stacklevel=2,
         )
         return _drop_channels(input, p, training, inplace)
     return _drop_batched(input, p, training, inplace, 5)
@@ -111,7 +109,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
         dim: the axis of the classes.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warn("`eps` parameter is deprecated and has no effect.")
     # Minus the log of a standard exponential draw is a standard Gumbel draw.
     gumbels = -wengert.empty_like(logits).exponential_().log()
     soft = softmax((logits + gumbels) / tau, dim)

@@ -3,10 +3,10 @@
 import copy
 import functools
 import itertools
-import warnings
 import weakref
 
 import wengert
+from wengert._warn import warn
 
 _next_id = itertools.count()
 
@@ -160,10 +160,9 @@ class BackwardWatch:
         """The result of forward (a tensor or a tuple of tensors), watched."""
         is_tuple = isinstance(result, (tuple, list))
         if not is_tuple and not isinstance(result, wengert.Tensor):
-            warnings.warn(
+            warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors"
                 f" but received {type(result)}",
-                stacklevel=4,
             )
             return result
         values = tuple(result) if is_tuple else (result,)
@@ -190,11 +189,10 @@ class BackwardWatch:
                 full = self._checked(_as_tuple(replaced), len(full), "full backward pre-hook")
         self._grad_outputs = full
         if self._hooks and self._input_slots is None:
-            warnings.warn(
+            warn(
                 "Full backward hook is firing when gradients are computed with respect to module outputs since"
                 " no inputs"
                 " require gradients.",
-                stacklevel=2,
             )
             self._run_hooks((None,) * self._input_count)
         return tuple(full[i] for i in self._output_slots)
@@ -345,6 +343,4 @@ class HookProtocol:
             else:
                 hook(self, args, None)
         except Exception as error:
-            warnings.warn(
-                f"module forward hook with ``always_call=True`` raised {error!r}, which was silenced", stacklevel=3
-            )
+            warn(f"module forward hook with ``always_call=True`` raised {error!r}, which was silenced")

@@ -1,11 +1,11 @@
 """Losses of regression and of distributions, composed of tensor operations."""
 
 import math
-import warnings
 
 import wengert
 from wengert import _host as host
 from wengert._functional import check_given, check_tensor, check_tensors, logsigmoid, smooth_abs
+from wengert._warn import warn
 
 _LOG_2PI = math.log(2 * math.pi)
 _EDGE = 1e-12  # PyTorch's floor for x (1 - x) in the gradient of the binary cross entropy
@@ -19,9 +19,8 @@ def chosen_reduction(reduction, size_average=None, reduce=None):
         reduction = "none"
     else:
         reduction = "sum" if size_average is False else "mean"
-    warnings.warn(
+    warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-        stacklevel=3,
     )
     return reduction
 
@@ -39,11 +38,10 @@ def reduced(loss, reduction):
 
 def _warn_if_shapes_differ(input, target):
     if input.shape != target.shape:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape})."
             " This will likely lead to incorrect results due to broadcasting. Please ensure they have the same"
             " size.",
-            stacklevel=3,
         )
 
 
@@ -181,11 +179,10 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     if not input.dtype.is_floating_point:
         raise RuntimeError(f"kl_div: expected floating log-probabilities, got {input.dtype}.")
     if reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-            stacklevel=2,
         )
     loss = target.exp() * (target - input) if log_target else wengert.xlogy(target, target) - target * input
     if reduction == "batchmean":

@@ -3,9 +3,8 @@
 Each is the function of the same meaning in `wengert.nn.functional`, with its settings kept.
 """
 
-import warnings
-
 import wengert
+from wengert._warn import warn
 
 from . import functional as F
 from .module import Module
@@ -78,9 +77,7 @@ class Hardtanh(Module):
         super().__init__()
         for old, new, value in (("min_value", "min_val", min_value), ("max_value", "max_val", max_value)):
             if value is not None:
-                warnings.warn(
-                    f"keyword argument `{old}` is deprecated and rename to `{new}`", FutureWarning, stacklevel=2
-                )
+                warn(f"keyword argument `{old}` is deprecated and rename to `{new}`", FutureWarning)
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace

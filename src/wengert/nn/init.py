@@ -1,10 +1,10 @@
 """Initial values of parameters. Every function fills its tensor in place, outside the graph, and returns it."""
 
 import math
-import warnings
 
 import wengert
 from wengert._missing import explain
+from wengert._warn import warn
 
 __getattr__ = explain(__name__)
 
@@ -54,10 +54,9 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Fill with draws from N(mean, std^2) restricted to [a, b] (bounds in absolute terms, not in units of std)."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
+        warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be"
             " incorrect.",
-            stacklevel=2,
         )
 
     def cdf(x):
@@ -147,7 +146,7 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 def _kaiming_std(tensor, a, mode, nonlinearity):
     """The standard deviation of He et al. (2015); None for an empty tensor, which is left as it is."""
     if 0 in tensor.shape:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        warn("Initializing zero-element tensors is a no-op")
         return None
     return calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
 
@@ -207,9 +206,7 @@ def _old_name(function):
     old = new[:-1]
 
     def renamed(*args, **kwargs):
-        warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning, stacklevel=2
-        )
+        warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning)
         return function(*args, **kwargs)
 
     renamed.__name__ = old

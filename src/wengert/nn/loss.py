@@ -3,7 +3,7 @@
 Each is the function of the same meaning in `wengert.nn.functional`, with its settings kept.
 """
 
-import warnings
+from wengert._warn import warn
 
 from . import functional as F
 from ._losses import chosen_reduction
@@ -87,7 +87,7 @@ class NLLLoss2d(NLLLoss):
     """NLLLoss under its old name, with a FutureWarning."""
 
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
-        warnings.warn("NLLLoss2d: expected NLLLoss, which does the same. Rename it.", FutureWarning, stacklevel=2)
+        warn("NLLLoss2d: expected NLLLoss, which does the same. Rename it.", FutureWarning)
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 

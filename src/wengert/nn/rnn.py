@@ -1,10 +1,10 @@
 """Recurrent layers and cells: Elman, LSTM (Hochreiter and Schmidhuber, 1997), GRU (Cho et al., 2014)."""
 
 import math
-import warnings
 
 import wengert
 from wengert._functional import recurrent_cell, recurrent_layers, runs_of
+from wengert._warn import warn
 
 from . import init
 from .module import Module
@@ -38,10 +38,9 @@ class RNNBase(Module):
                 f"{self._get_name()}: expected proj_size in [0, hidden_size={hidden_size}), got {proj_size}."
             )
         if dropout > 0 and num_layers == 1:
-            warnings.warn(
+            warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects"
                 f" num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
-                stacklevel=3,
             )
         self.mode = mode
         self.input_size = input_size

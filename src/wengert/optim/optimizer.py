@@ -2,13 +2,13 @@
 
 import functools
 import itertools
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
 
 import wengert
 from wengert import _core
+from wengert._warn import warn
 from wengert.optim._hooks import register
 
 
@@ -357,10 +357,9 @@ class Optimizer:
 
         own = {id(p) for p in params}
         if len(own) != len(params):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; each is updated once per entry. "
                 "Remove the duplicates.",
-                stacklevel=3,
             )
         for group in self.param_groups:
             if ("param_names" in param_group) != ("param_names" in group):

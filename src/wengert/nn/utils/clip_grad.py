@@ -1,9 +1,8 @@
 """Limit the size of gradients."""
 
-import warnings
-
 import wengert
 from wengert import _core
+from wengert._warn import warn
 
 
 def _as_list(tensors):
@@ -64,7 +63,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
 
 def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """The old name of `clip_grad_norm_`; warns with FutureWarning."""
-    warnings.warn("clip_grad_norm is the old name of clip_grad_norm_.", FutureWarning, stacklevel=2)
+    warn("clip_grad_norm is the old name of clip_grad_norm_.", FutureWarning)
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 

@@ -1,8 +1,8 @@
 """ReduceLROnPlateau: lower the rate when a metric has stopped improving."""
 
 import math
-import warnings
 
+from wengert._warn import warn
 from wengert.optim.lr_scheduler.base import EPOCH_WARNING, LRScheduler, check_optimizer, group_values, set_lr
 
 
@@ -84,7 +84,7 @@ class ReduceLROnPlateau(LRScheduler):
         if epoch is None:
             epoch = self.last_epoch + 1
         else:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warn(EPOCH_WARNING, UserWarning)
         self.last_epoch = epoch
         if self._is_better(current, self.best):
             self.best = current

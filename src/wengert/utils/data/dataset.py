@@ -3,10 +3,10 @@
 import bisect
 import itertools
 import math
-import warnings
 from typing import Generic, TypeVar
 
 import wengert
+from wengert._warn import warn
 
 T = TypeVar("T", covariant=True)
 
@@ -191,9 +191,7 @@ def random_split(dataset, lengths, generator=None):
             lengths[i % len(lengths)] += 1
         for i, length in enumerate(lengths):
             if length == 0:
-                warnings.warn(
-                    f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2
-                )
+                warn(f"Length of split at index {i} is 0. This might result in an empty dataset.")
     if sum(lengths) != size:
         raise ValueError(
             f"random_split: expected lengths that add up to {size}, the length of the data set (or fractions to 1), got "

@@ -2,8 +2,8 @@
 
 import math
 import multiprocessing
-import warnings
 
+from wengert._warn import warn
 from wengert.utils.data.collate import default_collate, default_convert
 from wengert.utils.data.dataset import IterableDataset
 from wengert.utils.data.fetch import make_fetch, tensor_batches
@@ -162,10 +162,9 @@ class DataLoader:
                 return
             count += 1
             if self._counted_length is not None and count > self._counted_length:
-                warnings.warn(
+                warn(
                     f"Length of IterableDataset {self.dataset} was reported to be {self._counted_length} batches, "
                     f"but {count} have been fetched.",
-                    stacklevel=2,
                 )
             yield batch
 
