@@ -108,5 +108,46 @@ def test_published_bounds(isa):
         assert e32 <= limit[0] and e64 <= limit[1], f"{name} on {isa}: {e32:.3g}, {e64:.3g} ulp, published {limit}"
 
 
+def two(name, x, y):
+    """A row of float32 on every pair of two arrays, beside every one of y, and every one of x beside one of y."""
+    a, b = (np.ascontiguousarray(v) for v in np.broadcast_arrays(x[:, None], y))
+    got = ulp.apply(name, a, b)
+    for k, one in enumerate(x):
+        np.testing.assert_array_equal(ulp.apply(name, np.array(one), y), got[k])
+    for k, one in enumerate(y):
+        np.testing.assert_array_equal(ulp.apply(name, x, np.array(one)), got[:, k])
+    return got, a, b
+
+
+EDGES = np.array([0, -0.0, 1, -1, 3.5, -2.25, 1e-45, -1e-38, 3e38, -3e38, INF, -INF, NAN, 1e10, 7, 0.1], np.float32)
+
+
+@pytest.mark.parametrize("name", ["atan2", "hypot", "fmod", "remainder"])
+def test_edges_of_two_floats(name):
+    """Zeros, infinities, NaN, and subnormal and huge numbers on both sides, as the C library has them."""
+    got, a, b = two(name, EDGES, EDGES)
+    function = {"atan2": np.arctan2, "hypot": np.hypot, "fmod": np.fmod, "remainder": np.fmod}[name]
+    with np.errstate(all="ignore"):
+        want = function(a.astype(np.float64), b.astype(np.float64))
+        if name == "remainder":  # in float32, where the sum of a tiny remainder and the divisor rounds
+            want = want.astype(np.float32)
+            want = np.where((want != 0) & ((want < 0) != (b < 0)), want + b, want)
+        want = want.astype(np.float32)
+    np.testing.assert_allclose(got, want, rtol=2e-7 if name in ("atan2", "hypot") else 0)
+    if name != "remainder":
+        known = ~np.isnan(want)
+        np.testing.assert_array_equal(np.signbit(got)[known], np.signbit(want)[known])
+
+
+def test_remainders_are_exact():
+    """Quotients of every size, some of them beyond what the vector loop takes, in one array."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=5000) * 2.0 ** rng.uniform(-40, 40, 5000) for _ in range(2))
+    near = rng.normal(size=5000)
+    for a, b in ((x, y), (near, y * 2.0**-60), (near * 1e8, near + 3), (np.round(x) * 3, np.full(5000, 3.0))):
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        np.testing.assert_array_equal(ulp.apply("fmod", a, b), np.fmod(a, b))
+
+
 if __name__ == "__main__":
     check()

@@ -177,6 +177,39 @@ void pow_float(const void* a, const void* b, void* out, index_t n, int scalars) 
   }
 }
 
+// fmod and remainder of float32. Each element chooses its way by itself, but a block without a great quotient runs
+// a plain loop.
+struct fmod_near_op {
+  static WG_INLINE float of(float r, float) { return r; }
+};
+struct remainder_near_op {
+  static WG_INLINE float of(float r, float b) { return r != 0.0f && (r < 0.0f) != (b < 0.0f) ? r + b : r; }
+};
+template <class Op>
+void fmod_float(const void* a, const void* b, void* out, index_t n, int scalars) {
+  float* to = static_cast<float*>(out);
+  alignas(64) float same[2][kBlock];
+  const float* from[2] = {static_cast<const float*>(a), static_cast<const float*>(b)};
+  const float value[2] = {n > 0 ? *from[0] : 0.0f, n > 0 ? *from[1] : 0.0f};
+  for (int k = 0; k < 2; ++k)
+    if (scalars >> k & 1)
+      for (index_t i = 0; i < (n < kBlock ? n : kBlock); ++i) same[k][i] = value[k];
+  for (index_t start = 0; start < n; start += kBlock) {
+    const index_t m = n - start < kBlock ? n - start : kBlock;
+    const float* x = scalars & 1 ? same[0] : from[0] + start;
+    const float* y = scalars & 2 ? same[1] : from[1] + start;
+    std::int32_t near = -1;
+    for (index_t i = 0; i < m; ++i) near &= -static_cast<std::int32_t>(vm::fmod_near(x[i], y[i]));
+    float* result = to + start;
+    if (WG_LIKELY(near)) {
+#pragma GCC ivdep
+      for (index_t i = 0; i < m; ++i) result[i] = Op::of(vm::fmod_of_near(x[i], y[i]), y[i]);
+    } else {
+      for (index_t i = 0; i < m; ++i) result[i] = Op::of(vm::fmod(x[i], y[i]), y[i]);
+    }
+  }
+}
+
 // Whether an operand holds a zero: the core's question before an integer division.
 template <class T>
 bool any_zero(const void* p, index_t n) {
@@ -202,19 +235,23 @@ bool any_zero(const void* p, index_t n) {
       WG_TEST(name, std::int32_t), WG_TEST(name, std::int64_t)
 #define WG_BOOL_INTS(name) WG_SAME(name, bool), WG_INTS(name)
 #define WG_POW_FLOAT {"pow", kBinaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(pow_float)}
+#define WG_FMOD_FLOAT(name, op) \
+  {name, kBinaryKernel, kFloat32, kFloat32, reinterpret_cast<void*>(static_cast<BinaryFn>(fmod_float<op>))}
 #define WG_ANY_ZERO(T) {"any_zero", kOtherKernel, DTypeOf<T>::value, kBool, reinterpret_cast<void*>(any_zero<T>)}
 
 // Functions that vectorise: worth a copy for each instruction set.
-#define WG_FAST                                                                                                    \
-  WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum),             \
-      WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter),             \
-      WG_FLOATS(xlogy), WG_POW_FLOAT, WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne),           \
-      WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), \
-      WG_TEST_FLOATS(logical_or), WG_TEST_FLOATS(logical_xor)
+#define WG_FAST                                                                                                  \
+  WG_FLOATS(add), WG_FLOATS(sub), WG_FLOATS(mul), WG_FLOATS(div), WG_FLOATS(zmul), WG_FLOATS(maximum),           \
+      WG_FLOATS(minimum), WG_FLOATS(fmax), WG_FLOATS(fmin), WG_FLOATS(copysign), WG_FLOATS(nextafter),           \
+      WG_FLOATS(xlogy), WG_POW_FLOAT, WG_SAME(atan2, float), WG_SAME(hypot, float),                              \
+      WG_FMOD_FLOAT("fmod", fmod_near_op), WG_FMOD_FLOAT("remainder", remainder_near_op),                        \
+      WG_SAME(logaddexp, float), WG_TEST_FLOATS(eq), WG_TEST_FLOATS(ne), WG_TEST_FLOATS(lt), WG_TEST_FLOATS(le), \
+      WG_TEST_FLOATS(gt), WG_TEST_FLOATS(ge), WG_TEST_FLOATS(logical_and), WG_TEST_FLOATS(logical_or),           \
+      WG_TEST_FLOATS(logical_xor)
 // Functions that call the C library for each element.
-#define WG_SLOW                                                                                           \
-  WG_FLOATS(floor_divide), WG_FLOATS(remainder), WG_FLOATS(fmod), WG_SAME(pow, double), WG_FLOATS(atan2), \
-      WG_FLOATS(hypot), WG_SAME(logaddexp, double)
+#define WG_SLOW                                                                                     \
+  WG_FLOATS(floor_divide), WG_SAME(remainder, double), WG_SAME(fmod, double), WG_SAME(pow, double), \
+      WG_SAME(atan2, double), WG_SAME(hypot, double), WG_SAME(logaddexp, double)
 
 #if defined(WG_ISA_V3) || defined(WG_ISA_V4)
 WG_UNIT(binary, WG_FAST)

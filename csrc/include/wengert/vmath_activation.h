@@ -30,17 +30,17 @@ WG_INLINE T times_tail(T c, T u, T u_low = T(0)) {
 }
 
 // 1 / (1 + exp(-x)) = s / (1 + s + p), where exp(-x) = (1 + p) / s: the sum 1 + s keeps its rounding error, so that
-// there are two more roundings only. The scaling by s is in two steps, so that subnormal results are right. 1.5 ulp
-// in float32, 1.5 in float64. sigmoid(-inf) = 0, sigmoid(inf) = 1.
+// there are two more roundings only. s may be subnormal. 1.5 ulp in float32, 1.5 in float64. sigmoid(-inf) = 0,
+// sigmoid(inf) = 1.
 template <class T>
 WG_INLINE T sigmoid(T x) {
-  // From `ones` on the result is 1.
-  constexpr T bound = kExpBound<T>, ones = sizeof(T) == 4 ? T(18) : T(38);
-  auto e = exp_parts(clamp(-x, -ones, bound));
-  auto half = half_of(e.k);
-  T first = pow2i(-half), last = pow2i(half - e.k), s = first * last;
+  // From `ones` on the result is 1, below -`zeros` 0; 2**-k = 2**(digits - k) 2**-digits.
+  constexpr T ones = sizeof(T) == 4 ? T(18) : T(38), zeros = sizeof(T) == 4 ? T(104) : T(746);
+  constexpr int digits = sizeof(T) == 4 ? 24 : 54;
+  auto e = exp_parts(clamp(-x, -ones, zeros));
+  T s = pow2i(digits - e.k) * (sizeof(T) == 4 ? T(0x1p-24) : T(0x1p-54));
   T sum = T(1) + s, low = s - (sum - T(1));
-  return first / (sum + (e.p + low)) * last;
+  return s / (sum + (e.p + low));
 }
 
 // x sigmoid(u) = max(x, 0) - |x| exp(-|u|) / (1 + exp(-|u|)) for x and u of the same sign. NaN for x = -inf, as in

@@ -37,16 +37,30 @@ WG_INLINE float acos(float x) {
   return select(p.near, near, (negative ? 2.0f * kHalfPiF : 0.0f) + far);
 }
 
-// arctan w = w + w z P(z), z = w*w, for w = |x| up to 1 and pi/2 - arctan(1 / |x|) beyond. Own minimax P,
-// 2**-29. 1.2 ulp.
-WG_INLINE float atan(float x) {
+// arctan w = w + w z P(z), z = w*w, for w up to 1; own minimax P, 2**-29. Greater arguments are pi/2 less that of
+// their reciprocal.
+WG_INLINE float arctan_below(float w) {
   constexpr float c[] = {-0.33333334f, 0.1999995f,    -0.14284004f, 0.11088262f,   -0.08931827f,
                          0.070319146f, -0.048960514f, 0.026305001f, -0.009144629f, 0.0014886919f};
+  float z = w * w;
+  return fma(poly(z, c) * z, w, w);
+}
+// 1.2 ulp.
+WG_INLINE float atan(float x) {
   float a = abs(x);
   bool far = a > 1.0f;
-  float w = (far ? 1.0f : a) / (far ? a : 1.0f), z = w * w;
-  float y = fma(poly(z, c) * z, w, w);
+  float y = arctan_below((far ? 1.0f : a) / (far ? a : 1.0f));
   return copysign(far ? kHalfPiF - (y - kHalfPiLowF) : y, x);
+}
+// The angle of (x, y), by C's rules for signed zeros and infinities. 1.5 ulp.
+WG_INLINE float atan2(float y, float x) {
+  float a = abs(x), b = abs(y), low = b > a ? a : b, high = b > a ? b : a;
+  float w = low / high;
+  w = low == high ? (high == 0.0f ? 0.0f : 1.0f) : w;
+  float r = arctan_below(w);
+  r = b > a ? kHalfPiF - (r - kHalfPiLowF) : r;
+  r = signbit(x) ? 2.0f * kHalfPiF - (r - 2.0f * kHalfPiLowF) : r;
+  return select((x != x) | (y != y), x + y, copysign(r, y));
 }
 
 }  // namespace vm

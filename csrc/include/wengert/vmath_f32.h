@@ -15,12 +15,12 @@ constexpr float kLn2HiF = 0.693359375f, kLn2LoF = -2.12194440e-4f;
 constexpr float kRoundF = 12582912.0f;
 
 // e**x = 2**k (1 + p), p = r + v, v = r*r q(r), |r| <= ln(2)/2. Own minimax q, 2**-28 of e**r. `low` is a small
-// addend of x beyond its last digit.
+// addend of x beyond its last digit; -0 costs nothing.
 struct ExpParts32 {
   float p, r, v;
   std::int32_t k;
 };
-WG_INLINE ExpParts32 exp_parts(float x, float low = 0.0f) {
+WG_INLINE ExpParts32 exp_parts(float x, float low = -0.0f) {
   float t = fma(x, 1.44269504088896341f, kRoundF);
   float n = t - kRoundF;
   float r = fma(n, -kLn2LoF, fma(n, -kLn2HiF, x)) + low;
@@ -202,9 +202,26 @@ WG_INLINE float tan(float x) {
   return x == 0.0f ? x : y;
 }
 
-WG_INLINE float atan2(float y, float x) { return __builtin_atan2f(y, x); }
-WG_INLINE float hypot(float x, float y) { return __builtin_hypotf(x, y); }
-WG_INLINE float fmod(float x, float y) { return __builtin_fmodf(x, y); }
+// 0.51 ulp.
+WG_INLINE float hypot(float x, float y) {
+  double a = x, b = y;
+  float h = static_cast<float>(sqrt(a * a + b * b));
+  return select((abs(x) == kInfF) | (abs(y) == kInfF), kInfF, h);
+}
+
+// The remainder of x / y towards zero, exact: in float64, whose quotient rounds to a whole number of 28 bits, of
+// which no digit is lost. For |x| < kFmodBound |y|; beyond it the C library steps through the digits.
+constexpr double kFmodBound = 268435456.0;
+WG_INLINE bool fmod_near(float x, float y) {
+  return abs(static_cast<double>(x)) < kFmodBound * abs(static_cast<double>(y));
+}
+WG_INLINE float fmod_of_near(float x, float y) {
+  double a = abs(static_cast<double>(x)), b = abs(static_cast<double>(y));
+  double n = (a / b + kRound) - kRound, r = a - n * b;
+  r = r < 0.0 ? r + b : r;
+  return copysign(static_cast<float>(b == kInf ? a : r), x);
+}
+WG_INLINE float fmod(float x, float y) { return fmod_near(x, y) ? fmod_of_near(x, y) : __builtin_fmodf(x, y); }
 
 }  // namespace vm
 }  // namespace WG_NS

@@ -22,7 +22,7 @@ struct ExpParts64 {
   double p, r, v;
   std::int64_t k;
 };
-WG_INLINE ExpParts64 exp_parts(double x, double low = 0.0) {
+WG_INLINE ExpParts64 exp_parts(double x, double low = -0.0) {
   double t = fma(x, 1.44269504088896340736, kRound);
   double n = t - kRound;
   double r = fma(n, -kLn2Lo, fma(n, -kLn2Hi, x)) + low;

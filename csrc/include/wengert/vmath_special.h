@@ -65,7 +65,7 @@ WG_INLINE float digamma(float x) { return static_cast<float>(digamma(static_cast
 
 // Inverse of erf: a first guess from sqrt-log asymptotics (Winitzki 2008), then Halley steps on erf, or on erfc in
 // the tails where erf has no digits left. Error < 1e-14 relative. erfinv(+-1) = +-inf, |x| > 1 and NaN give NaN.
-static WG_NOINLINE double erfinv(double x) {
+[[maybe_unused]] static WG_NOINLINE double erfinv(double x) {
   double a = abs(x);
   if (!(a < 1.0)) return a == 1.0 ? copysign(__builtin_inf(), x) : __builtin_nan("");
   constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
