@@ -323,3 +323,22 @@ def test_isin(invert):
         assert lib.isin(2, lib.tensor([1, 2])).item() is True
     with pytest.raises(TypeError, match="isin: expected a Tensor, got int"):
         wg.isin(1, 2)
+
+
+@pytest.mark.parametrize("tail", [(), (1,), (3,)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_an_index_with_a_long_stretch(dtype, tail):
+    """Rows that follow one another are copied in one piece: at either end, wrapped, in the middle of others."""
+    x = (RNG.normal(size=(6, 80, *tail)) * 50).astype(dtype)
+    for index in (
+        np.arange(80),
+        np.concatenate([[5, 4, 3], np.arange(2, 78), [70, -1]]),
+        np.concatenate([np.arange(60), np.arange(30), [0]]),
+        np.concatenate([[7], np.arange(-50, 0), [0, 1]]),
+        np.full(70, 9),
+        np.concatenate([np.arange(64, 80), np.arange(0, 80), np.arange(0, 16)]),
+    ):
+        t = wg.from_numpy(x)
+        np.testing.assert_array_equal(t[:, wg.from_numpy(index)].numpy(), x[:, index])
+    with pytest.raises(IndexError, match="out of range"):
+        wg.from_numpy(x)[:, wg.from_numpy(np.arange(1, 81))]

@@ -34,6 +34,16 @@ index_t check_index(const std::int64_t* index, std::int64_t* out, index_t m, ind
   return -1;
 }
 
+// Whether all of m positions lie in [0, n). One test at the end, so that the loop runs in vectors.
+bool all_inside(const std::int64_t* p, index_t m, index_t n) {
+  std::uint64_t bad = 0;  // the sign bit: some value below 0 or above n - 1
+  for (index_t i = 0; i < m; ++i) {
+    const std::uint64_t at = static_cast<std::uint64_t>(p[i]);
+    bad |= at | (static_cast<std::uint64_t>(n) - 1 - at);
+  }
+  return !(bad >> 63);
+}
+
 // The m places of `outer` parts in stretches of about a part of parallel work: body(part, first, end).
 template <class Body>
 WG_INLINE void for_stretches(index_t outer, index_t m, index_t inner, Body body) {
@@ -48,17 +58,55 @@ WG_INLINE void for_stretches(index_t outer, index_t m, index_t inner, Body body)
 
 #if !defined(WG_ISA_V3) && !defined(WG_ISA_V4)
 
-// Rows of kBytes bytes; 0: of any size.
+// The longest stretch of an index that counts up by one from `at`, as far as that lies in [0, n).
+struct Stretch {
+  index_t first = 0, count = 0, at = 0;
+  Stretch(const std::int64_t* index, index_t m, index_t n) {
+    index_t start = 0, from = 0;
+    for (index_t j = 0; j < m; ++j) {
+      const index_t value = position(index, j, n);
+      if (value != from + (j - start)) {
+        start = j;
+        from = value;
+      }
+      if (j + 1 - start > count) {
+        first = start;
+        count = j + 1 - start;
+        at = from;
+      }
+    }
+  }
+};
+
+// Rows first .. end of kBytes bytes; 0: of any size. No store to `to` can change the arguments.
+template <index_t kBytes>
+WG_INLINE void copy_rows(const char* from, const std::int64_t* index, index_t n, char* to, index_t first,
+                         index_t end, index_t bytes) {
+  const index_t size = kBytes ? kBytes : bytes;
+  for (index_t j = first; j < end; ++j)
+    __builtin_memcpy(to + j * size, from + position(index, j, n) * size, static_cast<std::size_t>(size));
+}
+
 template <index_t kBytes>
 void gather_rows_of(const RowIndex& a) {
   const char* src = static_cast<const char*>(a.src);
   char* out = static_cast<char*>(a.out);
-  const index_t bytes = kBytes ? kBytes : a.inner * a.item;
-  for_stretches(a.outer, a.m, a.inner, [&](index_t o, index_t first, index_t end) {
-    const char* from = src + o * a.n * bytes;
-    char* to = out + o * a.m * bytes;
-    for (index_t j = first; j < end; ++j)
-      __builtin_memcpy(to + j * bytes, from + position(a.index, j, a.n) * bytes, static_cast<std::size_t>(bytes));
+  const index_t bytes = kBytes ? kBytes : a.inner * a.item, m = a.m, n = a.n;
+  const std::int64_t* index = a.index;
+  // An index that is used again and again, as for padding: what lies in one piece is copied in one piece.
+  if (a.outer > 1 && m * a.inner <= kPartElements) {
+    const Stretch s(index, m, n);
+    if (2 * s.count >= m && s.count * bytes >= 64)
+      return for_rows(a.outer, m * a.inner, [&](index_t o) {
+        const char* from = src + o * n * bytes;
+        char* to = out + o * m * bytes;
+        copy_rows<kBytes>(from, index, n, to, 0, s.first, bytes);
+        __builtin_memcpy(to + s.first * bytes, from + s.at * bytes, static_cast<std::size_t>(s.count * bytes));
+        copy_rows<kBytes>(from, index, n, to, s.first + s.count, m, bytes);
+      });
+  }
+  for_stretches(a.outer, m, a.inner, [&](index_t o, index_t first, index_t end) {
+    copy_rows<kBytes>(src + o * n * bytes, index, n, out + o * m * bytes, first, end, bytes);
   });
 }
 
@@ -307,7 +355,7 @@ void* entry(Fn* f) {
 #define WG_SUMS(dt, T)                                                                                       \
   WG_ROW("scatter_add_rows", dt, scatter_add_rows<T>), WG_ROW("scatter_add", dt, (scatter_combine<Add, T>)), \
       WG_ROW("scatter_prod", dt, (scatter_combine<Mul, T>))
-#define WG_CHECK_INDEX WG_ROW("check_index", kInt64, check_index)
+#define WG_CHECK_INDEX WG_ROW("check_index", kInt64, check_index), WG_ROW("all_inside", kInt64, all_inside)
 #define WG_TYPED(dt, T)                                                  \
   WG_SUMS(dt, T), WG_ROW("scatter_amax", dt, (scatter_combine<Max, T>)), \
       WG_ROW("scatter_amin", dt, (scatter_combine<Min, T>))

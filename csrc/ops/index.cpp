@@ -22,16 +22,15 @@ int index_error(const OpCall& c, ErrorKind kind, std::int64_t value, index_t n) 
 
 constexpr index_t kIndexPart = 1 << 18;  // positions that are looked at without a look whether to leave off
 
-// Whether all of m positions lie in [0, n). One test for each part, so that the loop runs in vectors.
+// Whether all of m positions lie in [0, n).
 bool all_inside(const std::int64_t* p, index_t m, index_t n) {
+  static const auto inside = kernel_fn<AllInsideFn>("all_inside", kInt64);
+  if (m <= kIndexPart) return inside(p, m, n);
   bool outside = false;
   parallel_for((m + kIndexPart - 1) / kIndexPart, [&](index_t part) {
-    const index_t end = (part + 1) * kIndexPart < m ? (part + 1) * kIndexPart : m;
-    std::uint64_t bad = 0;  // the sign bit: some value below 0 or above n - 1
-    for (index_t i = part * kIndexPart; i < end; ++i)
-      bad |=
-          static_cast<std::uint64_t>(p[i]) | (static_cast<std::uint64_t>(n) - 1 - static_cast<std::uint64_t>(p[i]));
-    if (bad >> 63) __atomic_store_n(&outside, true, __ATOMIC_RELAXED);
+    const index_t start = part * kIndexPart, left = m - start;
+    if (!inside(p + start, left < kIndexPart ? left : kIndexPart, n))
+      __atomic_store_n(&outside, true, __ATOMIC_RELAXED);
   });
   return !outside;
 }

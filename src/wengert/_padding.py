@@ -1,15 +1,17 @@
 """Padding of the last dimensions: by a constant, by reflection, by repetition, around."""
 
+import functools
+
 import numpy as np
 
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
 from ._overload import check_tensor, ints
-from ._spans import places, span
+from ._spans import span
 
-_slice, _constant_pad, _where = OPS["slice"], OPS["constant_pad"], OPS["where"]
-_bool = DTYPES["bool"]
+_slice, _constant_pad, _where, _index_get = OPS["slice"], OPS["constant_pad"], OPS["where"], OPS["index_get"]
+_bool, _int64 = DTYPES["bool"], DTYPES["int64"]
 
 
 def _source(mode, size, low, high):
@@ -32,6 +34,12 @@ def _source(mode, size, low, high):
         return left[span("pad", -max(low, 0), len(left) + max(high, 0)) % max(len(left), 1)]
     k = span("pad", -low, size + high)
     return np.where(k < 0, -k, np.where(k >= size, 2 * size - 2 - k, k))
+
+
+@functools.lru_cache(64)
+def _places(mode, size, low, high):
+    """_source as Python numbers, which a recorded function keeps as constants; training pads the same sizes again."""
+    return _source(mode, size, low, high).tolist()
 
 
 def pad(input, pad, mode="constant", value=None):
@@ -59,8 +67,8 @@ def pad(input, pad, mode="constant", value=None):
             raise ValueError(f"pad: expected no value with mode {mode!r}, got {value}.")
         for dim, low, high in pairs:
             if low or high:
-                source = places(_source(mode, input.shape[dim], low, high))
-                input = OPS["index_get"](input, source, (dim,))
+                source = _places(mode, input.shape[dim], low, high)
+                input = _index_get(input, _core.from_data(source, _int64), (dim,))
         return input
     for dim, low, high in pairs:
         if low < 0 or high < 0:

@@ -20,6 +20,8 @@ WG_INLINE index_t position(const std::int64_t* index, index_t i, index_t n) {
 // "check_index": out[i] = index[i], plus n where negative; out may be index. Returns -1, or the first position
 // whose value is outside [-n, n); what is written behind it is undefined.
 using CheckIndexFn = index_t (*)(const std::int64_t* index, std::int64_t* out, index_t m, index_t n);
+// "all_inside": whether all of m indices lie in [0, n).
+using AllInsideFn = bool (*)(const std::int64_t* index, index_t m, index_t n);
 
 // "gather_rows": out [outer][m][inner] = rows index[m] of x [outer][n][inner].
 // "scatter_rows": x [outer][n][inner] gets src [outer][m][inner] at rows index[m]; of equal indices the last wins.
