@@ -575,3 +575,17 @@ def test_depthwise_line_and_transpose():
         w,
         b,
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [255, 256, 300, 1031])
+def test_convolutions_of_long_rows(width, dtype):
+    """Rows of many vectors of positions, and what is left of one; one, some and more output channels than a tile's."""
+    for channels, groups in ((16, 1), (13, 1), (34, 2)):
+        x, w = real(2, 16, width, dtype=dtype), real(channels, 16 // groups, 5, dtype=dtype)
+        check(
+            lambda x, w, b: F.conv1d(x, w, b, padding=2, groups=groups),  # noqa: B023
+            lambda x, w, b: TF.conv1d(x, w, b, padding=2, groups=groups),  # noqa: B023
+            x, w, real(channels, dtype=dtype),
+            order=1, rtol=1e-9 if dtype == "float64" else 1e-3, atol=1e-10 if dtype == "float64" else 1e-2,
+        )  # fmt: skip

@@ -88,6 +88,14 @@ static bool convolve(const Conv& c, const T* x, T* y, const T* bias, bool add, P
     for (index_t j = 0; j < l.out_group; j += 2 * L) {
       const index_t lanes = panel_lanes<T>(l.out_group - j);
       const T* panel = weights + group * panels + j * l.depth;
+      if (has_long_rows<T>(strip.cols, l.depth)) {
+        for (index_t row = 0; row < strip.rows; ++row)
+          window_row(strip.cols, l.depth, copy + row * w.pitch, offsets, panel, lanes,
+                     smaller(lanes, l.out_group - j),
+                     WindowDest<T>{y + (image * l.out_group + j) * l.out_plane + strip.at + row * c.out[2],
+                                   l.out_plane, bias ? bias + group * l.out_group + j : nullptr, add, 0});
+        continue;
+      }
       for (index_t row = 0; row < strip.rows; ++row)
         for (index_t t = 0; t < tiles; ++t) {
           const index_t i = strip.cols * t / tiles, m = strip.cols * (t + 1) / tiles - i;

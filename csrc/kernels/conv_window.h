@@ -199,6 +199,81 @@ static void store_turned(const T* sum, index_t row, index_t m, index_t n, const 
   }
 }
 
+// ---- long rows ----------------------------------------------------------------------------------------
+//
+// Where a row of the strip holds many vectors of positions, those fill the lanes and nothing has to be turned: the
+// same sums in the same order.
+
+template <class T>
+constexpr int kRowChannels = Simd<T>::kLanes >= 4 ? 4 : 2;
+template <class T>
+constexpr int kRowVectors = kTileRows > 6 ? 4 : 2;
+
+template <class T>
+static bool has_long_rows(index_t cols, index_t depth) {
+  return cols >= 4 * kRowVectors<T> * Simd<T>::kLanes && depth == chunk_length<T>(depth);
+}
+
+// C vectors of positions from `x` on for kRowChannels channels, of which the first n are stored, the last vector as
+// far as `mask` goes; the weights of one tap lie `lanes` apart from those of the next.
+template <class T, int C>
+static WG_NOINLINE void row_tile(index_t k, const T* x, const index_t* offset, const T* w, index_t lanes, index_t n,
+                                 LaneMask mask, const WindowDest<T>& dest) {
+  using S = Simd<T>;
+  using V = typename S::V;
+  constexpr int L = S::kLanes, R = kRowChannels<T>;
+  V r[R][C];
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) r[i][j] = V{};
+  for (index_t p = 0; p < k; ++p, w += lanes) {
+    const T* at = x + offset[p];
+    V xv[C];
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) xv[j] = S::load(at + j * L);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) {
+      const V wv = S::splat(w[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < C; ++j) r[i][j] = fma(xv[j], wv, r[i][j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < R; ++i) {
+    if (i >= n) return;
+    T* d = dest.out + i * dest.plane;
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) {
+      V v = r[i][j];
+      if (dest.bias) v += S::splat(dest.bias[i]);
+      if (C > 1) {
+        S::store(d + j * L, dest.add ? S::load(d + j * L) + v : v);
+      } else {
+        store_lanes(d, dest.add ? load_lanes(d, mask) + v : v, mask);
+      }
+    }
+  }
+}
+
+// A row of `cols` positions for `channels` output channels of a panel.
+template <class T>
+static void window_row(index_t cols, index_t k, const T* x, const index_t* offset, const T* panel, index_t lanes,
+                       index_t channels, const WindowDest<T>& dest) {
+  constexpr index_t L = Simd<T>::kLanes, R = kRowChannels<T>, C = kRowVectors<T>;
+  for (index_t i = 0; i < cols;) {
+    const bool wide = i + C * L <= cols;
+    const LaneMask mask(static_cast<int>(smaller(L, cols - i)));
+    for (index_t j = 0; j < channels; j += R) {
+      const WindowDest<T> d{dest.out + j * dest.plane + i, dest.plane, dest.bias ? dest.bias + j : nullptr,
+                            dest.add, 0};
+      const auto tile = wide ? row_tile<T, C> : row_tile<T, 1>;
+      tile(k, x + i, offset, panel + j, lanes, smaller(R, channels - j), mask, d);
+    }
+    i += wide ? C * L : L;
+  }
+}
+
 // ---- the gradient of the weights ----------------------------------------------------------------------
 
 // sum[i][lane] (+)= the sum over the strip's positions of x at offset[i] times y[position][lane], for M taps and W
