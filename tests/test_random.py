@@ -201,6 +201,38 @@ def test_multinomial():
     assert wengert.multinomial(wengert.ones(3), 2).shape == (2,)
 
 
+@pytest.mark.parametrize("generator", [False, True])
+def test_one_draw_follows_the_weights(generator):
+    weights = np.array([0.0, 1.0, 1e-3, 5.0, 0.0, 2.0])
+    g = wengert.Generator().manual_seed(SEED) if generator else None
+    wengert.manual_seed(SEED)
+    rows = wengert.tensor(weights).expand(60000, 6)
+    share = np.bincount(wengert.multinomial(rows, 1, generator=g).numpy()[:, 0], minlength=6) / 60000
+    assert (share[weights == 0] == 0).all()
+    np.testing.assert_allclose(share, weights / weights.sum(), atol=0.01)
+    assert wengert.multinomial(wengert.tensor([1e308] * 40 + [0.0], dtype=wengert.float64), 1).item() < 40
+    for bad in (float("inf"), float("nan"), -1.0):
+        with pytest.raises(RuntimeError, match="finite and at least 0"):
+            wengert.multinomial(wengert.tensor([1.0, bad]), 1)
+
+
+@pytest.mark.parametrize("name", ["int64", "int32", "float32"])
+@pytest.mark.parametrize("width", [1, 2, 100, 65535, 65536, 65537])
+def test_integers_are_even(name, width, threads):
+    """Short ranges take half as many bits; every value of both kinds is as likely, whatever the dtype and threads."""
+    wengert.manual_seed(SEED)
+    x = wengert.randint(-7, width - 7, (200000,), dtype=getattr(wengert, name)).numpy().astype(np.int64) + 7
+    assert x.min() >= 0 and x.max() < width
+    count = min(width, 16)
+    share = np.bincount(x * count // width, minlength=count) / len(x)
+    cells = np.bincount(np.arange(width) * count // width, minlength=count) / width
+    np.testing.assert_allclose(share, cells, atol=0.006)
+    threads(3)
+    wengert.manual_seed(SEED)
+    again = wengert.randint(-7, width - 7, (200000,)).numpy() + 7
+    assert (again == x).all()
+
+
 @pytest.mark.parametrize(
     "text",
     [

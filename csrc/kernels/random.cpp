@@ -364,17 +364,29 @@ void randperm(void* out, index_t n, u64 seed, u64 offset, const double*) {
 }
 #endif
 
+// A range of at most 2**16 takes the upper half of a product with 32 bits: no value is likelier than another by
+// more than one in 2**16; a greater one of 64 bits.
+constexpr u64 kShortRange = 65536;
 template <class T>
 void randint(void* out, index_t n, u64 seed, u64 offset, const double* params) {
   std::int64_t lo, hi;
   __builtin_memcpy(&lo, &params[0], 8);
   __builtin_memcpy(&hi, &params[1], 8);
-  const u64 range = static_cast<u64>(hi) - static_cast<u64>(lo);
+  const u64 range = static_cast<u64>(hi) - static_cast<u64>(lo);  // 0: all of 2**64
+  if (range - 1 < kShortRange) {
+    for_batches<8>(n, seed, offset, [&](const Words& w, index_t start, index_t m) {
+      T* o = static_cast<T*>(out) + start;
+      const u64 first = static_cast<u64>(lo), width = range;
+      for (index_t i = 0; i < m; ++i)
+        o[i] = from_int<T>(static_cast<std::int64_t>(first + (w.half[i] * width >> 32)));
+    });
+    return;
+  }
   for_batches<4>(n, seed, offset, [&](const Words& w, index_t start, index_t m) {
     T* o = static_cast<T*>(out) + start;
-    for (index_t i = 0; i < m; ++i) {
-      o[i] = from_int<T>(static_cast<std::int64_t>(static_cast<u64>(lo) + mul_high(w.word[i], range)));
-    }
+    const u64 first = static_cast<u64>(lo), width = range;
+    for (index_t i = 0; i < m; ++i)
+      o[i] = from_int<T>(static_cast<std::int64_t>(first + mul_high(w.word[i], width)));
   });
 }
 
@@ -393,7 +405,8 @@ void randint(void* out, index_t n, u64 seed, u64 offset, const double* params) {
       WG_RANDOM_ENTRY("exponential", kFloat32, (draw<Exponential32, float>)),                                      \
       WG_RANDOM_ENTRY("exponential", kFloat64, (draw<Exponential64, double>)),                                     \
       WG_RANDOM_ENTRY("dropout", kFloat32, dropout<float>), WG_RANDOM_ENTRY("dropout", kFloat64, dropout<double>), \
-      WG_RANDOM_DISCRETE(kFloat32, float), WG_RANDOM_DISCRETE(kFloat64, double)
+      WG_RANDOM_DISCRETE(kFloat32, float), WG_RANDOM_DISCRETE(kFloat64, double),                                   \
+      WG_RANDOM_DISCRETE(kInt32, std::int32_t), WG_RANDOM_DISCRETE(kInt64, std::int64_t)
 #define WG_RANDOM_HALVES(dtype, T, bits)                                       \
   WG_RANDOM_ENTRY("uniform", dtype, (draw_rounded<Uniform32<bits>, T>)),       \
       WG_RANDOM_ENTRY("normal", dtype, (draw_rounded<Normal32, T>)),           \
@@ -406,7 +419,6 @@ WG_UNIT(random, WG_RANDOM_FLOATS)
 WG_UNIT(random, WG_RANDOM_FLOATS, WG_RANDOM_HALVES(kFloat16, half_t, 11), WG_RANDOM_HALVES(kBFloat16, bfloat_t, 8),
         WG_RANDOM_DISCRETE(kBool, bool), WG_RANDOM_DISCRETE(kUInt8, std::uint8_t),
         WG_RANDOM_DISCRETE(kInt8, std::int8_t), WG_RANDOM_DISCRETE(kInt16, std::int16_t),
-        WG_RANDOM_DISCRETE(kInt32, std::int32_t), WG_RANDOM_DISCRETE(kInt64, std::int64_t),
         WG_RANDOM_ENTRY("mask", kBool, mask), WG_RANDOM_ENTRY("random_raw", kInt64, random_raw),
         WG_RANDOM_ENTRY("randperm", kInt64, randperm))
 #endif

@@ -349,22 +349,26 @@ def _pick(weights, num_samples, replacement, generator=None):
     import numpy
 
     n = weights.shape[-1]
-    if not (numpy.isfinite(weights).all() and (weights >= 0).all()):
-        raise RuntimeError("multinomial: expected weights that are finite and at least 0, got others.")
-    if not (weights.sum(-1) > 0).all():
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        total = weights.sum(-1)
+    # A finite total of weights of at least 0 says that all are finite.
+    if not (weights.min(initial=0.0) >= 0 and numpy.isfinite(total).all()):
+        if not (numpy.isfinite(weights).all() and (weights >= 0).all()):
+            raise RuntimeError("multinomial: expected weights that are finite and at least 0, got others.")
+    if not (total > 0).all():
         raise RuntimeError("multinomial: expected a positive weight in each row, got a row of zeros.")
     rows = weights.reshape(-1, n)
-    draws = num_samples if replacement else n
-    unit = _core.make_empty(len(rows), draws, dtype=_core._dtype_from_name("float64")).uniform_(generator=generator)
-    unit = unit.numpy()
+    drawn = _core.make_empty(len(rows), num_samples if replacement else n, dtype=_core._dtype_from_name("float64"))
     if replacement:
-        picked = _passing(rows, unit)
+        picked = _passing(rows, drawn.uniform_(generator=generator).numpy())
     else:
         # The times of n exponential clocks with the weights as rates: the first to ring are the sample
         # (Efraimidis and Spirakis, 2006).
-        with numpy.errstate(divide="ignore"):
-            times = -numpy.log1p(-unit) / rows
-        picked = numpy.argsort(times, -1, kind="stable")[:, :num_samples]
+        times = drawn.exponential_(generator=generator).div_(_core.from_numpy(rows))
+        if num_samples == 1:
+            picked = times.argmin(-1, keepdim=True).numpy()
+        else:
+            picked = numpy.argsort(times.numpy(), -1, kind="stable")[:, :num_samples]
     shape = (*weights.shape[:-1], num_samples)
     return (numpy.ascontiguousarray(picked.astype(numpy.int64, copy=False)).reshape(shape),)
 
