@@ -151,3 +151,22 @@ def test_the_gradient_of_a_determinant_near_zero(rng):
     b = wengert.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=wengert.float64, requires_grad=True)
     linalg.det(b).backward()
     np.testing.assert_allclose(values(b.grad), [[4.0, -2.0], [-2.0, 1.0]], atol=1e-12)
+
+
+def test_history_changes_no_bit(rng):
+    """Without history the kernel runs at once; with one a Function is around it."""
+    a = wengert.from_numpy(definite(matrices(rng, 6, "float64")))
+    b = wengert.from_numpy(rng.normal(size=(3, 6, 2)))
+    for call in (
+        linalg.inv,
+        linalg.det,
+        linalg.cholesky,
+        lambda m: linalg.slogdet(m)[1],
+        lambda m: linalg.solve(m, b),
+        lambda m: linalg.solve(m[0], b),
+    ):
+        plain, recorded = call(a), call(a.clone().requires_grad_())
+        assert recorded.grad_fn is not None and plain.grad_fn is None
+        assert values(plain).tobytes() == values(recorded).tobytes()
+        with wengert.no_grad():
+            assert call(a.clone().requires_grad_()).grad_fn is None

@@ -1,6 +1,7 @@
 """Functions on NumPy arrays as operations: a recorder writes each call down, and a plan makes it again between its steps."""
 
 import contextlib
+import functools
 import math
 import threading
 
@@ -119,6 +120,23 @@ def matrices(array):
     return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
 
 
+def apply(function, name, *tensors):
+    """function.apply(*tensors) for a Function that is one call of a host function: that call alone where nobody asks more.
+
+    Args:
+        function: the Function; it is used where a gradient may be wanted or a recorder watches.
+        name: what the host function was registered as.
+        tensors: its operands.
+    """
+    for t in tensors:
+        if t.requires_grad and _core.grad_enabled() or not _core.has_value(t):
+            return function.apply(*tensors)
+    if watched():
+        return function.apply(*tensors)
+    found = run(name, tensors)
+    return found if len(found) > 1 else found[0]
+
+
 def run(name, tensors, options=()):
     """The results of a host function on tensors, as a tuple of tensors; floating ones in the precision of the first."""
     function = _find(name)
@@ -179,11 +197,16 @@ def checked(name, x, *options):
     return x
 
 
+@functools.cache
+def _levels():
+    from .func import _levels as levels  # which needs this module
+
+    return levels
+
+
 def watched(*tensors):
     """Whether a recorder watches, or a tensor stands in a graph or a transform: values cannot be read."""
-    from .func._levels import current_recorder
-
-    return current_recorder() is not None or not all(map(_core.has_value, tensors))
+    return _levels().current_recorder() is not None or not all(map(_core.has_value, tensors))
 
 
 def call(name, *tensors, options=()):
@@ -194,12 +217,10 @@ def call(name, *tensors, options=()):
         tensors: tensors, of which the first gives the precision of floating results.
         options: Python numbers, strings, bools and None, handed on behind the arrays.
     """
-    from .func._levels import current_recorder, top_frame
-
     results = getattr(_local, "results", None)
     if results is not None:
         return results
-    watching = top_frame(tensors) or current_recorder()
+    watching = _levels().top_frame(tensors) or _levels().current_recorder()
     if watching is not None and not hasattr(watching, "run_host"):
         raise RuntimeError(
             f"{name}: expected tensors with values, got those of vmap or jvp. Call it outside of them."

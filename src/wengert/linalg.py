@@ -72,7 +72,7 @@ class _Solve(Function):
 
 def inv(A, *, out=None):
     """The inverse of square matrices. Raises LinAlgError for singular ones."""
-    return with_out(_Inverse.apply(check("inv", A, square=True)), out)
+    return with_out(host.apply(_Inverse, "inv", check("inv", A, square=True)), out)
 
 
 inverse = inv
@@ -80,6 +80,8 @@ inverse = inv
 
 def _expand_batch(a, b):
     """Both with one batch shape."""
+    if tuple(a.shape[:-2]) == tuple(b.shape[:-2]):
+        return a, b
     from ._shaping import broadcast_shapes
 
     batch = tuple(broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2])))
@@ -100,11 +102,11 @@ def solve(A, B, *, left=True, out=None):
             f"linalg.solve: expected B with {A.shape[-1]} rows for A of shape {tuple(A.shape)}, got {tuple(B.shape)}."
         )
     if left:
-        x = _Solve.apply(*_expand_batch(A, b))
+        x = host.apply(_Solve, "solve", *_expand_batch(A, b))
     elif vector:
-        x = _Solve.apply(*_expand_batch(A.mT, b))
+        x = host.apply(_Solve, "solve", *_expand_batch(A.mT, b))
     else:
-        x = _Solve.apply(*_expand_batch(A.mT, b.mT)).mT
+        x = host.apply(_Solve, "solve", *_expand_batch(A.mT, b.mT)).mT
     return with_out(x.squeeze(-1) if vector else x, out)
 
 
@@ -185,12 +187,12 @@ class _SlogDet(Function):
 
 def det(A, *, out=None):
     """The determinant of square matrices."""
-    return with_out(_Det.apply(check("det", A, square=True)), out)
+    return with_out(host.apply(_Det, "det", check("det", A, square=True)), out)
 
 
 def slogdet(A, *, out=None):
     """Sign (of complex ones the direction) and logarithm of the size of the determinant: (sign, logabsdet)."""
-    sign, log = _SlogDet.apply(check("slogdet", A, square=True))
+    sign, log = host.apply(_SlogDet, "slogdet", check("slogdet", A, square=True))
     if A.dtype.is_complex and A.requires_grad:
         sign = det(A).sgn()  # the direction has a gradient
     return with_out(SlogDet(sign, log), out)
@@ -228,7 +230,7 @@ class _Cholesky(Function):
 
 def cholesky(A, *, upper=False, out=None):
     """The lower triangular L with A = L L^H of Hermitian positive definite matrices (upper: L^H)."""
-    factor = _Cholesky.apply(check("cholesky", A, square=True))
+    factor = host.apply(_Cholesky, "cholesky", check("cholesky", A, square=True))
     return with_out(factor.mH if upper else factor, out)
 
 
