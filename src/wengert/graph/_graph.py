@@ -68,7 +68,7 @@ class Node:
 
     @property
     def effect(self):
-        """Whether it must run even if nothing reads its results: an update, or a draw, after which others come."""
+        """Whether it must run even if nothing reads its results: an update, a draw, after which others come, or a shape."""
         return self.op in EFFECTS or self.draws
 
     @property

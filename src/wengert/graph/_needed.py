@@ -2,8 +2,11 @@
 
 from ..ops import TABLE
 
-# Ops that run even if nothing reads their results: updates, and draws, after which others come.
-EFFECTS = frozenset({"update", *[row.name for row in TABLE.values() if "random" in row.flags]})
+# Ops whose results have shapes that depend on values.
+DATA_DEPENDENT = frozenset({"nonzero", "true_positions"})
+# Ops that run even if nothing reads their results: updates, draws, after which others come, and what has a shape that
+# Python code may have asked for.
+EFFECTS = DATA_DEPENDENT | {"update", *[row.name for row in TABLE.values() if "random" in row.flags]}
 
 
 def reached(graph):

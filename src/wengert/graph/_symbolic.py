@@ -12,10 +12,10 @@ from ..autograd.function import FunctionCtx
 from ..autograd.grad_mode import is_grad_enabled
 from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, open_frames, payload
 from ._lines import scope_names, user_place
+from ._needed import DATA_DEPENDENT
 from ._numbers import is_followed
 from ._symbols import Dim, Ratio, recognise, same_sizes, symbolic
 
-DATA_DEPENDENT = frozenset({"nonzero", "true_positions"})
 COPIES = frozenset(
     {"rows", "reshape_like", "unreduce_like", "expand_channels"}
 )  # view rows that nobody writes through

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import wengert
+from wengert import _host as host
 
 from . import functional as F
 from .container import ModuleList, Sequential
@@ -13,6 +14,15 @@ from .module import Module
 class _ASMoutput(NamedTuple):
     output: wengert.Tensor
     loss: wengert.Tensor
+
+
+@host.check("AdaptiveLogSoftmaxWithLoss")
+def _check_classes(target, n_classes):
+    if target.numel() and (int(target.min()) < 0 or int(target.max()) >= n_classes):
+        raise RuntimeError(
+            f"Target values should be in [0, {n_classes - 1}], but values in range "
+            f"[{int(target.min())}, {int(target.max())}] were found. "
+        )
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
@@ -91,11 +101,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 )
         else:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-        if target.numel() and (int(target.min()) < 0 or int(target.max()) >= self.n_classes):
-            raise RuntimeError(
-                f"Target values should be in [0, {self.n_classes - 1}], but values in range "
-                f"[{int(target.min())}, {int(target.max())}] were found. "
-            )
+        return host.checked("AdaptiveLogSoftmaxWithLoss", target, self.n_classes)
 
     def forward(self, input, target):
         """The log-probability of each target, and minus their mean.
@@ -104,10 +110,19 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             input: (N, in_features), or (in_features,) for one sample.
             target: (N,) or (), class numbers.
         """
-        self._check(input, target)
+        target = self._check(input, target)
         single = target.dim() == 0
         if single:
             input, target = input.unsqueeze(0), target.unsqueeze(0)
+        if host.watched(target) and not wengert.is_grad_enabled():
+            output = self._of_all(input, target)
+        else:
+            output = self._of_rows(input, target)
+        loss = (-output).mean()
+        return _ASMoutput(output.squeeze(0) if single else output, loss)
+
+    def _of_rows(self, input, target):
+        """The log-probability of each target; clusters see their own rows. Those without rows get no gradients."""
         column = target  # of the head: the class, or its cluster
         extra = []
         for i, (low, high) in enumerate(self._clusters()):
@@ -120,8 +135,18 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         output = F.log_softmax(self.head(input), 1).gather(1, column.unsqueeze(1)).squeeze(1)
         for rows, chosen in extra:
             output = output.index_add(0, rows, chosen)
-        loss = (-output).mean()
-        return _ASMoutput(output.squeeze(0) if single else output, loss)
+        return output
+
+    def _of_all(self, input, target):
+        """The same where values cannot be read: clusters see all rows."""
+        column, extra = target, 0.0
+        for i, (low, high) in enumerate(self._clusters()):
+            inside = (target >= low) & (target < high)
+            column = wengert.where(inside, self.shortlist_size + i, column)
+            scores = F.log_softmax(self.tail[i](input), 1)
+            chosen = scores.gather(1, (target - low).clamp(0, high - low - 1).unsqueeze(1)).squeeze(1)
+            extra = extra + wengert.where(inside, chosen, 0.0)
+        return F.log_softmax(self.head(input), 1).gather(1, column.unsqueeze(1)).squeeze(1) + extra
 
     def _all_classes(self, input, head):
         scores = F.log_softmax(head, 1)
@@ -139,6 +164,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         """The most probable class (N,) of each input; clusters are looked into only where the head asks for it."""
         head = self.head(input)
         best = head.argmax(1)
+        if host.watched(best):
+            return wengert.where(best >= self.shortlist_size, self._all_classes(input, head).argmax(1), best)
         rows = (best >= self.shortlist_size).nonzero().squeeze(1)
         if not rows.numel():
             return best

@@ -83,6 +83,7 @@ from wengert._functional import (
 from wengert._missing import explain
 
 from ._attention import multi_head_attention_forward
+from ._ctc import ctc_loss
 from ._dropouts import (
     alpha_dropout,
     dropout1d,
@@ -95,7 +96,6 @@ from ._fractional import fractional_max_pool
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    ctc_loss,
     gaussian_nll_loss,
     huber_loss,
     kl_div,
