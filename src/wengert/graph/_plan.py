@@ -123,9 +123,9 @@ class Plan(Page):
             for v in node.results:
                 place[v] = made
                 made += 1
-            lookers = self._lookers.get(owner(first))
-            if lookers is not None:
-                lookers.append(node.results[0])
+            memory = owner(first)
+            if memory != first and memory in self._lookers:
+                self._lookers[memory].append(node.results[0])
         index = {v: k for k, v in enumerate(given)}
         self._outputs = []  # of each output: (True, which given tensor) or (False, which result)
         self._tapes = []  # of outputs that are tapes: (place among the outputs, value of the plan, shape of a row, dtype)

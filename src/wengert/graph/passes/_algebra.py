@@ -73,7 +73,7 @@ def _leading(graph, node):
 
 def _operand(graph, node, made):
     """The value that a node's result equals bit for bit, or None."""
-    if node.op not in _MAY_PASS:
+    if node.op not in _MAY_PASS or node.op in _WITH_NUMBER and tuple not in map(type, node.inputs):
         return None
     x, y = node.inputs[0], node.results[0]
     other = node.inputs[1] if len(node.inputs) == 2 else None

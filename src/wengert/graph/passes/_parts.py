@@ -34,7 +34,7 @@ def whole_rows(graph):
                     dtypes.append(dtype)
         instead.update((id(node), None) for node in parts)
         instead[id(first)] = first.rewritten(op=row.name, results=tuple([mine[k] for k in range(len(row.parts))]))
-    nodes = [instead.get(id(node), node) for node in graph.nodes]
+    nodes = [instead[id(node)] if node.op in _WHOLE and id(node) in instead else node for node in graph.nodes]
     new = with_nodes(graph, [node for node in nodes if node is not None])
     new.shapes, new.dtypes = shapes, dtypes
     return new, sum(len(parts) for parts in groups)

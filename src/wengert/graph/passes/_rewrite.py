@@ -10,10 +10,14 @@ def with_nodes(graph, nodes, replaced=None):
     new.inputs, new.states = graph.inputs, graph.states
     new.structure, new.fixed, new.repeats = graph.structure, graph.fixed, graph.repeats
     new.nodes = nodes
-    get = replaced or {}
-    new.outputs = [(name, get.get(v, v)) for name, v in graph.outputs]
-    new.writes = {a: get.get(v, v) for a, v in graph.writes.items()}
-    new.grads = {a: get.get(v, v) for a, v in graph.grads.items()}
+    new.outputs, new.writes, new.grads = list(graph.outputs), dict(graph.writes), dict(graph.grads)
+    if replaced:
+        get = replaced.get
+        new.outputs = [(name, get(v, v)) for name, v in graph.outputs]
+        for roots in (new.writes, new.grads):
+            for a, v in roots.items():
+                if v in replaced:
+                    roots[a] = replaced[v]
     return new
 
 
