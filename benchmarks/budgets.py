@@ -118,12 +118,15 @@ BUDGETS = (
     ),
     Budget("planning 1e5 nodes of a chain: s", "planning-1e5", median(1e5), 1, at_least=False, binds=False),
     Budget("planning 1e5 of a training step: s", "planning-step-1e5", median(1e5), 1, at_least=False, binds=False),
+    Budget("compiling 1e5 of a training step: s", "compile-step-1e5", median(1e5), 2, at_least=False, binds=False),
     *[
         Budget(f"{what}: growth of a node's time", row, extra("growth"), 2, at_least=False, binds=False)
         for what, row in (
             ("chain, 1e3 to 1e6", "planning-1e6"),
             ("training step, 1e3 to 1e5", "planning-step-1e5"),
             ("training step, 1e3 to 1e6", "planning-step-1e6"),
+            ("compiled training step, 1e3 to 1e5", "compile-step-1e5"),
+            ("compiled training step, 1e3 to 1e6", "compile-step-1e6"),
             ("unrolled loop, 100 to 1,000 steps", "compile-loop"),
         )
     ],

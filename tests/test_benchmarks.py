@@ -21,6 +21,9 @@ from benchmarks.table import duration  # noqa: E402
 # Too long or too large for a test; ``python -m benchmarks`` checks them before it times them.
 _HEAVY = {
     "budget-gpt",
+    "compile-step-1e4",
+    "compile-step-1e5",
+    "compile-step-1e6",
     "planning-1e5",
     "planning-1e6",
     "planning-budget-1e4",

@@ -1,4 +1,4 @@
-"""How long a plan takes to make: by nodes, linear from a thousand to a million; with recording.
+"""How long a plan takes to make, alone and with recording: by nodes, linear from a thousand to a million.
 
 Times are processor time: one thread of Python makes plans; what other programs take of the machine is not ours.
 """
@@ -72,8 +72,8 @@ def _chain(nodes: int):
 _NODES_OF_A_LAYER = 17  # forward, backward, and its share of the optimizer's pass
 
 
-def _training_step(nodes: int):
-    """Return the graph of a training step of so many nodes, as it is recorded: forward, backward, optimizer."""
+def _training_function(nodes: int) -> tuple[Callable[..., None], object]:
+    """Return a training step that is recorded as so many nodes (forward, backward, optimizer), and its argument."""
     wengert = peers.load("wengert")
     nn = wengert.nn
     layers = nodes // _NODES_OF_A_LAYER
@@ -86,7 +86,41 @@ def _training_step(nodes: int):
         loss.backward()
         optimizer.step()
 
-    return wengert.graph.record(step, wengert.ones(8, 16))
+    return step, wengert.ones(8, 16)
+
+
+def _training_step(nodes: int):
+    """Return the graph of a training step of so many nodes, as it is recorded."""
+    return peers.load("wengert").graph.record(*_training_function(nodes))
+
+
+def _compile_calls(nodes: int) -> tuple[float, float]:
+    """Return the seconds for each node of a training step of its last call before there is a plan, which is recorded,
+    compared and planned, and of all those calls."""
+    step, x = _training_function(nodes)
+    compiled = peers.load("wengert").compile(step, fullgraph=True)
+    times = []
+    while not compiled.plans:
+        start = time.process_time()
+        compiled(x)
+        times.append(time.process_time() - start)
+    count = len(compiled.plan.source.nodes)
+    return times[-1] / count, sum(times) / count
+
+
+def _compiled(nodes: int) -> SelfTimed:
+    """Time what compiling takes for each node: the last call before there is a plan.
+
+    Further measurements: `calls_s`, the time of all those calls; `growth`, that of the last one over its time for each
+    node of a step of a thousand, the median of five.
+    """
+
+    def measure() -> tuple[float, dict[str, float]]:
+        base = statistics.median(_compile_calls(1000)[0] for _ in range(5))
+        took, calls = _compile_calls(nodes)
+        return took, {"calls_s": calls, "growth": took / base}
+
+    return SelfTimed(measure)
 
 
 def _compile_loop(steps: int) -> float:
@@ -161,6 +195,16 @@ ROWS = [
             full=power > 3,
         )
         for power in (3, 4, 5)
+    ],
+    *[
+        Row(
+            name=f"compile-step-1e{power}",
+            title=f"compiling a training step of 1e{power} nodes: the call that records, compares and plans",
+            contestants={"wengert": functools.partial(_compiled, 10**power)},
+            unit="node",
+            full=power > 4,
+        )
+        for power in (3, 4, 5, 6)
     ],
     Row(
         name="compile-mlp",
