@@ -92,7 +92,8 @@ class _Capture(Recorder):
                 )
 
     def run(self, op, operands, attrs):
-        operands, attrs = self._fed(op, operands, attrs)
+        if self.book is not None:
+            operands, attrs = self._fed(op, operands, attrs)
         if self.problem is not None:
             with paused():
                 return _core.apply(op, operands, attrs)
@@ -100,8 +101,6 @@ class _Capture(Recorder):
 
     def _fed(self, op, operands, attrs):
         """Operands and attributes without followed numbers: inputs of the plan stand for them, or bare numbers."""
-        if self.book is None:
-            return operands, attrs
         if any(map(is_followed, attrs)):
             attrs = tuple([self.book.fix(v) if is_followed(v) else v for v in attrs])
         if any(map(is_followed, operands)):
@@ -109,7 +108,8 @@ class _Capture(Recorder):
         return operands, attrs
 
     def run_inplace(self, op, x, operands, attrs):
-        operands, attrs = self._fed(op, operands, attrs)
+        if self.book is not None:
+            operands, attrs = self._fed(op, operands, attrs)
         if self.problem is not None:
             with paused():
                 return _core.inplace(op, x, operands[1:], attrs)

@@ -17,14 +17,16 @@ _names = {}  # id of the dict of the modules in one -> their names, by id
 
 
 class _Code:
-    """A code object, kept alive: whether it is this package's, the name of what may be a module, whether its frames stay
-    where they are, and its lines as text by the place of an instruction."""
+    """A code object, kept alive: whether it is this package's and whether it calls what is recorded, the name of what may
+    be a module, whether its frames stay where they are, and its lines as text by the place of an instruction."""
 
-    __slots__ = ("code", "lines", "own", "stays", "variable")
+    __slots__ = ("code", "lines", "own", "records", "stays", "variable")
 
     def __init__(self, frame):
         self.code = code = frame.f_code
-        self.own = frame.f_globals.get("__name__", "").partition(".")[0] == "wengert"
+        module = frame.f_globals.get("__name__", "")
+        self.own = module.partition(".")[0] == "wengert"
+        self.records = module in RECORDERS
         calls = code.co_name in ("__call__", "forward") and code.co_argcount
         self.variable = code.co_varnames[0] if calls else None
         self.stays = not code.co_flags & _SUSPENDED
@@ -149,15 +151,20 @@ def _look(frame, known, blocks):
     met = []  # frames that gave a part of that: (frame, whether the line was found inside of it, how much was)
     since = 0  # how many of them are inside of `latest`, with its own
     while frame is not None:
+        about = _seen.get(id(frame.f_code)) or _about(frame)
+        if blocks:
+            what.extend(reversed(blocks.pop(frame, ())))
+        if about.own and about.variable is None:
+            if about.records and line is not None and recorded is None:
+                recorded = len(what)
+            frame = frame.f_back
+            continue
         lined = line is not None
         around = known.get(frame)
         if around is not None and around.serves(lined, latest):
             break
-        about = _seen.get(id(frame.f_code)) or _about(frame)
         if not lined and not about.own:
             line, line_frame = about.line(frame), frame
-        if blocks:
-            what.extend(reversed(blocks.pop(frame, ())))
         module = None if about.variable is None else _module_called(frame, about.variable)
         if module is not None and module is latest:  # its forward and its __call__ are one
             del met[since:]  # what is around these depends on what is inside
@@ -167,8 +174,6 @@ def _look(frame, known, blocks):
             what.append(_Function(about.code.co_name) if module is None else module)
             if module is not None:
                 latest, since = module, len(met)
-        elif lined and recorded is None and frame.f_globals["__name__"] in RECORDERS:
-            recorded = len(what)
         frame = frame.f_back
     if frame is None:
         known.clear()

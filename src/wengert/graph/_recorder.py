@@ -188,7 +188,12 @@ class Recorder(Watcher):
         return tuple(t.shape), tuple(t.stride()), t.storage_offset() - base.tensor.storage_offset()
 
     def _operands(self, operands):
-        return [self._operand(v, operands) for v in operands]
+        numbers = []
+        for v in operands:
+            found = self._known.get(id(v))
+            plain = found is not None and found.base is None
+            numbers.append(found.value if plain else self._operand(v, operands))
+        return numbers
 
     def _operand(self, v, beside):
         if is_tensor(v):

@@ -52,6 +52,7 @@ class Survey:
         self._draws = [("random", random.getstate, random.getstate())]  # (name, state of a generator, value)
         self._draws.append(("numpy.random", _numpy_state, _numpy_state()))
         self._scopes = set()
+        self._kinds = set()  # of the modules met
         self._apart = set()  # ids of containers whose numbers are not followed
         seen = self.seen = {}
         todo = collections.deque(roots)
@@ -131,11 +132,16 @@ class Survey:
         """One dict holds what a module consists of: parameters, buffers and children are attributes too."""
         fields = module.__dict__
         self._keep(name, fields)
-        found = [(f"{name}.{k}", v) for k, v in fields.items() if k not in _REGISTRIES]
+        found = [
+            (f"{name}.{k}", v) for k, v in fields.items() if not isinstance(v, _FIXED) and k not in _REGISTRIES
+        ]
         for hooks in (module._hooks, module._hooks_of_all):
             if hooks is not None:
                 found.extend((f"{name} hooks", getattr(hooks, kind)) for kind in hooks.__slots__)
-        return [*found, *[(name, c) for c in classes_of(type(module))]]
+        if type(module) not in self._kinds:
+            self._kinds.add(type(module))
+            found.extend((name, c) for c in classes_of(type(module)))
+        return found
 
     def _function(self, name, function):
         if is_library(function.__module__):
