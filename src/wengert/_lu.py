@@ -61,6 +61,8 @@ def _lu_permutation(pivots, rows):
 
 @host.gradient("lu_factor")
 class _LU(Function):
+    _grad_name = "LinalgLuFactorExBackward0"
+
     @staticmethod
     def forward(ctx, a):
         packed, pivots = host.call("lu_factor", a)

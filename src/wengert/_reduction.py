@@ -55,7 +55,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over one dimension, or over all. Integers and bools are multiplied as int64."""
     input = cast(check_tensor("prod", input), dtype)
     if dim is None:
-        return cast(OPS["prod_all"](input.reshape(-1), (0,), False), dtype)
+        return cast(OPS["prod_all"](input.reshape(-1), (-1,), False), dtype)
     return cast(OPS["prod_all"](input, (wrap_dim("prod", dim, input.dim()),), keepdim), dtype)
 
 

@@ -15,6 +15,8 @@ Eig = return_type("linalg_eig", "eigenvalues", "eigenvectors")
 
 @host.gradient("eigh")
 class _Eigh(Function):
+    _grad_name = "LinalgEighBackward0"
+
     @staticmethod
     def forward(ctx, a, uplo):
         values, vectors = host.call("eigh", a, options=(uplo,))
@@ -35,6 +37,8 @@ def eigh(A, UPLO="L", *, out=None):
 
 @host.gradient("eigvalsh")
 class _EigValsH(Function):
+    _grad_name = "LinalgEighBackward0"
+
     @staticmethod
     def forward(ctx, a, uplo):
         values, vectors = host.call("eigvalsh", a, options=(uplo,))
@@ -57,6 +61,8 @@ def eigvalsh(A, UPLO="L", *, out=None):
 
 @host.gradient("svd")
 class _SVD(Function):
+    _grad_name = "LinalgSvdBackward0"
+
     @staticmethod
     def forward(ctx, a, full):
         u, s, vh = host.call("svd", a, options=(full,))
@@ -96,6 +102,8 @@ def svd(A, full_matrices=True, *, driver=None, out=None):
 
 @host.gradient("svdvals", lambda options: ())
 class _SVDVals(Function):
+    _grad_name = "LinalgSvdBackward0"
+
     @staticmethod
     def forward(ctx, a):
         u, s, vh = host.call("svdvals", a, options=(False,))
@@ -117,6 +125,8 @@ def svdvals(A, *, driver=None, out=None):
 
 @host.gradient("eig")
 class _Eig(Function):
+    _grad_name = "LinalgEigBackward0"
+
     @staticmethod
     def forward(ctx, a):
         values, vectors = host.call("eig", a)

@@ -89,6 +89,8 @@ def _half_to_real(a, n, scale, *dims):
 class _ComplexToComplex(Function):
     """Sums of x exp(-+ 2 pi i k j / n) over `dims`, times `scale`."""
 
+    _grad_name = "FftC2CBackward0"
+
     @staticmethod
     def forward(ctx, x, dims, inverse, scale):
         ctx.given = dims, inverse, scale
@@ -103,6 +105,8 @@ class _ComplexToComplex(Function):
 @host.gradient("fft.real_to_half", lambda options: (options[1:], options[0]))
 class _RealToHalf(Function):
     """The forward transform of real numbers, up to index n // 2 of the last of `dims`."""
+
+    _grad_name = "FftR2CBackward0"
 
     @staticmethod
     def forward(ctx, x, dims, scale):
@@ -119,6 +123,8 @@ class _RealToHalf(Function):
 @host.gradient("fft.half_to_real", lambda options: (options[2:], *options[:2]))
 class _HalfToReal(Function):
     """The inverse transform of the first half of a Hermitian spectrum to n real numbers along the last of `dims`."""
+
+    _grad_name = "FftC2RBackward0"
 
     @staticmethod
     def forward(ctx, x, dims, n, scale):

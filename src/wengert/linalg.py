@@ -43,6 +43,8 @@ def _check_inexact(op, x):
 
 @host.gradient("inv")
 class _Inverse(Function):
+    _grad_name = "LinalgInvExBackward0"
+
     @staticmethod
     def forward(ctx, a):
         (y,) = host.call("inv", a)
@@ -57,6 +59,8 @@ class _Inverse(Function):
 
 @host.gradient("solve")
 class _Solve(Function):
+    _grad_name = "LinalgSolveExBackward0"
+
     @staticmethod
     def forward(ctx, a, b):
         (x,) = host.call("solve", a, b)
@@ -128,6 +132,8 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False, out=None):
 
 @host.gradient("det")
 class _Det(Function):
+    _grad_name = "LinalgDetBackward0"
+
     @staticmethod
     def forward(ctx, a):
         (d,) = host.call("det", a)
@@ -172,6 +178,8 @@ class _Cofactor(Function):
 
 @host.gradient("slogdet")
 class _SlogDet(Function):
+    _grad_name = "LinalgSlogdetBackward0"
+
     @staticmethod
     def forward(ctx, a):
         sign, log = host.call("slogdet", a)
@@ -211,6 +219,8 @@ def logdet(input):
 
 @host.gradient("cholesky")
 class _Cholesky(Function):
+    _grad_name = "LinalgCholeskyExBackward0"
+
     @staticmethod
     def forward(ctx, a):
         (factor,) = host.call("cholesky", a)
@@ -236,6 +246,8 @@ def cholesky(A, *, upper=False, out=None):
 
 @host.gradient("qr")
 class _QR(Function):
+    _grad_name = "LinalgQrBackward0"
+
     @staticmethod
     def forward(ctx, a, mode):
         q, r = host.call("qr", a, options=(mode,))
@@ -340,6 +352,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
 @host.gradient("matrix_exp")
 class _MatrixExp(Function):
+    _grad_name = "LinalgMatrixExpBackward0"
+
     @staticmethod
     def forward(ctx, a):
         (y,) = host.call("matrix_exp", a)

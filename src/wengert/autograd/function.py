@@ -32,8 +32,8 @@ class FunctionCtx(_core.FunctionContext):
         self.needs_input_grad = tuple(isinstance(a, _Tensor) and a.requires_grad for a in args)
 
     def name(self):
-        """The node's name: that of the function's class with Backward behind it."""
-        return self._function.__name__ + "Backward"
+        """The node's name: that of the function's class with Backward behind it, or the one that the class gives."""
+        return getattr(self._function, "_grad_name", None) or self._function.__name__ + "Backward"
 
     def save_for_backward(self, *tensors):
         """Keeps inputs, outputs or other tensors (or None) for backward; see `saved_tensors`."""

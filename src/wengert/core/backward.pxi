@@ -152,8 +152,12 @@ cdef object node_name(int32_t i):
         return function_name(i)
     if n_flags[i] & N_PICK:
         return function_name(n_in0[i])
-    cdef str name = entry_of(n_prog[i].op).row.grad_name
-    return name
+    cdef Entry e = entry_of(n_prog[i].op)
+    variant = e.row.grad_variant
+    if variant is None:
+        return e.row.grad_name
+    values = dict(zip(e.fields, decode_attrs(e, <Attr*> n_owner[i])))
+    return variant(values, n_layout[i].ndim if n_layout[i] != NULL else 0, n_prog[i].absent)
 
 
 cdef int mark_needed(Order* o, list inputs, char* needed) except -1:

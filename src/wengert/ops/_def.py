@@ -13,7 +13,7 @@ annotated with their kind. The body is traced into a program (see _trace.py); it
 operand, None where there is none. Only the standard library is imported here.
 """
 
-from ._node_names import NODE_NAMES
+from ._node_names import NODE_NAMES, VARIANTS
 
 # Kinds of attributes, by annotation: the letters of the runtime's schema (csrc/include/wengert/op.h).
 integer, boolean, real, dtype, ints, opt_integer, opt_real = "i", "b", "f", "d", "I", "j", "g"
@@ -52,7 +52,8 @@ class Row:
         Given by their public names, or as "alone" for None; left out, it is every place of elementwise rows of several
         operands, no place of others.
     public: published under its name; inplace: has a form `name_`.
-    shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows.
+    shown: the name by which users know the op, in errors and in grad_name, what grad_fn shows; grad_variant: what chooses
+        another one for a node, or None.
     """
 
     batch = None
@@ -80,6 +81,7 @@ class Row:
         if "grad_name" not in given:
             own = "".join([w.capitalize() for w in self.shown.split("_")]) + "Backward0"
             self.grad_name = NODE_NAMES.get(self.name) or NODE_NAMES.get(self.shown, own)
+        self.grad_variant = VARIANTS.get(self.name)
 
     @property
     def doc(self):
