@@ -122,6 +122,56 @@ def test_incomplete_gamma_has_no_gradient_for_its_first_operand():
         wg.special.zeta(a + 1, wg.ones(2))
 
 
+POSITIVE = np.concatenate([10 ** RNG.uniform(-8, 2.8, 200), [1.0, 1.0000001, 2.0]])
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_modified_bessel_functions_of_the_second_kind(order):
+    x = wg.from_numpy(POSITIVE)
+    want = [mp.besselk(order, mp.mpf(v)) for v in POSITIVE]
+    close(getattr(wg.special, f"modified_bessel_k{order}")(x).numpy(), np.array(want, float), rtol=2e-15)
+    scaled = np.array([w * mp.exp(mp.mpf(v)) for w, v in zip(want, POSITIVE, strict=True)], float)
+    close(getattr(wg.special, f"scaled_modified_bessel_k{order}")(x).numpy(), scaled, rtol=2e-15)
+
+
+def test_airy_function():
+    x = np.concatenate([RNG.uniform(-30, 12, 300), [-10.5, 2.5, -10.0, 0.0]])
+    want = np.array([float(mp.airyai(mp.mpf(v))) for v in x])
+    # The phase of the waves has the rounding of (-x)^1.5, about 100 at -30.
+    scale = np.where(x < 0, np.maximum(1, -x) ** -0.25, abs(want))
+    assert np.max(abs(wg.special.airy_ai(wg.from_numpy(x)).numpy() - want) / scale) < 3e-14
+
+
+LATE = ["airy_ai", *(s + f"modified_bessel_k{k}" for s in ("", "scaled_") for k in (0, 1))]
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_late_special_functions_at_the_edges(name):
+    edges = [0.0, -1.0, -math.inf, math.nan, -20.0, 1e-30, 800.0, 1e5]
+    for values in (edges, [1, 2]):
+        ours, theirs = (getattr(lib.special, name)(lib.tensor(values)) for lib in (wg, torch))
+        assert_same(ours, theirs)
+    assert getattr(wg.special, name)(wg.tensor(math.inf)) == 0  # PyTorch has NaN for airy_ai
+    out = wg.empty(2)
+    assert getattr(wg.special, name)(wg.tensor([1.0, 2.0]), out=out) is out and out[0] == getattr(wg.special, name)(
+        wg.ones(1)
+    )
+    for lib in (wg, torch):
+        with pytest.raises(NotImplementedError):
+            getattr(lib.special, name)(lib.ones(1, dtype=lib.float16))
+    assert (
+        wg.compile(getattr(wg.special, name))(wg.tensor([1.5]))[0] == getattr(wg.special, name)(wg.tensor([1.5]))[0]
+    )
+
+
+@pytest.mark.parametrize("name", LATE[1:])
+def test_functions_of_the_second_kind_have_gradients(name):
+    """PyTorch has none: against differences."""
+    x = wg.tensor([0.3, 0.9, 1.1, 4.0], dtype=wg.float64, requires_grad=True)
+    assert wg.autograd.gradcheck(getattr(wg.special, name), (x,))
+    assert wg.autograd.gradgradcheck(getattr(wg.special, name), (x,))
+
+
 X = RNG.uniform(0.3, 3.0, (3, 4))
 SIGNED = RNG.uniform(-2.0, 2.0, (3, 4))
 
@@ -212,5 +262,5 @@ def test_mistakes():
     same_error("frexp", np.arange(3))
     same_error("special.xlog1py", 2, 3)
     same_error("special.zeta", 2, 3)
-    with pytest.raises(AttributeError, match="airy_ai"):
-        _ = wg.special.airy_ai
+    with pytest.raises(AttributeError, match="not_there"):
+        _ = wg.special.not_there

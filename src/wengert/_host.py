@@ -86,7 +86,7 @@ def is_registered(name):
 
 def _find(name):
     if name not in _functions:
-        from . import distributions, fft, linalg  # noqa: F401 (they register their functions)
+        from . import _bessel, distributions, fft, linalg  # noqa: F401 (they register their functions)
     return _functions.get(name)
 
 

@@ -8,7 +8,7 @@ Example:
 
 import wengert
 
-from . import _polynomials, _special
+from . import _bessel, _polynomials, _special
 from ._bind import OPS
 from ._missing import explain
 
@@ -27,6 +27,9 @@ _SYNONYMS = {
 }
 
 globals().update({name: OPS[name] for name in _ROWS})
+for _name in _ROWS:
+    OPS[_name].published = True
+globals().update(_bessel.FUNCTIONS)
 globals().update(_polynomials.FUNCTIONS)
 globals().update({name: getattr(_special, name) for name in _HERE})
 globals().update({name: getattr(wengert, name) for name in _SAME})
@@ -36,5 +39,5 @@ softmax = wengert.softmax
 log_softmax = wengert.log_softmax
 
 __all__ = ["log_softmax", "modified_bessel_i1", "softmax"]
-__all__ += [*_ROWS, *_HERE, *_SAME, *_SYNONYMS, *_polynomials.FUNCTIONS]
+__all__ += [*_ROWS, *_HERE, *_SAME, *_SYNONYMS, *_bessel.FUNCTIONS, *_polynomials.FUNCTIONS]
 __getattr__ = explain(__name__)
