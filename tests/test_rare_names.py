@@ -90,3 +90,33 @@ def test_old_name_of_the_loss():
         loss = wg.nn.NLLLoss2d(ignore_index=1)
     x, target = wg.ones(1, 3, 2, 2).log_softmax(1), wg.tensor([[[0, 1], [2, 1]]])
     assert loss(x, target) == wg.nn.NLLLoss(ignore_index=1)(x, target)
+
+
+COPIES = """
+alias_copy(x) as_strided_copy(x,(2,2),(1,2),1) detach_copy(x) diagonal_copy(x) diagonal_copy(x,1) expand_copy(x,(2,3,4))
+narrow_copy(x,1,0,2) permute_copy(x,(1,0)) select_copy(x,0,1) slice_copy(x,1,1,3,2) slice_copy(x,-1) split_copy(x,2)
+split_with_sizes_copy(x,[1,2]) squeeze_copy(x[:1]) squeeze_copy(x[:1],0) t_copy(x) transpose_copy(x,0,1) unbind_copy(x)
+unbind_copy(x,1) unfold_copy(x,1,2,1) unsqueeze_copy(x,0) view_copy(x,(4,3)) view_as_complex_copy(x.view(6,2))
+view_as_real_copy(c)
+"""
+
+
+@pytest.mark.parametrize("call", COPIES.split())
+def test_copies_of_views(call):
+    found = []
+    for lib in (wg, torch):
+        x = lib.arange(12.0).reshape(3, 4)
+        result = eval(f"lib.{call}", {"lib": lib, "x": x, "c": lib.complex(x, x)})
+        parts = result if isinstance(result, tuple) else (result,)
+        assert all(p._base is None and p.data_ptr() != x.data_ptr() for p in parts)
+        found.append([(type(result).__name__ == "Tensor", p.tolist(), p.is_contiguous()) for p in parts])
+    assert found[0] == found[1]
+
+
+def test_copies_take_out_and_have_gradients():
+    x, out = wg.arange(4.0).requires_grad_(), wg.empty(0)
+    wg.view_copy(x, (2, 2)).sum().backward()
+    assert x.grad.tolist() == [1, 1, 1, 1]
+    assert wg.view_copy(x.detach(), (2, 2), out=out) is out and out.tolist() == [[0, 1], [2, 3]]
+    with pytest.raises(TypeError, match="t_copy"):
+        wg.t_copy(3)

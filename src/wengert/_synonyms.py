@@ -3,7 +3,8 @@
 from . import _core
 from ._arithmetic import float_power as _float_power
 from ._bind import OPS, inplace_method
-from ._overload import Publisher, check_tensor, ints, write
+from ._methods import contiguous_format
+from ._overload import Publisher, check_tensor, ints, store, wrap_dim, write
 from ._shaping import FUNCTIONS as _shaping
 
 Tensor = _core.Tensor
@@ -41,6 +42,39 @@ publish.add("unsafe_split", _shaping["split"])
 publish.add(
     "narrow_copy", lambda self, dim, start, length: _shaping["narrow"](self, dim, start, length).clone(), False
 )
+
+
+def _sliced(input, dim=0, start=None, end=None, step=1):
+    dim = wrap_dim("slice_copy", dim, input.ndim)
+    return input[(slice(None),) * dim + (slice(start, end, step),)]
+
+
+def _copying(name, view):
+    def function(input, *args, out=None, **kwargs):
+        result = view(check_tensor(name, input), *args, **kwargs)
+        if isinstance(result, Tensor):
+            result = result.clone(memory_format=contiguous_format)
+            return result if out is None else store(result, out, name)
+        result = tuple(part.clone() for part in result)
+        return result if out is None else store(result, out, name)
+
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "wengert"
+    function.__doc__ = f"A copy of what {name.removesuffix('_copy')} gives: a function that makes no view."
+    FUNCTIONS[name] = function
+
+
+_copying("alias_copy", lambda x: x)
+_copying("detach_copy", lambda x: x.detach())
+_copying("expand_copy", lambda x, size, *, implicit=False: x.expand(size))
+_copying("slice_copy", _sliced)
+_copying("view_copy", lambda x, size: x.view(size))
+_copying("view_as_complex_copy", OPS["view_as_complex"])
+_copying("view_as_real_copy", OPS["view_as_real"])
+for _name in (
+    "as_strided diagonal narrow permute select split split_with_sizes squeeze t transpose unbind unfold unsqueeze"
+).split():
+    _copying(_name + "_copy", lambda x, *args, _name=_name, **kwargs: getattr(x, _name)(*args, **kwargs))
 
 
 @publish()
