@@ -9,13 +9,14 @@ try:
     from . import _core
     from ._bind import attach as _attach
     from ._bind import attach_ops as _attach_ops
+    from ._bind import published as _published
     from ._dtypes import DTYPES as _DTYPES
     from ._dtypes import dtype
     from ._missing import missing_methods as _missing_methods
 
     Tensor = _core.Tensor
     Generator = _core.Generator
-    matmul = _core.matmul_any
+    matmul = _published("matmul", _core.matmul_any)
     get_num_threads = _core.threads
     set_num_threads = _core.set_threads
 

@@ -7,6 +7,9 @@ dimensions, max of one or two tensors) are Python functions in the modules `_cre
 what it publishes in FUNCTIONS (package names) and METHODS (of Tensor).
 """
 
+import functools
+from types import FunctionType
+
 from . import _core
 from .ops import TABLE, trace_rule
 
@@ -97,17 +100,45 @@ def public_ops():
 
 def attach(functions, methods, namespace):
     """Publishes functions in the package's namespace and methods on Tensor."""
-    namespace.update(functions)
+    for name, function in functions.items():
+        namespace[name] = published(name, function)
     for name, method in methods.items():
-        setattr(_core.Tensor, name, method)
+        place = f"Tensor.{name}"
+        setattr(_core.Tensor, name, published(place, as_method(place, method) if name in functions else method))
+
+
+def as_method(place, function):
+    """A second object for what is a function of the package too: `torch.add` and `torch.Tensor.add` are told apart."""
+    if type(function) is FunctionType:
+        twin = FunctionType(
+            function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        )
+        functools.update_wrapper(twin, function, updated=())
+        twin.__kwdefaults__ = function.__kwdefaults__
+        twin.__qualname__ = place
+        return twin
+    return type(function)(function.entry) if isinstance(function, _core.Op) else function
+
+
+# Functions of the core that no mode sees: they are about the library's state, not about tensors.
+_UNSEEN = frozenset(
+    "get_default_dtype set_default_dtype is_grad_enabled is_inference_mode_enabled from_numpy".split()
+)
+
+
+def published(place, function):
+    """A function of the core so that modes and classes can answer its calls; anything else as it is."""
+    if type(function) is type(_core.inplace) and place not in _UNSEEN:
+        return _core.Public(function, place)
+    return function
 
 
 def attach_ops(namespace):
     """Publishes the public rows and the in-place forms."""
     for name, op in public_ops().items():
         namespace[name] = op
-        setattr(_core.Tensor, name, op)
+        setattr(_core.Tensor, name, as_method(f"Tensor.{name}", op))
     for name, op in OPS.items():
         if op.row.inplace:
             namespace[name + "_"] = method = inplace_method(name)
-            setattr(_core.Tensor, name + "_", method)
+            setattr(_core.Tensor, name + "_", as_method(f"Tensor.{name}_", method))

@@ -3,6 +3,7 @@
 from . import _core
 from ._format import tensor_text
 from ._overload import check_tensor
+from ._overriding import count_class
 from ._size import Size
 
 Tensor = _core.Tensor
@@ -257,6 +258,7 @@ def _torch_function(cls, func, types, args=(), kwargs=None):
 def _init_subclass(cls, **kwargs):
     """Subclasses may override `__torch_function__`; there is no level below it to override."""
     super(Tensor, cls).__init_subclass__(**kwargs)
+    count_class(cls)
     if "__torch_dispatch__" in cls.__dict__:
         raise NotImplementedError(
             f"{cls.__name__}: expected a subclass without __torch_dispatch__, which nothing here would call. Override "
@@ -280,7 +282,8 @@ def _as_class(result, cls):
     if isinstance(result, Tensor):
         return result if isinstance(result, cls) else _core.shell(cls, result)
     if isinstance(result, (tuple, list)):
-        return result.__class__(_as_class(v, cls) for v in result)
+        parts = [_as_class(v, cls) for v in result]
+        return result.__class__(*parts) if hasattr(result, "_fields") else result.__class__(parts)
     return result
 
 

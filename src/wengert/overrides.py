@@ -2,16 +2,19 @@
 
 import functools
 
-from . import _core
+from . import _core, _overriding
 from ._missing import explain
 
 __all__ = [
+    "BaseTorchFunctionMode",
     "TorchFunctionMode",
     "handle_torch_function",
     "has_torch_function",
     "has_torch_function_unary",
     "has_torch_function_variadic",
     "is_tensor_like",
+    "is_tensor_method_or_property",
+    "resolve_name",
     "wrap_torch_function",
 ]
 
@@ -19,16 +22,43 @@ __getattr__ = explain(__name__)
 
 
 class TorchFunctionMode:
-    """A context that sees every function of the library: it can be subclassed, entering it raises NotImplementedError."""
+    """A context that answers the calls of public functions inside it, whatever their arguments.
 
-    def __enter__(self):
+    Subclasses define `__torch_function__(self, func, types, args=(), kwargs=None)`; what it returns is the call's result.
+    Modes nest: the innermost is asked first, and what it calls is asked of the modes around it. Inside the method,
+    `with self:` makes it see its own calls.
+
+    Example:
+        >>> import wengert
+        >>> class Names(wengert.overrides.TorchFunctionMode):
+        ...     def __torch_function__(self, func, types, args=(), kwargs=None):
+        ...         print(func.__name__)
+        ...         return func(*args, **(kwargs or {}))
+        >>> with Names():
+        ...     total = wengert.ones(3).sum() + 1
+        ones
+        sum
+        add
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         raise NotImplementedError(
-            f"{type(self).__name__}: expected a library that asks modes, got wengert. Override __torch_function__ in a "
-            "subclass of Tensor instead."
+            f"{type(self).__name__}: expected a mode that defines __torch_function__, got none."
         )
 
+    def __enter__(self):
+        _overriding.enter(self)
+        return self
+
     def __exit__(self, kind, value, trace):
-        pass
+        _overriding.leave()
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that changes nothing: it runs what is called."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {}))
 
 
 def is_tensor_like(inp):
@@ -36,14 +66,8 @@ def is_tensor_like(inp):
     return type(inp) is _core.Tensor or hasattr(type(inp), "__torch_function__")
 
 
-def _overrides(value):
-    """Whether the class of a value has a `__torch_function__` that is not Tensor's own."""
-    own = getattr(type(value), "__torch_function__", None)
-    return own is not None and getattr(own, "__func__", own) is not _core.Tensor.__torch_function__.__func__
-
-
 def has_torch_function(relevant_args):
-    """Whether one of the arguments has a `__torch_function__` of its own.
+    """Whether a mode is entered, or one of the arguments has a `__torch_function__` of its own.
 
     Args:
         relevant_args: the arguments that may be tensors.
@@ -53,11 +77,11 @@ def has_torch_function(relevant_args):
         >>> wengert.overrides.has_torch_function((wengert.ones(1), 2))
         False
     """
-    return any(_overrides(v) for v in relevant_args)
+    return bool(_overriding.entered() or _overriding.asked(relevant_args))
 
 
 def handle_torch_function(public_api, relevant_args, *args, **kwargs):
-    """Asks each argument's `__torch_function__` in turn, subclasses first; returns the first answer.
+    """Asks the innermost mode, then each argument's `__torch_function__`, subclasses first; returns the first answer.
 
     Args:
         public_api: the function that was called; handed on to `__torch_function__`.
@@ -67,30 +91,31 @@ def handle_torch_function(public_api, relevant_args, *args, **kwargs):
     Raises:
         TypeError: all of them returned NotImplemented.
     """
-    asked = []
-    for value in relevant_args:
-        if _overrides(value) and type(value) not in [type(v) for v in asked]:
-            place = next((i for i, v in enumerate(asked) if issubclass(type(value), type(v))), len(asked))
-            asked.insert(place, value)
-    types = tuple(type(v) for v in asked)
-    for value in asked:
-        result = value.__torch_function__(public_api, types, args, kwargs)
-        if result is not NotImplemented:
-            return result
-    name = getattr(public_api, "__name__", public_api)
-    raise TypeError(
-        f"{name}: expected a __torch_function__ that takes it, got NotImplemented from {[t.__name__ for t in types]}."
-    )
+    return _overriding.answer(public_api, relevant_args, args, kwargs)
 
 
 def has_torch_function_unary(argument):
-    """Whether an argument has a `__torch_function__` of its own."""
-    return _overrides(argument)
+    """Whether a mode is entered, or an argument has a `__torch_function__` of its own."""
+    return has_torch_function((argument,))
 
 
 def has_torch_function_variadic(*arguments):
-    """Whether one of the arguments has a `__torch_function__` of its own."""
+    """Whether a mode is entered, or one of the arguments has a `__torch_function__` of its own."""
     return has_torch_function(arguments)
+
+
+def resolve_name(f):
+    """The full name of a public function or method of Tensor, such as "torch.Tensor.add"; None where it has none."""
+    for prefix, names in _overriding.places().items():
+        for name, value in names.items():
+            if value is f:
+                return f"{_core.shown_name()}.{prefix}{name}"
+    return None
+
+
+def is_tensor_method_or_property(func):
+    """Whether a function is one of Tensor's methods."""
+    return any(value is func for value in vars(_core.Tensor).values())
 
 
 def wrap_torch_function(dispatcher):

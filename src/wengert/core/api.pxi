@@ -383,21 +383,21 @@ cdef int _start() except -1:
     if not isa_select(forced.encode()):
         raise ImportError(f"WENGERT_ISA: expected one of {isas()}, got {forced!r}. Unset it to use the best.")
     wg_unlocking()
-    global wg_op_call
+    global wg_op_call, wg_public_call
     wg_op_call = op_vectorcall
-    wg_open_op_type(<PyTypeObject*> Op, op_call_offset())
+    wg_public_call = public_vectorcall
+    wg_open_op_type(<PyTypeObject*> Op, WG_OP_CALL_OFFSET)
+    wg_open_op_type(<PyTypeObject*> Public, WG_PUBLIC_CALL_OFFSET)
     return 0
 
 
 cdef extern from *:
     """
     #define WG_OP_CALL_OFFSET offsetof(struct __pyx_obj_7wengert_5_core_Op, vectorcall)
+    #define WG_PUBLIC_CALL_OFFSET offsetof(struct __pyx_obj_7wengert_5_core_Public, vectorcall)
     """
     Py_ssize_t WG_OP_CALL_OFFSET
-
-
-cdef Py_ssize_t op_call_offset() noexcept:
-    return WG_OP_CALL_OFFSET
+    Py_ssize_t WG_PUBLIC_CALL_OFFSET
 
 
 _start()

@@ -401,6 +401,10 @@ cdef object binary(int slot, object left, object right):
     cdef void* fn
     cdef int dt
     cdef float f
+    if overriding:
+        answer = ask_binary(slot, left, right)
+        if answer is not NOT_ASKED:
+            return answer
     if type(left) is Tensor and type(right) is Tensor:
         x = <Tensor> left
         y = <Tensor> right

@@ -336,7 +336,9 @@ cdef extern from "tensor_type.h":
     void wg_track(object)
     void wg_open_tensor_type(PyTypeObject*, Py_ssize_t)
     vectorcallfunc wg_op_call
+    vectorcallfunc wg_public_call
     void wg_open_op_type(PyTypeObject*, Py_ssize_t)
+    PyObject* wg_vectorcall "PyObject_Vectorcall" (PyObject*, PyObject* const*, size_t, PyObject*) noexcept
     ctypedef struct BufferProcs "PyBufferProcs":
         int (*bf_getbuffer)(PyObject*, Py_buffer*, int) noexcept
         void (*bf_releasebuffer)(PyObject*, Py_buffer*) noexcept

@@ -19,6 +19,7 @@ cdef class Op:
     cdef cbool collects       # trailing positional ints make one list attribute
     cdef cbool is_unary
     cdef cbool random
+    cdef public cbool published   # users call it: modes and classes may answer
     cdef cbool all_defaults   # one operand, and every attribute may be left out
     cdef Attr* usual          # the attributes where all are left out, once asked for; Ops live as long as the process
 
@@ -29,6 +30,7 @@ cdef class Op:
         self.row = row
         self.nin = len(row.inputs)
         self.random = bool(e.info.flags & kRandom)
+        self.published = row.public
         fields = row.fields[:len(row.fields) - 2] if self.random else row.fields
         self.nattr = len(fields)
         self.names = tuple(row.args) + tuple(fields)
@@ -144,6 +146,10 @@ cdef object op_call(Op self, PyObject* const* args, Py_ssize_t n, PyObject* kwna
     cdef Py_ssize_t k, have
     cdef list values
     cdef object out = None, generator = None
+    if overriding and self.published:
+        answer = ask_call(self, args, n, kwnames)
+        if answer is not NOT_ASKED:
+            return answer
     if kwnames == NULL:
         if self.is_unary and n == 1:
             return unary(e, <object> args[0])

@@ -49,6 +49,11 @@ cdef tuple ask_subclasses(Entry e, list operands, Attr* attr):
                     f"{[cls.__name__ for cls in kinds]}.")
 
 
+def subclasses_are_off():
+    """Whether ops ignore subclasses."""
+    return subclasses_off > 0
+
+
 def set_default_torch_function(function):
     """Hands the core Tensor's own __torch_function__, which needs no call."""
     global default_torch_function

@@ -63,10 +63,10 @@ cdef class Tensor:
         return binary(S_POW, other, self)
 
     def __matmul__(self, other):
-        return matmul(self, other)
+        return matmul_operator(self, other)
 
     def __rmatmul__(self, other):
-        return matmul(other, self)
+        return matmul_operator(other, self)
 
     def __and__(self, other):
         return binary(S_AND, self, other)
@@ -92,8 +92,14 @@ cdef class Tensor:
     def __rshift__(self, other):
         return binary(S_RSHIFT, self, other)
 
+    def __rlshift__(self, other):
+        return binary(S_LSHIFT, other, self)
+
+    def __rrshift__(self, other):
+        return binary(S_RSHIFT, other, self)
+
     def __neg__(self):
-        return unary(<Entry> slot_entry[S_NEG], self)
+        return unary_operator(S_NEG, self)
 
     def __pos__(self):
         if self.c.array.dtype == kBool:
@@ -101,10 +107,10 @@ cdef class Tensor:
         return self
 
     def __abs__(self):
-        return unary(<Entry> slot_entry[S_ABS], self)
+        return unary_operator(S_ABS, self)
 
     def __invert__(self):
-        return unary(<Entry> slot_entry[S_INVERT], self)
+        return unary_operator(S_INVERT, self)
 
     def __richcmp__(self, other, int how):
         cdef int slot = (S_LT, S_LE, S_EQ, S_NE, S_GT, S_GE)[how]
@@ -114,51 +120,61 @@ cdef class Tensor:
         return <Py_hash_t> (<size_t> <PyObject*> self >> 4)
 
     def __iadd__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_ADD], self, [self, other], NULL)
+        return inplace_binary(S_ADD, self, other)
 
     def __isub__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_SUB], self, [self, other], NULL)
+        return inplace_binary(S_SUB, self, other)
 
     def __imul__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_MUL], self, [self, other], NULL)
+        return inplace_binary(S_MUL, self, other)
 
     def __itruediv__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_TRUEDIV], self, [self, other], NULL)
+        return inplace_binary(S_TRUEDIV, self, other)
 
     def __ifloordiv__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_FLOORDIV], self, [self, other], NULL)
+        return inplace_binary(S_FLOORDIV, self, other)
 
     def __imod__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_MOD], self, [self, other], NULL)
+        return inplace_binary(S_MOD, self, other)
 
     def __ipow__(self, other, modulo):
-        return apply_inplace(<Entry> slot_entry[S_POW], self, [self, other], NULL)
+        return inplace_binary(S_POW, self, other)
 
     def __iand__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_AND], self, [self, other], NULL)
+        return inplace_binary(S_AND, self, other)
 
     def __ior__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_OR], self, [self, other], NULL)
+        return inplace_binary(S_OR, self, other)
 
     def __ixor__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_XOR], self, [self, other], NULL)
+        return inplace_binary(S_XOR, self, other)
 
     def __ilshift__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_LSHIFT], self, [self, other], NULL)
+        return inplace_binary(S_LSHIFT, self, other)
 
     def __irshift__(self, other):
-        return apply_inplace(<Entry> slot_entry[S_RSHIFT], self, [self, other], NULL)
+        return inplace_binary(S_RSHIFT, self, other)
 
     def __getitem__(self, key):
+        if overriding:
+            answer = ask_method("__getitem__", (self, key))
+            if answer is not NOT_ASKED:
+                return answer
         return get_item(self, key)
 
     def __setitem__(self, key, value):
+        if overriding and ask_method("__setitem__", (self, key, value)) is not NOT_ASKED:
+            return
         set_item(self, key, value)
 
     def __delitem__(self, key):
         raise TypeError("Tensor: expected indexing or assignment, got `del`. Tensors have a fixed size.")
 
     def __len__(self):
+        if overriding:
+            answer = ask_method("__len__", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         if self.c.array.layout.ndim == 0:
             raise TypeError("len: expected a tensor with dimensions, got shape (). A 0-d tensor has no length.")
         if self.c.flags & T_SLOW:
@@ -166,6 +182,10 @@ cdef class Tensor:
         return self.c.array.layout.shape()[0]
 
     def __bool__(self):
+        if overriding:
+            answer = ask_method("__bool__", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         if self.c.flags & T_SLOW:
             raise_no_value(self, "bool")
         if self.c.array.layout.numel != 1:
@@ -174,9 +194,17 @@ cdef class Tensor:
         return bool(single(self, "bool"))
 
     def __float__(self):
+        if overriding:
+            answer = ask_method("__float__", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return float(real_number(single(self, "float"), "float"))
 
     def __int__(self):
+        if overriding:
+            answer = ask_method("__int__", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return int(real_number(single(self, "int"), "int"))
 
     def __index__(self):
@@ -199,10 +227,18 @@ cdef class Tensor:
 
     def item(self):
         """The value of a tensor of one element, as a Python number."""
+        if overriding:
+            answer = ask_method("item", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return single(self, "item")
 
     def tolist(self):
         """The values as nested lists of Python numbers."""
+        if overriding:
+            answer = ask_method("tolist", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return to_list(self)
 
     @property
@@ -243,12 +279,20 @@ cdef class Tensor:
 
     def numel(self):
         """The number of elements."""
+        if overriding:
+            answer = ask_method("numel", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         if self.c.flags & T_SLOW:
             return slow_numel(self)
         return self.c.array.layout.numel
 
     def dim(self):
         """The number of dimensions."""
+        if overriding:
+            answer = ask_method("dim", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return self.c.array.layout.ndim
 
     ndimension = dim
@@ -300,6 +344,10 @@ cdef class Tensor:
 
     def requires_grad_(self, requires_grad=True):
         """Asks for gradients of this leaf (or, with False, no longer); returns the tensor."""
+        if overriding:
+            answer = ask_method("requires_grad_", (self, requires_grad))
+            if answer is not NOT_ASKED:
+                return answer
         set_requires_grad(self, bool(requires_grad))
         return self
 
@@ -341,6 +389,10 @@ cdef class Tensor:
 
     def detach(self):
         """The same values without history; shares memory."""
+        if overriding:
+            answer = ask_method("detach", (self,))
+            if answer is not NOT_ASKED:
+                return answer
         return detached(self)
 
     @property
@@ -435,6 +487,10 @@ cdef Py_ssize_t body_offset() noexcept:
 cdef object power(object base, object exponent):
     """base ** exponent; a number as exponent has a row of its own, with simple gradients."""
     cdef int64_t word
+    if overriding:
+        answer = ask_binary(S_POW, base, exponent)
+        if answer is not NOT_ASKED:
+            return answer
     if (isinstance(base, Tensor) and is_inexact((<Tensor> base).c.array.dtype)
             and (PyLong_CheckExact(exponent) or PyFloat_CheckExact(exponent))):
         word = float_bits(float(exponent))

@@ -125,7 +125,7 @@ static void wg_open_tensor_type(PyTypeObject* type, Py_ssize_t body_offset) {
 }
 
 // An op object is called without building an argument tuple, and binds as a method without an object for it.
-static vectorcallfunc wg_op_call;
+static vectorcallfunc wg_op_call, wg_public_call;
 static void wg_open_op_type(PyTypeObject* type, Py_ssize_t vectorcall_offset) {
   type->tp_vectorcall_offset = vectorcall_offset;
   type->tp_call = PyVectorcall_Call;
