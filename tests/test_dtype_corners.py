@@ -46,12 +46,14 @@ x.reshape(4,3) x.view(-1) x.T x[0] x[:,1:] x.permute(1,0) x.unsqueeze(0) x.squee
 x.double() x.clamp(0,1) x.max(1)[0] x.sort()[0] x.median() x.median(1)[0] x.prod() x.std() x.var() x.cumsum(0)
 x.norm() x.softmax(1) x.log_softmax(1) F.linear(x,x,v) F.gelu(x) F.silu(x) F.leaky_relu(x) F.elu(x) F.logsigmoid(x)
 x.sum(1) x.sum((0,1)) x.mean(1) x.mean(0,keepdim=True) x.prod(1) v.prod(0) x.max() x.min() x.amax(1) x.amin(1)
-x.min(1)[0] x.norm(dim=1) x.std(1) x.var(1) x.nanmedian() lib.linalg.norm(x) x.unsqueeze(0).squeeze(0) i.squeeze((0,1)) x.T.contiguous()
+x.min(1)[0] x.norm(dim=1) x.std(1) x.var(1) x.nanmedian() lib.linalg.norm(x) x.unsqueeze(0).squeeze(0)
+i.squeeze((0,1)) x.T.contiguous()
 F.linear(x,x) F.linear(i,x[:,:4]) F.linear(i,x,v) F.linear(x[0],x) i@i x.matmul(x.T) F.avg_pool3d(i[None],1)
 F.max_pool3d(i[None],1)
 F.adaptive_avg_pool3d(i[None],2) F.avg_pool1d(x,2) F.max_pool1d(x,2) lib.linalg.svd(x)[1] lib.linalg.qr(x)[0]
 lib.inverse(x@x.T+lib.eye(3))
-lib.linalg.det(x@x.T) lib.linalg.cholesky(x@x.T+5*lib.eye(3)) lib.linalg.eigh(x@x.T)[0] lib.linalg.solve(x@x.T+lib.eye(3),x)
+lib.linalg.det(x@x.T) lib.linalg.cholesky(x@x.T+5*lib.eye(3)) lib.linalg.eigh(x@x.T)[0]
+lib.linalg.solve(x@x.T+lib.eye(3),x)
 lib.fft.rfft(x) lib.fft.fft(lib.complex(x,x)) lib.slogdet(x@x.T+lib.eye(3))[1] lib.linalg.matrix_exp(x@x.T)
 F.layer_norm(x,(4,)) F.conv2d(i,w) F.max_pool2d(i,2) F.avg_pool2d(i,2) F.adaptive_avg_pool2d(i,2) F.group_norm(i,1)
 F.batch_norm(i,None,None,training=True) F.conv_transpose2d(i,w) F.embedding(k,x) F.cross_entropy(x,k) F.hardswish(x)

@@ -1,7 +1,8 @@
 """Modified Bessel functions of the second kind and the Airy function, on NumPy arrays in float64.
 
 K_v is the integral of exp(-x cosh t) cosh(v t) over t > 0 (DLMF 10.32.9). The trapezoidal rule converges to it
-geometrically, because the integrand is analytic and falls off at both ends; near 0 the power series (DLMF 10.31) are summed instead.
+geometrically, because the integrand is analytic and falls off at both ends; near 0 the power series (DLMF 10.31) are
+summed instead.
 """
 
 import math
