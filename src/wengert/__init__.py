@@ -124,6 +124,7 @@ _LAZY = {
     "library": "wengert.library",
     "linalg": "wengert.linalg",
     "load": "wengert.serialization",
+    "masked": "wengert.masked",
     "mps": "wengert.mps",
     "multiprocessing": "wengert.multiprocessing",
     "nn": "wengert.nn",
