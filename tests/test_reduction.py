@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from against_torch import check, same_error
 
+import wengert
+
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(3, 4, 2))
 M = RNG.normal(size=(4, 5))
@@ -279,3 +281,24 @@ def test_scalars():
     for name in ("max", "min", "cumsum", "cummax", "sort", "mode", "median"):
         check(name, s, 0)
     check("topk", s, 1)
+
+
+OUTS = """
+cat([x],out=i) cat([x,i],out=i) cat([i],out=x) stack([x],out=i) sum(x,out=n) sum(x,0,out=n) sum(h,dim=0,out=n) sum(i,0,out=f)
+sum(x=x) sum(a=x) sum(x=x,dim=0) mean(x=x) mean(x,0,out=n) sum(input=x) sum(y=x) sum() mean() sum(dim=0) sum(None) mean(None)
+"""
+
+
+@pytest.mark.parametrize("call", OUTS.split())
+@pytest.mark.filterwarnings("ignore:An output with one or more")
+def test_out_and_names_are_refused_and_taken_as_in_torch(call):
+    found = []
+    for lib in (pytest.importorskip("torch"), wengert):
+        x, n = lib.arange(3.0), lib.zeros((), dtype=lib.int64)
+        known = {"lib": lib, "x": x, "i": x.long(), "n": n, "h": lib.tensor([0.5, 0.75]), "f": lib.zeros(())}
+        try:
+            result = eval(f"lib.{call}", known)
+            found.append((result.tolist(), str(result.dtype).rpartition(".")[2]))
+        except (TypeError, RuntimeError) as error:
+            found.append(type(error))
+    assert found[0] == found[1]

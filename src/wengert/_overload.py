@@ -26,6 +26,11 @@ def store(result, out, op="out="):
     return _core.copy_out(op, result, out)
 
 
+def loses(source, target):
+    """Whether a dtype holds another one's values only in part: fractions as integers, complex numbers as real ones."""
+    return source.is_inexact and not target.is_inexact or source.is_complex and not target.is_complex
+
+
 def write(op, x, result):
     """Makes x hold a result: the in-place form of an op that has no kernel of its own for it."""
     if x.shape != result.shape:
@@ -33,8 +38,7 @@ def write(op, x, result):
             f"{op}_: expected a result of the tensor's shape {tuple(x.shape)}, got {tuple(result.shape)}. In-place results "
             "do not broadcast."
         )
-    lost = result.dtype.is_inexact and not x.dtype.is_inexact or result.dtype.is_complex and not x.dtype.is_complex
-    if lost:
+    if loses(result.dtype, x.dtype):
         raise RuntimeError(
             f"{op}_: result type {result.dtype} can't be cast to {x.dtype}. Use the form that returns it."
         )

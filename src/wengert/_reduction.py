@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._dtypes import DTYPES
-from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dim
+from ._overload import Publisher, cast, check_tensor, loses, return_type, store, wrap_dim
 
 Tensor = _core.Tensor
 publish = Publisher()
@@ -23,8 +23,16 @@ CumMax, CumMin = return_type("cummax", "values", "indices"), return_type("cummin
 AMinMax = return_type("aminmax", "min", "max")
 
 
+def _named_input(op, named):
+    """The input under one of NumPy's names."""
+    for name in ("x", "a", "x1"):
+        if isinstance(named.get(name), Tensor):
+            return named.pop(name)
+    raise TypeError(f"{op}: expected a Tensor input, got none.")
+
+
 @publish()
-def sum(input, *args, dtype=None, **named):
+def sum(input=None, *args, dtype=None, **named):
     """The sum over dimensions, or over all of them.
 
     Args:
@@ -39,14 +47,23 @@ def sum(input, *args, dtype=None, **named):
     """
     if dtype is None and not args and not named:
         return _sum(input)
+    if input is None:
+        input = _named_input("sum", named)
+    out = named.get("out")
+    if dtype is None and isinstance(out, Tensor) and isinstance(input, Tensor) and loses(input.dtype, out.dtype):
+        if not args and named.keys().isdisjoint(("dim", "axis")):
+            raise TypeError(f"sum: expected out= that can hold {input.dtype}, got {out.dtype}: can't be cast.")
+        dtype = out.dtype  # as in PyTorch: over dimensions, the dtype of out= is that of the sum
     return _sum(input, *args, **named) if dtype is None else cast(_sum(cast(input, dtype), *args, **named), dtype)
 
 
 @publish()
-def mean(input, *args, dtype=None, **named):
+def mean(input=None, *args, dtype=None, **named):
     """The mean over dimensions, or over all of them. The input is floating, or dtype= makes it so."""
     if dtype is None and not args and not named:
         return _mean(input)
+    if input is None:
+        input = _named_input("mean", named)
     return _mean(input if dtype is None else cast(input, dtype), *args, **named)
 
 

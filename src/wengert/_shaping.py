@@ -5,7 +5,7 @@ import math
 from . import _core
 from ._bind import OPS
 from ._methods import become_view
-from ._overload import Publisher, as_list, check_tensor, ints, store, wrap_dim, wrap_dims
+from ._overload import Publisher, as_list, check_tensor, ints, loses, store, wrap_dim, wrap_dims
 from ._padding import pad
 from ._spans import fitting
 
@@ -226,15 +226,21 @@ def cat(tensors, dim=0, *, axis=None, out=None):
         >>> wengert.cat([wengert.tensor([1.0]), wengert.tensor([2.0, 3.0])])
         tensor([1., 2., 3.])
     """
-    result = _cat(as_list("cat", tensors), dim if axis is None else axis)
-    return result if out is None else store(result, out)
+    return _joined("cat", _cat(as_list("cat", tensors), dim if axis is None else axis), out)
 
 
 @publish(method=False)
 def stack(tensors, dim=0, *, axis=None, out=None):
     """Tensors of one shape along a new dimension; dtypes are promoted."""
-    result = _stack(as_list("stack", tensors), dim if axis is None else axis)
-    return result if out is None else store(result, out)
+    return _joined("stack", _stack(as_list("stack", tensors), dim if axis is None else axis), out)
+
+
+def _joined(op, result, out):
+    if out is None:
+        return result
+    if loses(result.dtype, check_tensor(op, out).dtype):
+        raise TypeError(f"{op}: expected out= that can hold {result.dtype}, got {out.dtype}: can't be cast.")
+    return store(result, out)
 
 
 def _tuple_of(tensors, expand):
