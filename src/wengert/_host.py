@@ -64,6 +64,7 @@ def gradient(name, arguments=tuple):
 
     def keep(function):
         _rules[name] = function, arguments
+        function.repeatable = True
         return function
 
     return keep

@@ -5,6 +5,7 @@ import pytest
 import wengert as w
 from wengert import nn
 from wengert.graph import Plan
+from wengert.graph._interpreter import Interpreter
 
 
 def test_a_network_with_its_parameters_by_name():
@@ -115,7 +116,7 @@ def test_random_operations_repeat_their_numbers_or_draw_new_ones(planned):
     assert copy.repeats and not copy.differences(again) and w.equal(copy.run(w.ones(200)), y)
     fresh = w.Graph.from_tensor(y, inputs=[x], repeat=False)
     assert fresh.differences(again)
-    run = Plan(fresh, passes=()) if planned else w.graph._interpreter.Interpreter(fresh)
+    run = Plan(fresh, passes=()) if planned else Interpreter(fresh)
     first, second = run(w.ones(200)), run(w.ones(200))
     assert not w.equal(first, second) and set(first.tolist()) == {0.0, 4.0}
 
@@ -168,3 +169,39 @@ def test_a_long_chain():
     for _ in range(20000):
         y = y.sin()
     assert len(w.Graph.from_tensor(y, inputs=[x]).nodes) == 20000
+
+
+DECOMPOSED = {
+    "inv": lambda a: w.linalg.inv(a),
+    "cholesky": lambda a: w.linalg.cholesky(a @ a.mT + w.eye(3)),
+    "solve": lambda a: w.linalg.solve(a, w.arange(3.0)),
+    "eigh": lambda a: sum(t.sum() for t in w.linalg.eigh(a @ a.mT)),
+    "eigh, one result": lambda a: w.linalg.eigh(a @ a.mT).eigenvalues,
+    "svd": lambda a: w.linalg.svd(a).S,
+    "qr": lambda a: w.linalg.qr(a, mode="complete")[1],
+    "slogdet": lambda a: a.slogdet().logabsdet,
+    "fft": lambda a: w.fft.fft(a, n=5, dim=0, norm="ortho").abs(),
+    "irfft": lambda a: w.fft.irfft(w.fft.rfft(a), n=4),
+}
+
+
+@pytest.mark.parametrize("name", DECOMPOSED)
+def test_decompositions_and_fourier_transforms(name):
+    f = DECOMPOSED[name]
+    w.manual_seed(0)
+    a = w.randn(3, 3, requires_grad=True)
+    with w.record(values="all"):
+        loss = (f(a) * 2).sin().sum()
+    g = w.Graph.from_tensor(loss, inputs={"a": a})
+    g.verify()
+    assert any(node.op == "host" for node in g.nodes)
+    assert w.equal(g.run(a), loss)
+    other = w.randn(3, 3)
+    assert w.equal(g.run(other), (f(other) * 2).sin().sum())
+    # Gradients of the graph, and the graph read back from its text.
+    (wanted,) = w.autograd.grad(loss, a)
+    assert w.equal(type(g).parse(g.to_text(), g.state_dict()).run(other), g.run(other))
+    (found,) = g.gradients(g.tensor(g.outputs[0][1]), [g.tensor(g.inputs[0])])
+    g.outputs = []
+    g.output(found)
+    assert w.allclose(Plan(g)(a), wanted, rtol=1e-4, atol=1e-5)

@@ -29,6 +29,10 @@ class FunctionCtx(_core.FunctionContext):
         self._places = [k for k, a in enumerate(args) if isinstance(a, _Tensor)]
         self._count = len(args)
         self._results = ()
+        # A graph made of the tape calls the function again.
+        self.arguments = (
+            tuple([None if isinstance(a, _Tensor) else a for a in args]) if function.repeatable else None
+        )
         self.needs_input_grad = tuple(isinstance(a, _Tensor) and a.requires_grad for a in args)
 
     def name(self):
@@ -134,6 +138,7 @@ class Function:
     """
 
     generate_vmap_rule = False
+    repeatable = False  # whether contexts keep the arguments that are no tensors
 
     def __init__(self, *args, **kwargs):
         raise RuntimeError(

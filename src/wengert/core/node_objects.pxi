@@ -64,6 +64,15 @@ cdef class Node:
         return dict(zip((<Entry> e).fields, decode_attrs(<Entry> e, <Attr*> n_owner[self.i])))
 
     @property
+    def call(self):
+        """Of a custom function (its context, None), of one of its results (its context, which result); else None."""
+        if n_flags[self.i] & N_FUNCTION:
+            return <object> n_owner[self.i], None
+        if n_flags[self.i] & N_PICK:
+            return <object> n_owner[n_in0[self.i]], n_nin[self.i]
+        return None
+
+    @property
     def variable(self):
         """The leaf tensor of an AccumulateGrad node."""
         if not n_flags[self.i] & N_LEAF:

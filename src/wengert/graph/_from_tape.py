@@ -103,7 +103,12 @@ class _Reader:
         order = _core.graph_nodes([t for _, t in pairs])
         self.sequences = {}  # moment of recording -> value
         for node, _ in reversed(order):
-            values[node] = self._leaf(node) if node.op == "leaf" else self._operation(node, values)
+            if node.op == "leaf":
+                values[node] = self._leaf(node)
+            elif node.call is not None:
+                values[node] = self._function(node, values)
+            else:
+                values[node] = self._operation(node, values)
             self.sequences[node.sequence] = values[node]
         for k, (name, t) in enumerate(self.inputs):
             if graph.inputs[k] not in self.read_inputs:
@@ -136,13 +141,33 @@ class _Reader:
         self.read_inputs.add(v)
         return v
 
-    def _operation(self, node, values):
-        graph, row = self.graph, TABLE.get(node.op)
-        if row is None:
+    def _function(self, node, values):
+        """The results of a call of a Function that is a host function, or which of them a node is."""
+        context, number = node.call
+        if number is not None:
+            return values[node.next_functions[0][0]][number]
+        if context.arguments is None:
             raise RuntimeError(
                 f"from_tensor: expected operations of the op table, got the custom function {node.op}. Write it as tensor "
                 "operations, or use its saved values."
             )
+        graph, frame = self.graph, self.graph.frame
+        noted = (node.notes and node.notes.operands) or {}
+        given = [
+            self._noted(node, k, noted) if source is None else values[source]
+            for k, (source, _) in enumerate(node.next_functions)
+        ]
+        tensors, first = iter(given), len(graph.nodes)
+        places = set(context._places)
+        args = [frame.wrap_value(next(tensors)) if k in places else a for k, a in enumerate(context.arguments)]
+        out = frame.run_function(context._function, args)
+        for made in graph.nodes[first:]:
+            made.line = line_text(node.line) or None
+            made.scope = tuple((node.notes and node.notes.scope) or ())
+        return [frame.value_of(t) if is_tensor(t) else None for t in (out if isinstance(out, tuple) else (out,))]
+
+    def _operation(self, node, values):
+        graph = self.graph
         if node.freed:
             raise RuntimeError(
                 f"from_tensor: expected a graph whose saved values are there, got one that backward() has freed (at "
@@ -199,7 +224,7 @@ class _Reader:
         if isinstance(value, (bool, int, float)):
             return (value,)
         line = f" at {line_text(node.line)}" if node.line else ""
-        operand = TABLE[node.op].inputs[k]
+        operand = TABLE[node.op].inputs[k] if node.op in TABLE else f"operand {k}"
         raise RuntimeError(
             f"from_tensor: expected operands that the tape keeps, got {operand!r} of {node.op}{line}, which no "
             "gradient needs. Run the forward pass inside `with wengert.record(values='all')`."
