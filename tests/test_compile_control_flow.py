@@ -275,3 +275,17 @@ def test_a_recording_has_one_node_for_each():
 def test_a_recording_says_why_there_is_no_sub_graph():
     with pytest.raises(RuntimeError, match="scan has no sub-graph: .*random"):
         record(lambda x: torch.scan(lambda c, _: (c + torch.randn(3), None), x, length=2)[0], torch.ones(3))
+
+
+@pytest.mark.parametrize("transform", ["jacrev", "jacfwd", "hessian"])
+def test_transforms_through_a_scan(transform):
+    def path(x):
+        last, ys = torch.scan(lambda c, v: ((c * 0.9 + v).sin(), c * v), x[0] * 0, x)
+        return last * ys.sum()
+
+    f = getattr(torch.func, transform)(path)
+    fast = torch.compile(f, fullgraph=True)
+    for k in range(5):
+        x = torch.arange(12.0, dtype=torch.float64).reshape(4, 3).sin() + k
+        assert torch.allclose(fast(x), f(x), rtol=1e-10, atol=1e-12)
+    assert fast.plans == 1
