@@ -21,6 +21,7 @@ _FILES = (
     "mlp_tiny",
     "mlp_small",
     "mlp_mnist",
+    "towers",
     "lstm",
     "recurrent",
     "attention",

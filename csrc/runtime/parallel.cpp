@@ -43,6 +43,7 @@
 #include <thread>
 
 #include "wengert/interrupt.h"
+#include "wengert/job.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -69,9 +70,10 @@ constexpr std::uint64_t kInside = 0xffff;              // mask of the number of 
 constexpr std::uint64_t kOpen = 1u << 16;
 constexpr int kEpochShift = 32;
 
-thread_local bool in_parallel = false;    // running parts of a job: further calls are inline
-thread_local bool lock_released = false;  // an Unlocked of this thread is in force
-thread_local bool left_off = false;       // Note [Leaving off]
+thread_local bool in_parallel = false;                         // running parts of a job: further calls are inline
+thread_local bool lock_released = false;                       // an Unlocked of this thread is in force
+thread_local std::atomic<bool> left_off{false};                // Note [Leaving off]
+thread_local const std::atomic<bool>* callers_mark = nullptr;  // of a worker inside a job: its caller's left_off
 thread_local int runs_whole = 0;
 thread_local std::chrono::steady_clock::time_point next_look{};
 
@@ -109,6 +111,7 @@ struct Pool {
   void (*body)(void*, index_t) = nullptr;
   void* arg = nullptr;
   index_t count = 0;
+  const std::atomic<bool>* mark = nullptr;  // the caller's left_off, unless it is inside RunsWhole
 
   alignas(64) std::atomic<std::uint64_t> gate{0};
   alignas(64) std::atomic<index_t> next{0};
@@ -134,6 +137,7 @@ struct Pool {
     body = f;
     arg = a;
     count = n;
+    mark = runs_whole ? nullptr : &left_off;
     next.store(0, std::memory_order_relaxed);
     std::uint64_t epoch = (gate.load(std::memory_order_relaxed) >> kEpochShift) + 1;
     gate.store(epoch << kEpochShift | kOpen);
@@ -161,7 +165,11 @@ struct Pool {
   void park_caller() {
     std::unique_lock<std::mutex> hold(mutex);
     caller_parked.store(true);
-    done.wait(hold, [this] { return idle(); });
+    while (!done.wait_for(hold, kLook, [this] { return idle(); })) {
+      hold.unlock();
+      leave_off();  // workers with long parts look at the mark
+      hold.lock();
+    }
     caller_parked.store(false);
   }
 
@@ -184,7 +192,10 @@ struct Pool {
       std::uint64_t g = gate.load();
       if (!open_unserved(g, served) || !gate.compare_exchange_strong(g, g + 1)) continue;
       served = static_cast<std::uint32_t>(g >> kEpochShift);
+      callers_mark = mark;
       take_parts(false);
+      callers_mark = nullptr;
+      forget_interrupt();
       g = gate.fetch_sub(1);
       if ((g & (kOpen | kInside)) == 1 && caller_parked.load()) {
         {
@@ -290,24 +301,29 @@ void run_inline(index_t n, void (*body)(void*, index_t), void* arg) {
 
 }  // namespace
 
-bool interrupted_here() { return left_off; }
+bool interrupted_here() { return left_off.load(std::memory_order_relaxed); }
+
+void mark_left_off() {
+  if (!left_off.exchange(true)) ++threads_interrupted;
+}
 
 bool leave_off() {
-  if (left_off) return true;
+  if (interrupted_here()) return true;
+  if (callers_mark) {
+    if (callers_mark->load(std::memory_order_relaxed)) mark_left_off();
+    return interrupted_here();
+  }
   if (!lock_released || runs_whole || !leave_off_asked) return false;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_look) return false;
   next_look = now + kLook;
   if (!leave_off_asked()) return false;
-  left_off = true;
-  ++threads_interrupted;
+  mark_left_off();
   return true;
 }
 
 void forget_interrupt() {
-  if (!left_off) return;
-  left_off = false;
-  --threads_interrupted;
+  if (left_off.exchange(false)) --threads_interrupted;
 }
 
 RunsWhole::RunsWhole() { ++runs_whole; }
@@ -329,6 +345,8 @@ void parallel_run(index_t n, void (*body)(void* arg, index_t i), void* arg) {
   in_parallel = false;
   pool_busy.store(false);
 }
+
+bool in_job() { return in_parallel; }
 
 int num_threads() {
   int n = wanted.load(std::memory_order_relaxed);

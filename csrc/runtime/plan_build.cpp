@@ -43,7 +43,11 @@ Plan::~Plan() {
     if (v.layout) layout_decref(v.layout);
     array_unref(v.number);
   }
-  for (PlanCall& c : calls) attr_decref(c.attr);
+  for (PlanCall& c : calls) {
+    attr_decref(c.attr);
+    for (Layout* l : c.own)
+      if (l) layout_decref(l);
+  }
   if (arena_) storage_decref(arena_);
 }
 

@@ -13,6 +13,7 @@ namespace wg {
 namespace {
 
 constexpr std::size_t kMaxGroupCalls = 64;  // more registers than a group of these needs leave the cache anyway
+constexpr index_t kPacked = 512;  // elements up to which calls share a group that share no operand: for a step less
 
 bool same_layout(const Layout* a, const Layout* b) {
   if (!same_shape(a, b)) return false;
@@ -31,12 +32,19 @@ struct PlanBuilder {
   bool fuse;
   std::vector<PlanStep> out;
   std::vector<std::int32_t> call_step;  // of each call: its step
+  std::vector<std::int32_t> read_step;  // of each value: the latest group that reads it
   std::vector<std::int32_t> call_moment;
   std::vector<char> in_memory;          // of each value: somebody but its own group reads it
   std::vector<std::int32_t> last_read;  // of each owner's memory: the moment
   std::vector<char> read_oddly;         // at that moment, in a way that cannot share a block
   std::vector<char> bound;              // of each value: made where a write wants it
   std::vector<StepKind> kinds;          // of each step before copies are added
+  std::vector<char> shared;             // of each owner's memory: several branches of a fork touch it
+  struct Branch {
+    std::int8_t number = -1;  // of the fork that runs at a moment; -1: none
+    bool last = false;        // the fork ends there
+  };
+  std::vector<Branch> branch_at;  // of each moment, where there are forks
   std::int32_t moments = 0;
 
   PlanValue& value(std::int32_t v) { return p.values[static_cast<std::size_t>(v)]; }
@@ -51,14 +59,19 @@ struct PlanBuilder {
     return c < 0 ? -1 : call_step[static_cast<std::size_t>(c)];
   }
 
+  // Whether a call can go into a group, and has something of it: large values that only happen to have its shape
+  // would be written to memory there and read again where they are used, and tie together what is independent.
   bool joins(const PlanCall& c, std::int32_t step, const Layout* shape) {
+    bool related = shape->numel <= kPacked;
     for (int i = 0; i < c.nin; ++i) {
       std::int32_t v = operand(c, i);
       std::int32_t from = ready(v);
+      related =
+          related || from == step || (read_step[static_cast<std::size_t>(v)] == step && value(v).layout->numel > 1);
       if (from < step) continue;
       if (from > step || value(v).owner != v || !same_shape(value(v).layout, shape)) return false;
     }
-    return true;
+    return related;
   }
 
   // Whether a call is a sum that the group which makes its operand can add up: that group's step, -1 otherwise, -2
@@ -88,6 +101,7 @@ struct PlanBuilder {
     std::map<std::vector<index_t>, std::int32_t> latest;  // by shape: the step of the newest group
     std::int32_t scalar_step = -1;
     call_step.assign(p.calls.size(), -1);
+    read_step.assign(p.values.size(), -1);
     for (PlanStep& s : p.steps) {
       if (s.kind == StepKind::kCall && call(s.index).dtype < 0) {
         const std::int32_t step = adding_group(call(s.index));
@@ -132,6 +146,7 @@ struct PlanBuilder {
       }
       out[static_cast<std::size_t>(*place)].calls.push_back(s.index);
       call_step[static_cast<std::size_t>(s.index)] = *place;
+      for (int i = 0; i < c.nin; ++i) read_step[static_cast<std::size_t>(operand(c, i))] = *place;
     }
     p.steps = std::move(out);
     return 0;
@@ -354,6 +369,41 @@ struct PlanBuilder {
     }
   }
 
+  // What several branches of a fork touch keeps its memory to the fork's end; what one of them gives back is free
+  // for that one alone until then.
+  void keep_for_branches() {
+    shared.assign(p.values.size(), 0);
+    if (p.forks.empty()) return;
+    branch_at.resize(static_cast<std::size_t>(moments));
+    std::vector<std::pair<std::int32_t, int>> touched(p.values.size(), {-1, -1});  // latest fork and branch
+    for (std::size_t f = 0; f < p.forks.size(); ++f) {
+      const PlanFork& fork = p.forks[f];
+      const std::int32_t end = moment_of(fork.end);
+      for (std::size_t b = 0; b <= fork.branches.size(); ++b) {
+        const bool late = b == fork.branches.size();
+        const std::pair<std::int32_t, int> here(static_cast<std::int32_t>(f), static_cast<int>(b));
+        for (std::int32_t k : late ? fork.after : fork.branches[b]) {
+          each_owner(p, p.steps[static_cast<std::size_t>(k)], [&](std::int32_t o, bool) {
+            auto& before = touched[static_cast<std::size_t>(o)];
+            if (before.first == here.first && before.second != here.second) {
+              shared[static_cast<std::size_t>(o)] = 1;
+              value(o).last = std::max(value(o).last, end - 1);
+            }
+            before = here;
+          });
+          for (std::int32_t t = moment_of(k); t < moment_of(k + 1); ++t)
+            branch_at[static_cast<std::size_t>(t)].number = static_cast<std::int8_t>(b);
+        }
+      }
+      branch_at[static_cast<std::size_t>(end - 1)].last = true;
+    }
+  }
+
+  std::int32_t moment_of(std::int32_t step) const {
+    auto k = static_cast<std::size_t>(step);
+    return k < p.steps.size() ? p.steps[k].moment : moments;
+  }
+
   static index_t bytes(const PlanValue& v) { return v.layout->numel * itemsize(v.dtype); }
   static bool is_small(const PlanValue& v) { return bytes(v) <= Arena::kSmall; }
 
@@ -379,8 +429,11 @@ struct PlanBuilder {
       deaths[static_cast<std::size_t>(d[static_cast<std::size_t>(value(o).last)]++)] = o;
     }
     std::vector<char> taken(p.values.size(), 0);  // its memory went over to another value
+    FreeList given[kMostBranches + 1];            // by branches of the fork that runs
     for (std::int32_t t = 0; t < moments; ++t) {
       auto at = static_cast<std::size_t>(t);
+      const Branch branch = branch_at.empty() ? Branch{} : branch_at[at];
+      FreeList* own = branch.number < 0 ? nullptr : &given[branch.number];
       for (std::int32_t k = births_at[at]; k < births_at[at + 1]; ++k) {
         PlanValue& v = value(births[static_cast<std::size_t>(k)]);
         std::int32_t old = reusable(births[static_cast<std::size_t>(k)], taken);
@@ -388,14 +441,16 @@ struct PlanBuilder {
           taken[static_cast<std::size_t>(old)] = 1;
           v.offset = value(old).offset;
         } else {
-          v.offset = arena.take(bytes(v));
+          v.offset = arena.take(bytes(v), own);
         }
       }
       for (std::int32_t k = deaths_at[at]; k < deaths_at[at + 1]; ++k) {
         std::int32_t o = deaths[static_cast<std::size_t>(k)];
         if (taken[static_cast<std::size_t>(o)]) continue;
-        arena.give(value(o).offset, bytes(value(o)));
+        arena.give(value(o).offset, bytes(value(o)), own);
       }
+      if (!branch.last) continue;
+      for (FreeList& list : given) arena.join(&list);
     }
     for (std::int32_t o : owners)
       if (!is_small(value(o))) value(o).offset += arena.small_bytes();
@@ -415,7 +470,7 @@ struct PlanBuilder {
         std::int32_t u = operand(c, i), o = value(u).owner;
         const PlanValue& owner = value(o);
         if (owner.place != Place::kArena || owner.last != s.moment || owner.first >= s.moment ||
-            taken[static_cast<std::size_t>(o)])
+            taken[static_cast<std::size_t>(o)] || shared[static_cast<std::size_t>(o)])
           continue;
         if (is_small(owner) || Arena::rounded(bytes(owner)) != Arena::rounded(bytes(v)) ||
             itemsize(owner.dtype) != itemsize(v.dtype))
@@ -438,13 +493,17 @@ struct PlanBuilder {
   }
 };
 
-int Plan::finish(bool fuse, bool inner) {
+int Plan::finish(bool fuse, bool inner, bool forking) {
   if (fuse && join_products() < 0) return -1;
   PlanBuilder b(*this, fuse);
   if (b.group() < 0) return -1;
   b.place_writes();
   b.live();
   b.add_parts();
+  if (prepare_calls() < 0) return -1;
+  forms_.clear();
+  if (forking) forks = find_forks(*this);
+  b.keep_for_branches();
   b.allocate();
   prepare_steps(*this, b.call_step);
   bound_.assign(slots.size(), nullptr);
@@ -455,8 +514,6 @@ int Plan::finish(bool fuse, bool inner) {
     }
     place_pointers(arena_ ? arena_->data : nullptr);
   }
-  if (prepare_calls() < 0) return -1;
-  forms_.clear();
   make_instructions();
   return 0;
 }

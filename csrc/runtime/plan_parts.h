@@ -8,6 +8,29 @@ namespace wg {
 // step of each call.
 void prepare_steps(Plan& plan, const std::vector<std::int32_t>& call_step);
 
+constexpr index_t kInterruptWork = 1 << 20;  // elements between two looks at the clock
+
+// Stretches of steps whose independent branches are worth running side by side; steps have their calls, prepared.
+std::vector<PlanFork> find_forks(const Plan& plan);
+
+// body(value, whether it is written) for every value that owns memory which a step touches; some come several
+// times. Scratch memory, which belongs to one step, is left out.
+template <class Body>
+void each_owner(const Plan& p, const PlanStep& s, Body body) {
+  auto of_call = [&](std::int32_t number) {
+    const PlanCall& c = p.calls[static_cast<std::size_t>(number)];
+    for (int i = 0; i < c.nin; ++i) {
+      const std::int32_t v = p.operands[static_cast<std::size_t>(c.first_in + i)];
+      if (v >= 0) body(p.values[static_cast<std::size_t>(v)].owner, false);
+    }
+    for (int r = 0; r < c.op->nout; ++r) body(p.values[static_cast<std::size_t>(c.out + r)].owner, true);
+  };
+  if (s.kind == StepKind::kCall) of_call(s.index);
+  for (std::int32_t c : s.calls) of_call(c);
+  for (std::int32_t v : {s.from, s.to})
+    if (v >= 0) body(p.values[static_cast<std::size_t>(v)].owner, v == s.to);
+}
+
 // Joins neighbouring instructions into strip programs. kept[r] is set where register r has to be in memory, though
 // nothing but instructions reads it; registers that only a strip's accumulator holds are cleared.
 void form_strips(BlockGroup* g, std::vector<char>* kept);

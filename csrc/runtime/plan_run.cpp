@@ -7,6 +7,7 @@
 #include "parts.h"
 #include "plan_parts.h"
 #include "wengert/heap_lock.h"
+#include "wengert/job.h"
 #include "wengert/kernels.h"
 #include "wengert/parallel.h"
 #include "wengert/plan_region.h"
@@ -16,7 +17,6 @@ namespace wg {
 namespace {
 
 constexpr int kScratchSlot = 3;
-constexpr index_t kInterruptWork = 1 << 20;            // elements between two looks at the clock
 constexpr auto kLook = std::chrono::milliseconds(50);  // between two looks at pending signals
 constexpr double kUnlockWork = 1e4;                    // ns of work for which the interpreter lock is released
 
@@ -200,10 +200,14 @@ int Plan::run_call(const PlanCall& c) {
   for (int i = 0; i < c.nin; ++i) {
     std::int32_t v = operands[static_cast<std::size_t>(c.first_in + i)];
     in[i] = v < 0 ? Array{} : array(v, world(false));
+    if (!c.own.empty() && c.own[static_cast<std::size_t>(i)]) in[i].layout = c.own[static_cast<std::size_t>(i)];
   }
   int nout = c.op->nout;
   for (int k = 0; k < nout; ++k)
-    if (values[static_cast<std::size_t>(c.out + k)].layout) dest[k] = array(c.out + k, world(true));
+    if (values[static_cast<std::size_t>(c.out + k)].layout) {
+      dest[k] = array(c.out + k, world(true));
+      if (!c.own.empty()) dest[k].layout = c.own[static_cast<std::size_t>(c.nin + k)];
+    }
   OpCall call{c.op, in, c.nin, c.attr, out, nout};
   call.dest = dest;
   call.all_dests = true;
@@ -262,6 +266,8 @@ void Plan::follow_bindings() {
 
 int Plan::run_steps() {
   Watch watch(timed ? &seconds : nullptr);
+  // Steps are timed one by one.
+  auto fork = timed || in_job() || num_threads() == 1 ? forks.end() : forks.begin();
   for (std::size_t k = 0; k < instructions_.size(); ++k) {
     const Instruction& now = instructions_[k];
     if (unlocked_ && now.locked) {
@@ -271,14 +277,20 @@ int Plan::run_steps() {
     }
     watch.next();
     reached = static_cast<std::int32_t>(k);
-    if (run_step(now) < 0) return -1;
+    if (fork != forks.end() && k == static_cast<std::size_t>(fork->begin)) {
+      if (!unlocked_) unlocked_.emplace(true);
+      if (run_fork(*fork) < 0) return -1;
+      k = static_cast<std::size_t>(fork++->end) - 1;
+    } else if (run_step(now, &work_) < 0) {
+      return -1;
+    }
     if (interrupted()) return fail_interrupted();
     if (work_ > kInterruptWork && stopped()) return -1;
   }
   return 0;
 }
 
-int Plan::run_step(const Instruction& s) {
+int Plan::run_step(const Instruction& s, index_t* work) {
   const auto index = static_cast<std::size_t>(s.index);
   switch (s.kind) {
     case Instruction::kPrepared: {
@@ -286,20 +298,21 @@ int Plan::run_step(const Instruction& s) {
       const std::int32_t* on = &step_values[static_cast<std::size_t>(s.first)];
       char* in[3];
       for (int i = 0; i < s.nin; ++i) in[i] = on[i] < 0 ? nullptr : data_[static_cast<std::size_t>(on[i])];
-      work_ += kernel.work;
+      *work += kernel.work;
       kernel.ready->run(in, data_[static_cast<std::size_t>(on[s.nin])]);
       return 0;
     }
     case Instruction::kGroup: {
       const BlockGroup& g = groups[index];
-      work_ += g.numel * static_cast<index_t>(g.code.size());
+      *work += g.numel * static_cast<index_t>(g.code.size());
       return run_group(g, &step_values[static_cast<std::size_t>(s.first)]);
     }
     case Instruction::kScalars:
       run_scalars(scalars[index]);
+      *work += static_cast<index_t>(scalars[index].size());
       return 0;
     case Instruction::kForward:
-      work_ += call_work(calls[index]);
+      *work += call_work(calls[index]);
       return run_call(calls[index]);
     case Instruction::kRegion:
       return run_region(calls[index]);
@@ -322,7 +335,6 @@ void Plan::run_scalars(const std::vector<ScalarOp>& code) {
       reinterpret_cast<TernaryFn>(op.fn)(data[op.in[0]], data[op.in[1]], data[op.in[2]], data[op.out], 1, 0);
     }
   }
-  work_ += static_cast<index_t>(code.size());
 }
 
 // ---- the interpreter lock ---------------------------------------------------------------------------------
@@ -402,6 +414,7 @@ void Plan::make_instructions() {
     instructions_[k].locked = ns < 0;
     instructions_[k].worth = stretch >= kUnlockWork;
   }
+  own_layouts();
 }
 
 bool Plan::is_plain_copy(std::int32_t from, std::int32_t to) const {
@@ -411,6 +424,10 @@ bool Plan::is_plain_copy(std::int32_t from, std::int32_t to) const {
 }
 
 bool Plan::stopped() {
+  if (in_job()) {  // other threads may be in this plan; the mark is found where the job ends
+    leave_off();
+    return false;
+  }
   work_ = 0;
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < kLook) return false;

@@ -53,10 +53,11 @@ struct PlanCall {
   std::int32_t first_in = 0, nin = 0;  // of Plan::operands; -1: absent
   std::int32_t out = 0;                // first result
   std::shared_ptr<Prepared> ready;     // what runs instead of the forward function, where there is one
-  std::int32_t dtype = -1;  // elementwise: the type it computes in; -1: goes through its forward function
-  std::int32_t added = -1;  // of a product that adds to what its result holds: the call of that sum
-  bool summed = false;      // a sum that the group which makes its operand adds up
-  std::int32_t parts = -1;  // of such a sum: the value that holds sums of pieces; -1: pieces are results
+  std::int32_t dtype = -1;   // elementwise: the type it computes in; -1: goes through its forward function
+  std::int32_t added = -1;   // of a product that adds to what its result holds: the call of that sum
+  bool summed = false;       // a sum that the group which makes its operand adds up
+  std::int32_t parts = -1;   // of such a sum: the value that holds sums of pieces; -1: pieces are results
+  std::vector<Layout*> own;  // in a fork: layouts of operands and results that no other call counts references of
   std::shared_ptr<PlanRegion> region;  // a branch, a loop or a function of the host (plan_region.h)
 };
 
@@ -141,6 +142,14 @@ struct PlanStep {
   std::vector<std::int32_t> reads;  // host steps: values that they use
 };
 
+// Steps `begin` to `end`, which run as one job of the thread pool (Note [Forks]).
+constexpr int kMostBranches = 8;
+struct PlanFork {
+  std::int32_t begin, end;
+  std::vector<std::vector<std::int32_t>> branches;  // the steps of each, in order
+  std::vector<std::int32_t> after;                  // steps that need several branches: when these have ended
+};
+
 // Note [Instructions]. What a run reads is apart from what describes the plan: an instruction of 12 bytes for each
 // step, and the numbers of the values that it works on. A long unrolled loop would otherwise wait for its own
 // description, which does not fit in the second-level cache.
@@ -180,8 +189,9 @@ class Plan {
   // The memory of the outside value `target` is to hold v after a run.
   void write(std::int32_t target, std::int32_t v);
   // Groups, places, prepares. -1 with the error set. With `inner` it is a part of a region of another plan, in
-  // whose arena it gets its place.
-  int finish(bool fuse, bool inner = false);
+  // whose arena it gets its place. With `forking` independent branches run side by side where that is worth it,
+  // which takes more memory.
+  int finish(bool fuse, bool inner = false, bool forking = true);
 
   // Binds the memory of an outside value.
   void bind(int slot, char* data) { bound_[static_cast<std::size_t>(slot)] = data; }
@@ -212,6 +222,7 @@ class Plan {
   std::vector<BlockGroup> groups;
   std::vector<std::vector<ScalarOp>> scalars;
   std::vector<std::int32_t> slots;  // the value of each binding
+  std::vector<PlanFork> forks;      // in order
   std::size_t arena_bytes = 0;
   bool running = false;
   bool timed = false;
@@ -221,6 +232,7 @@ class Plan {
 
  private:
   friend struct PlanBuilder;
+  friend struct ForkFinder;
   friend class GroupRun;
   friend struct SumRun;
   friend class RegionRun;
@@ -241,6 +253,7 @@ class Plan {
   int prepare_calls();
   Array array(std::int32_t v, Storage* world) const;
   void make_instructions();
+  void own_layouts();
   double unlocked_work(const PlanStep& s) const;  // ns, about; -1: the step needs the interpreter lock
   index_t call_work(const PlanCall& c) const;
   bool stopped();
@@ -248,7 +261,9 @@ class Plan {
   template <class Body>
   int for_parts(const BlockGroup& g, index_t parts, Body body);
   int run_steps();
-  int run_step(const Instruction& s);
+  int run_step(const Instruction& s, index_t* work);  // adds its elements to `work`
+  int run_fork(const PlanFork& f);
+  int run_branches(const PlanFork& f);
   void run_scalars(const std::vector<ScalarOp>& code);
   int run_call(const PlanCall& c);
   int run_region(const PlanCall& c);

@@ -254,10 +254,11 @@ cdef class StaticPlan:
         """What is appended from now on joins no group that began before: it runs no earlier than it stands."""
         self.p.fence()
 
-    def finish(self, int inputs=0, fuse=True, inner=False):
-        """Groups, places and prepares. The first `inputs` outside values are arguments. With `inner` it is for `region`."""
+    def finish(self, int inputs=0, fuse=True, inner=False, forking=True):
+        """Groups, places and prepares. The first `inputs` outside values are arguments. With `inner` it is for `region`,
+        with `forking` independent branches run side by side where that is worth the memory that they take."""
         self.inputs = inputs
-        if self.p.finish(fuse, inner) < 0:
+        if self.p.finish(fuse, inner, forking) < 0:
             raise_last()
         self.finished = True
 
@@ -573,6 +574,32 @@ cdef class StaticPlan:
                 out.append([c for c in s.calls])
             else:
                 out.append([])
+        return out
+
+    def forks(self):
+        """Stretches of steps whose branches run side by side: (first step, step behind the last, steps of each branch, steps
+        that run when these have ended)."""
+        cdef size_t k
+        return [(self.p.forks[k].begin, self.p.forks[k].end, self.p.forks[k].branches, self.p.forks[k].after)
+                for k in range(self.p.forks.size())]
+
+    def touched(self):
+        """Of each step the owners of what its calls read and of what they write, scratch memory as well."""
+        cdef size_t k, j
+        cdef PlanCall* c
+        out = []
+        for k in range(self.p.steps.size()):
+            numbers = list(self.p.steps[k].calls)
+            if self.p.steps[k].kind == StepKind.kCall:
+                numbers.append(self.p.steps[k].index)
+            reads, writes = [], []
+            for number in numbers:
+                c = &self.p.calls[<size_t> number]
+                reads += [self.owner(self.p.operands[j]) for j in range(<size_t> c.first_in, <size_t> (c.first_in + c.nin))
+                          if self.p.operands[j] >= 0]
+                writes += [self.owner(v) for v in range(c.out, c.out + c.op.nout)]
+                writes += [v for v in (c.parts, c.region.get().work if c.region else -1) if v >= 0]
+            out.append((reads, writes))
         return out
 
     cdef list calls_of(self, int32_t c):

@@ -27,11 +27,19 @@ cdef extern from "wengert/plan.h" namespace "wg":
     cppclass PlanCall:
         const OpInfo* op
         Attr* attr
+        int32_t first_in
+        int32_t nin
         int32_t out
         int32_t added
+        int32_t parts
         shared_ptr[PlanRegion] region
     cppclass BlockGroup:
         int64_t numel
+    cppclass PlanFork:
+        int32_t begin
+        int32_t end
+        vector[vector[int32_t]] branches
+        vector[int32_t] after
     cppclass PlanStep:
         StepKind kind
         int32_t index
@@ -48,7 +56,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         void fence()
         int result(int32_t)
         void write(int32_t, int32_t)
-        int finish(cbool, cbool)
+        int finish(cbool, cbool, cbool)
         void bind(int, char*)
         cppclass Callbacks:
             int (*host)(void*, int) noexcept
@@ -68,9 +76,11 @@ cdef extern from "wengert/plan.h" namespace "wg":
         int run(const Callbacks&, int64_t, const Feed*, int64_t)
         vector[PlanValue] values
         vector[PlanCall] calls
+        vector[int32_t] operands
         vector[PlanStep] steps
         vector[BlockGroup] groups
         vector[int32_t] slots
+        vector[PlanFork] forks
         size_t arena_bytes
         cbool running
         cbool timed
@@ -99,6 +109,7 @@ cdef extern from "wengert/plan_region.h" namespace "wg":
     cppclass PlanRegion:
         RegionKind kind
         vector[PlanPart] parts
+        int32_t work
         int carried
         int scanned
         int64_t length

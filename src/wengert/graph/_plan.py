@@ -47,6 +47,7 @@ class Plan(Page):
     def __init__(self, graph, fuse=True, passes=None, memory_budget=None, exact=False, inner=False):
         budget = checked(memory_budget)
         self._inner = inner
+        self._forking = budget is None  # branches side by side take more memory
         self.source = graph
         self.seconds = None  # of each step, when profile() has measured them
         self.maps = {}  # number of sets of inputs -> plan for so many
@@ -143,7 +144,7 @@ class Plan(Page):
         ]
         for target, v in graph.writes.items():
             core.write(place[target], place[v])
-        core.finish(len(graph.inputs), fuse, self._inner)
+        core.finish(len(graph.inputs), fuse, self._inner, self._forking)
         if graph.repeats:
             core.preset({node.attrs[-2:]: node.attrs[-2:] for node in wanted if node.random})
         del self._stale, self._fresh, self._lookers
@@ -388,11 +389,18 @@ class Plan(Page):
             *self._done(),
             f"memory: {memory['arena']} bytes for {memory['values']} values ({memory['without_reuse']} without reuse).",
             *(self.fitting.lines() if self.fitting else ()),
+            *self._side_by_side(),
         ]
         width = max((len(kind) for kind, _, _ in steps), default=0)
         for kind, names, count in steps:
             lines.append(f"  {kind.ljust(width)}  {' '.join(names)}  [{count}]")
         return "\n".join(lines)
+
+    def _side_by_side(self):
+        """Which steps run side by side, as lines."""
+        for begin, end, branches, _ in self._core.forks():
+            sizes = ", ".join(str(len(branch)) for branch in branches)
+            yield f"side by side: steps {begin + 1} to {end} in {len(branches)} branches of {sizes} steps."
 
     def _done(self):
         """What the passes did, as lines."""
