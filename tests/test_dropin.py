@@ -203,7 +203,7 @@ def test_no_real_torch_is_imported(tmp_path):
             except ModuleNotFoundError as error:
                 print(error.name)
             try:
-                import torch.distributed.rpc
+                import torch.distributed.pipelining
             except ModuleNotFoundError as error:
                 print("none")
             files = [getattr(m, "__file__", None) or "" for name, m in sys.modules.items() if name.startswith("torch")]

@@ -342,3 +342,23 @@ def test_an_index_with_a_long_stretch(dtype, tail):
         np.testing.assert_array_equal(t[:, wg.from_numpy(index)].numpy(), x[:, index])
     with pytest.raises(IndexError, match="out of range"):
         wg.from_numpy(x)[:, wg.from_numpy(np.arange(1, 81))]
+
+
+LISTS = [
+    lambda L: [[0, 1], [0, 1]], lambda L: [[0, 1]], lambda L: [[[0, 1]]], lambda L: [None, 0], lambda L: [(0, 1), 0],
+    lambda L: [L.tensor([0, 1])], lambda L: [L.tensor(1), L.tensor(0)], lambda L: [L.tensor(0), L.tensor([1, 2])],
+    lambda L: [slice(0, 1), slice(0, 2)], lambda L: [range(2), 0], lambda L: [..., 0], lambda L: [[True, False]],
+    lambda L: [0, 1], lambda L: [True, False], lambda L: ([[0], [1]],), lambda L: ([[0], [1]], 0), lambda L: [[0]] * 32,
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", LISTS)
+def test_lists_of_keys_are_read_as_by_torch(make):
+    found = []
+    for library in (wg, torch):
+        x = library.arange(24.0).reshape(2, 3, 4)
+        y = x.clone()
+        y[make(library)] = 5.0
+        found.append((x[make(library)].tolist(), y.tolist()))
+    assert found[0] == found[1]

@@ -212,3 +212,28 @@ def test_scrambled_sobol_points():
     assert wengert.equal(first, again) and not wengert.equal(first, other)
     for column in first.T:  # one point in each 64th
         assert (column * 64).floor().sort().values.tolist() == list(range(64))
+
+
+def test_in_place_functions_and_names_of_other_kinds():
+    x = wengert.tensor([-1.5, 0.4, 2.0])
+    assert wengert.clamp_(x, min=0) is x and x.tolist() == [0, pytest.approx(0.4), 2]
+    assert wengert.round_(x).tolist() == [0, 0, 2]
+    eye = wengert.eye(2)
+    assert wengert.dsmm(eye.to_sparse(), wengert.ones(2, 3)).tolist() == [[1, 1, 1]] * 2
+    assert wengert.autograd.forward_ad.unpack_dual(x).tangent is None
+    tagged = x.as_subclass(type("Tagged", (wengert.Tensor,), {}))
+    for value in (1, 2):
+        tagged.__dict__ = {"tag": value}
+        assert tagged.tag == value
+    with pytest.raises(TypeError, match="expected a dict"):
+        tagged.__dict__ = 3
+    with wengert.as_torch():
+        import torch
+
+        assert not isinstance(3, torch.SymInt) and x.layout != torch.sparse_csr
+        torch._assert_async(wengert.tensor(True))
+        with pytest.raises(RuntimeError, match="zero"):
+            torch._assert_async(wengert.tensor(False))
+        seen = []
+        wengert.vmap(lambda v: seen.append(torch._C._are_functorch_transforms_active()) or v)(x)
+        assert seen == [True] and not torch._C._are_functorch_transforms_active()

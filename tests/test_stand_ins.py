@@ -62,13 +62,18 @@ def test_questions_have_answers(tmp_path, monkeypatch):
 
 
 def test_classes_below_functions_are_refused():
-    with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
+    class Below(wengert.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+            return func(*args)
 
-        class Below(wengert.Tensor):
-            @classmethod
-            def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
-                return func(*args)
+    class More(Below):
+        def __new__(cls, data):
+            return wengert.Tensor._make_subclass(cls, data)
 
+    for make in (Below, More, lambda data: data.as_subclass(Below)):
+        with pytest.raises(NotImplementedError, match="__torch_dispatch__"):
+            make(wengert.ones(2))
     with pytest.raises(NotImplementedError, match="wrapper"):
         wengert.Tensor._make_wrapper_subclass(wengert.Tensor, (2,))
 

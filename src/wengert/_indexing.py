@@ -27,7 +27,7 @@ _KEYS = (_int64, _int32, _bool, _uint8)
 def _index_tensor(key):
     """A list, array or tensor key as a tensor of integers or bools."""
     if not isinstance(key, Tensor):
-        if isinstance(key, (list, tuple)):
+        if isinstance(key, (list, tuple, range)):
             key = _core.from_data([v.tolist() if isinstance(v, Tensor) else v for v in key])
             if key.numel() == 0:
                 key = cast(key, _int64)

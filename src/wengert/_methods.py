@@ -226,6 +226,7 @@ def new(self, *args, device=None):
 @_method
 def as_subclass(self, cls):
     """The tensor as an instance of a subclass of Tensor, over the same memory and with the same history."""
+    _without_dispatch(cls)
     return _core.shell(cls, self)
 
 
@@ -256,10 +257,16 @@ def _torch_function(cls, func, types, args=(), kwargs=None):
 
 
 def _init_subclass(cls, **kwargs):
-    """Subclasses may override `__torch_function__`; there is no level below it to override."""
+    """Subclasses may override `__torch_function__`; there is no level below it to override: such classes have no tensors."""
     super(Tensor, cls).__init_subclass__(**kwargs)
     count_class(cls)
-    if "__torch_dispatch__" in cls.__dict__:
+    if "__torch_dispatch__" in cls.__dict__ and "__new__" not in cls.__dict__:
+        cls.__new__ = _without_dispatch
+
+
+def _without_dispatch(cls, *args, **kwargs):
+    """Raises NotImplementedError where a class wants `__torch_dispatch__`."""
+    if hasattr(cls, "__torch_dispatch__"):
         raise NotImplementedError(
             f"{cls.__name__}: expected a subclass without __torch_dispatch__, which nothing here would call. Override "
             "__torch_function__."
@@ -268,6 +275,7 @@ def _init_subclass(cls, **kwargs):
 
 def _make_subclass(cls, data, require_grad=False):
     """The data of a tensor as an instance of a subclass, a leaf: for the `__new__` of such classes."""
+    _without_dispatch(cls)
     return data.detach().as_subclass(cls).requires_grad_(require_grad)
 
 

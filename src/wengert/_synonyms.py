@@ -145,3 +145,25 @@ def _chalf(self):
 METHODS["chalf"] = _chalf
 METHODS["is_nonzero"] = lambda self: bool(self)
 METHODS["is_nonzero"].__doc__ = "Whether the single element is not zero."
+
+
+def _by_method(name):
+    def function(input, *args, **kwargs):
+        return getattr(check_tensor(name, input), name)(*args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Tensor.{name} as a function: writes the result to the tensor and returns it."
+    return function
+
+
+for _name in (
+    "addmv as_strided clamp clamp_max clamp_min clip conj_physical deg2rad fix index_put ldexp logit nan_to_num "
+    "negative rad2deg round sinc"
+).split():
+    FUNCTIONS[_name + "_"] = _by_method(_name + "_")
+
+
+@publish(method=False)
+def dsmm(input, mat2):
+    """The product of a sparse matrix and a dense one; see wengert.sparse.mm."""
+    return input @ mat2

@@ -83,5 +83,7 @@ class DTensor:
 
 # Collectives with gradients, under the names of torch.distributed.nn.
 nn = types.SimpleNamespace(all_gather=all_gather, all_reduce=all_reduce, broadcast=broadcast, reduce=reduce)
+# Calls between processes: packages look whether `rpc` has parts before they use it.
+rpc = types.SimpleNamespace()
 tensor = types.SimpleNamespace(DTensor=DTensor)
 optim = types.SimpleNamespace(ZeroRedundancyOptimizer=ZeroRedundancyOptimizer)

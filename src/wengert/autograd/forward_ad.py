@@ -84,9 +84,8 @@ def make_dual(tensor, tangent, *, level=None):
 
 
 def unpack_dual(tensor, *, level=None):
-    """The value and the tangent of a tensor, as a named pair."""
-    frame = _level("unpack_dual")
+    """The value and the tangent of a tensor, as a named pair; the tangent of a tensor that has none here is None."""
     inside = payload(tensor)
-    if inside is None or inside.frame is not frame:
+    if inside is None or inside.frame is not _level("unpack_dual"):
         return UnpackedDualTensor(tensor, None)
     return UnpackedDualTensor(inside.primal, inside.tangent)

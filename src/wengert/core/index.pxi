@@ -101,6 +101,15 @@ cdef object plain_key(object k):
     return k
 
 
+cdef object list_key(list key):
+    """A list of keys is a tuple of them, as in PyTorch: fewer than 32, one at least that is more than a number."""
+    if len(key) < 32:
+        for k in key:
+            if k is None or k is Ellipsis or isinstance(k, (Tensor, slice, list, tuple, range)) or getattr(k, "ndim", 0):
+                return tuple(key)
+    return key
+
+
 cdef object get_item(Tensor t, object key):
     cdef tuple keys
     cdef cbool basic = True
@@ -109,6 +118,8 @@ cdef object get_item(Tensor t, object key):
     if isinstance(key, slice) and t.c.array.layout.ndim:
         view = slice_view(t, 0, key)
         return view if view is not t else apply_op(<Entry> entry_by_name["alias"], [t], NULL)
+    if isinstance(key, list):
+        key = list_key(key)
     keys = tuple([plain_key(k) for k in key]) if isinstance(key, tuple) else (plain_key(key),)
     for k in keys:
         if not is_basic(k):
@@ -120,6 +131,8 @@ cdef object get_item(Tensor t, object key):
 
 cdef int set_item(Tensor t, object key, object value) except -1:
     cdef tuple keys
+    if isinstance(key, list):
+        key = list_key(key)
     keys = tuple([plain_key(k) for k in key]) if isinstance(key, tuple) else (plain_key(key),)
     for k in keys:
         if not is_basic(k):

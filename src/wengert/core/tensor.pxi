@@ -250,6 +250,18 @@ cdef class Tensor:
             wg_track(self)
         return <object> self.c.dict
 
+    @__dict__.setter
+    def __dict__(self, attributes):
+        cdef PyObject* before = self.c.dict
+        if not isinstance(attributes, dict):
+            raise TypeError(f"__dict__: expected a dict, got {type(attributes).__name__}.")
+        Py_INCREF(attributes)
+        self.c.dict = <PyObject*> attributes
+        if before == NULL:
+            wg_track(self)
+        else:
+            Py_DECREF(<object> before)
+
     @property
     def shape(self):
         """The sizes of the dimensions, as a `Size` (a tuple)."""

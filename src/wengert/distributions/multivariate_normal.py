@@ -6,6 +6,7 @@ import wengert
 
 from . import constraints
 from ._covariance import ByCovariance, count_given, mahalanobis
+from .distribution import Distribution  # noqa: F401  (packages import it from here, as from torch's module)
 
 
 class MultivariateNormal(ByCovariance):

@@ -6,6 +6,8 @@ import types
 
 from wengert import Tensor, _core, _format
 from wengert._format import values_text as _tensor_str  # noqa: F401  (torch's name)
+from wengert._methods import Layout
+from wengert.func._levels import open_frames
 from wengert.futures import Future  # noqa: F401  (torch has it at its top, too)
 from wengert.nn.module import parse_to
 
@@ -29,6 +31,27 @@ FakeTensor, FakeTensorMode = (
     stand_in_class(f"_subclasses.fake_tensor.{name}", "graph.trace finds shapes")
     for name in ("FakeTensor", "FakeTensorMode")
 )
+
+
+SymInt, SymFloat, SymBool = (
+    stand_in_class(name, "sizes are known; graph.trace finds shapes") for name in ("SymInt", "SymFloat", "SymBool")
+)
+
+
+sparse_csr, sparse_csc, sparse_bsr, sparse_bsc = map(
+    Layout, ("sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
+)  # names to compare with: no tensor has these
+
+
+def _assert_async(condition, message="Expected Tensor with single nonzero value, but got zero"):
+    """Raises RuntimeError where a condition of one element does not hold."""
+    if not condition:
+        raise RuntimeError(message)
+
+
+def _are_functorch_transforms_active():
+    """Whether a transform of `func` is open here."""
+    return bool(open_frames())
 
 
 def is_fake(x):
