@@ -35,10 +35,11 @@ def need_data(path):
             pytest.skip("the data sets are not installed (examples/example_data.py says where they are looked for)")
 
 
-def losses(path, library, steps, *, double, numpy=True):
+def losses(path, library, steps, *, double, numpy=True, nudge=0):
     """What a program's `main(steps)` returns, run with "torch" or "wengert", in float64 or float32.
 
-    With `numpy` the random numbers are NumPy's, the same for both; without it the library's own.
+    With `numpy` the random numbers are NumPy's, the same for both, with fractions off by `nudge` roundings of float32;
+    without it the library's own.
     """
     with contextlib.ExitStack() as stack:
         torch = (
@@ -53,7 +54,7 @@ def losses(path, library, steps, *, double, numpy=True):
         before = set(sys.modules)
         stack.callback(_forget, path.parent, before)
         if numpy:
-            stack.enter_context(numpy_random(torch, wengert if library == "wengert" else torch))
+            stack.enter_context(numpy_random(torch, wengert if library == "wengert" else torch, nudge))
         stack.enter_context(_precision(torch, double))
         sys.path.insert(0, str(path.parent))
         stack.callback(sys.path.remove, str(path.parent))
@@ -100,17 +101,19 @@ def _precision(torch, double):
 class _Source:
     """Random functions over NumPy's generator, with torch's signatures. Each has a stream of its own."""
 
-    def __init__(self, torch, seed):
-        self.torch, self.seed, self.streams = torch, seed, {}
+    def __init__(self, torch, nudge):
+        self.torch, self.scale, self.streams = torch, 1 + nudge * 2.0**-23, {}
         self.generators = []
 
     def rng(self, name):
         if name not in self.streams:
-            self.streams[name] = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+            self.streams[name] = np.random.default_rng([0, zlib.crc32(name.encode())])
         return self.streams[name]
 
     def make(self, values, dtype=None, requires_grad=False):
         values = np.asarray(values)
+        if values.dtype.kind == "f":
+            values = values * self.scale
         if dtype is None:
             dtype = self.torch.get_default_dtype() if values.dtype.kind == "f" else self.torch.int64
         return (
@@ -213,15 +216,15 @@ class _Source:
 
 
 @contextlib.contextmanager
-def numpy_random(torch, behind, seed=0):
+def numpy_random(torch, behind, nudge=0):
     """Replaces the random functions of a library.
 
     Args:
         torch: the module that programs see.
         behind: the package that the library's own layers look into; `torch` again for PyTorch.
-        seed: of NumPy's generators.
+        nudge: roundings of float32 by which the fractions differ from NumPy's.
     """
-    source = _Source(torch, seed)
+    source = _Source(torch, nudge)
     patches = [(module, source.functions()) for module in {id(m): m for m in (torch, behind)}.values()]
     patches.append((torch.Tensor, source.methods()))
     patches.append((torch.nn.functional, {"dropout": source.dropout}))

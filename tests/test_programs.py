@@ -1,7 +1,8 @@
 """Programs written for PyTorch learn the same with wengert: same weights at the start, same data, same losses.
 
 In float64 the losses agree to 1e-9 over the steps. In float32 our distance from the float64 run is at most three times
-PyTorch's own.
+PyTorch's own; where rounding errors grow until one run's distance is chance, the greatest of PyTorch's from starts that
+differ by a few roundings.
 """
 
 import math
@@ -45,9 +46,13 @@ def test_program(path):
     ours = program_runner.losses(path, "wengert", STEPS, double=True)
     assert len(set(reference)) > 3 and reference[0] != reference[-1], "the program does not learn"
     assert distance(ours, reference) <= RTOL
-    theirs = drift(program_runner.losses(path, "torch", STEPS, double=False), reference)
     ours = drift(program_runner.losses(path, "wengert", STEPS, double=False), reference)
-    assert ours <= TIMES * max(theirs, FLOOR)
+    theirs = FLOOR
+    for nudge in (0, 1, -1, 2):
+        theirs = max(theirs, drift(program_runner.losses(path, "torch", STEPS, double=False, nudge=nudge), reference))
+        if ours <= TIMES * theirs:
+            return
+    pytest.fail(f"a distance of {ours:.1e} from the run in float64, where PyTorch's is {theirs:.1e}")
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
