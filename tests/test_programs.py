@@ -49,7 +49,9 @@ def test_program(path):
     ours = drift(program_runner.losses(path, "wengert", STEPS, double=False), reference)
     theirs = FLOOR
     for nudge in (0, 1, -1, 2):
-        theirs = max(theirs, drift(program_runner.losses(path, "torch", STEPS, double=False, nudge=nudge), reference))
+        theirs = max(
+            theirs, drift(program_runner.losses(path, "torch", STEPS, double=False, nudge=nudge), reference)
+        )
         if ours <= TIMES * theirs:
             return
     pytest.fail(f"a distance of {ours:.1e} from the run in float64, where PyTorch's is {theirs:.1e}")
