@@ -63,6 +63,7 @@ def test_every_way_to_import(tmp_path):
             assert torch.nn is nn is nn2 is wengert.nn and functional is F and Linear is nn.Linear
             assert Adam is optim.Adam and D2 is DataLoader and isinstance(nn.BatchNorm2d(1), _BatchNorm)
             assert nn.modules.conv.Conv2d is nn.Conv2d and torch.nn.modules.Linear is Linear
+            assert vars(nn.modules.activation)["ReLU"] is nn.ReLU
             assert _pair(3) == (3, 3) and issubclass(nn.MSELoss, _Loss)
             cudnn.benchmark = True
             assert torch.backends.cudnn.benchmark

@@ -75,6 +75,8 @@ def test_tensors_with_history_are_not_shared():
             share()
     assert x.numpy(force=True).tolist() == [1.0, 1.0]
     assert x.detach().numpy().tolist() == [1.0, 1.0]
+    with wengert.no_grad():  # nothing would be lost: as in PyTorch
+        assert x.numpy().tolist() == np.asarray(x).tolist() == [1.0, 1.0]
 
 
 def test_bytes_can_be_read_and_written():

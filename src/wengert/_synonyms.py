@@ -166,4 +166,6 @@ for _name in (
 @publish(method=False)
 def dsmm(input, mat2):
     """The product of a sparse matrix and a dense one; see wengert.sparse.mm."""
+    check_tensor("dsmm", input)
+    check_tensor("dsmm", mat2)
     return input @ mat2

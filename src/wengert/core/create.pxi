@@ -485,7 +485,7 @@ cdef object shared_array(Tensor t):
 cdef object to_numpy(Tensor t, cbool force):
     if t.c.flags & T_VIEW:
         refresh_view(t)
-    if t.c.node >= 0 and not force:
+    if t.c.node >= 0 and not force and not wg_grad_off():
         raise RuntimeError("numpy: expected a tensor without history, got one that requires grad. Use "
                            "t.detach().numpy().")
     return shared_array(t)

@@ -100,9 +100,14 @@ class Alias(types.ModuleType):
 
     def __init__(self, name, target):
         super().__init__(name, f"The names of {target.__name__}, where programs for PyTorch look for them.")
-        self.__dict__["__path__"] = []
-        self.__dict__["_target"] = target
-        self.__dict__["_place"] = name.partition(".")[2]
+        self.__path__ = []
+        self._target = target
+        self._place = name.partition(".")[2]
+
+    @property
+    def __dict__(self):
+        """What `vars()` shows: the names of the module that answers."""
+        return vars(self._target)
 
     def __getattr__(self, name):
         if name.startswith("__"):
