@@ -123,14 +123,7 @@ def accumulation_in_one(compile):
 def mixed(compile):
     model = net(3, 8, 2)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = F.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = regression(model, optimizer)
     fast = compile(step)
     out = []
     for k in range(12):
