@@ -80,6 +80,7 @@ PUBLIC_MODULES = {
     "_functional",
     "_host",
     "_missing",
+    "_parameter",
     "_random",
     "_warn",
     "autograd",

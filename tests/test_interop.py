@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import wengert
-from wengert._core import Parameter
+from wengert._parameter import Parameter
 
 NAMES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 

@@ -321,4 +321,4 @@ def test_history_is_printed():
     assert_same_text(x, y)
     assert_same_text(x * 2, y * 2)
     assert_same_text((x * 2).sum(), (y * 2).sum())
-    assert_same_text(torch.nn.Parameter(torch.ones(2)), wengert._core.Parameter(wengert.ones(2)))
+    assert_same_text(torch.nn.Parameter(torch.ones(2)), wengert.nn.Parameter(wengert.ones(2)))

@@ -1,4 +1,4 @@
-"""Parameter: a tensor that modules register; a flag on plain tensors, not a class that ops have to know."""
+"""Parameter: a tensor that modules register. Tensors of other classes become parameters by a mark."""
 
 from . import _core
 
@@ -24,6 +24,7 @@ class Parameter(_core.Tensor, metaclass=_ParameterType):
         (True, True, False)
     """
 
+    __slots__ = ()
     _plain_results = True
 
     def __new__(cls, data=None, requires_grad=True):
@@ -32,11 +33,12 @@ class Parameter(_core.Tensor, metaclass=_ParameterType):
         if not isinstance(data, _core.Tensor):
             raise TypeError(f"Parameter: expected a Tensor, got {type(data).__name__}. Use wengert.tensor() first.")
         made = data.detach()
-        if cls is not Parameter:
+        if cls is not Parameter or type(made) is _core.Tensor and _core.payload(made) is None:
             made = _core.shell(cls, made)
         if requires_grad:
             made.requires_grad_(True)
         return _core.mark_parameter(made)
 
 
-_core.Parameter = Parameter
+_core.set_parameter_class(Parameter)
+PLAIN = (_core.Tensor, Parameter)  # the classes whose instances override nothing

@@ -252,3 +252,43 @@ def test_wrappers_ask_the_base_class_for_attributes():
     assert wrapper.__getattr__("scale") is wrapper.scale and wrapper.__getattr__("count") is wrapper.count
     with pytest.raises(AttributeError, match="nothing"):
         wrapper.nothing  # noqa: B018
+
+
+class TestParameterClass:
+    """A parameter is of the class Parameter, exactly; what is computed from it is a plain tensor."""
+
+    def test_class(self):
+        p = wengert.nn.Parameter(wengert.ones(2))
+        for same in (p, wengert.nn.Linear(2, 3).weight, copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
+            assert type(same) is wengert.nn.Parameter and same.requires_grad
+        results = (
+            p * 2,
+            2 * p,
+            p + p,
+            -p,
+            p[0],
+            p.T,
+            p.clone(),
+            p.data,
+            p.detach(),
+            wengert.cat([p, p]),
+            p @ p,
+            p.view(1, 2),
+        )
+        assert all(type(v) is wengert.Tensor for v in results)
+        assert type(p.double()) is wengert.Tensor
+
+    def test_subclasses_override_operators(self):
+        class Own(wengert.nn.Parameter):
+            def __mul__(self, other):
+                return "mine"
+
+        assert Own(wengert.ones(2)) * 2 == "mine"
+        assert isinstance(Own(wengert.ones(2)) + 2, wengert.Tensor)
+
+    def test_tensors_of_other_classes_are_marked(self):
+        class Named(wengert.Tensor):
+            pass
+
+        p = wengert.nn.Parameter(wengert.ones(2).as_subclass(Named))
+        assert type(p) is Named and isinstance(p, wengert.nn.Parameter) and type(p * 2) is Named

@@ -291,23 +291,20 @@ def build_flags():
             "sanitize": (<bytes> WG_SANITIZERS).decode()}
 
 
-cdef int _set_parameter(Tensor t, cbool on) except -1:
-    if on:
-        t.c.flags |= T_PARAMETER
-    else:
-        t.c.flags &= ~<uint32_t> T_PARAMETER
-    return 0
-
-
-def mark_parameter(Tensor t, on=True):
-    """Makes a tensor a Parameter (a flag, not a class)."""
-    _set_parameter(t, on)
+def mark_parameter(Tensor t not None):
+    """Gives a tensor the mark by which `isinstance` knows parameters of any class."""
+    t.c.flags |= T_PARAMETER
     return t
 
 
 def is_parameter(t):
-    """Whether t is a tensor with the Parameter flag."""
+    """Whether t is a tensor with the mark of a parameter."""
     return isinstance(t, Tensor) and (<Tensor> t).c.flags & T_PARAMETER != 0
+
+
+def set_parameter_class(cls):
+    """Hands the core the class whose instances compute as those of Tensor do."""
+    wg_adopt_parameter_type(cls)
 
 
 def same_storage(Tensor a, Tensor b):

@@ -216,7 +216,7 @@ cdef object apply_op(Entry e, list operands, Attr* attr):
         if isinstance(v, Tensor):
             if (<Tensor> v).c.flags & T_SLOW:
                 slow = True
-            if type(v) is not Tensor and not subclasses_off:
+            if not is_plain(v) and not subclasses_off:
                 kind = v
         elif is_complex_number(v):
             numbers = True
@@ -405,7 +405,7 @@ cdef object binary(int slot, object left, object right):
         answer = ask_binary(slot, left, right)
         if answer is not NOT_ASKED:
             return answer
-    if type(left) is Tensor and type(right) is Tensor:
+    if is_plain(left) and is_plain(right):
         x = <Tensor> left
         y = <Tensor> right
         a = &x.c.array
@@ -426,7 +426,7 @@ cdef object binary(int slot, object left, object right):
                     record_pair(e, o, a, x.c.node, b, y.c.node)
                 return o
         return apply_op(e, [left, right], NULL)
-    if type(left) is Tensor and (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
+    if is_plain(left) and (PyFloat_CheckExact(right) or PyLong_CheckExact(right)):
         x = <Tensor> left
         a = &x.c.array
         if x.c.flags & T_VIEW:
@@ -474,7 +474,7 @@ cdef object unary(Entry e, object v):
     cdef void* fn
     cdef Array ins[1]
     cdef int32_t nodes[1]
-    if type(v) is Tensor:
+    if is_plain(v):
         x = <Tensor> v
         a = &x.c.array
         if x.c.flags & T_VIEW:

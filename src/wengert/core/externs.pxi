@@ -335,6 +335,8 @@ cdef extern from "tensor_type.h":
     PyObject* (*wg_context_held)(int32_t) noexcept
     void wg_track(object)
     void wg_open_tensor_type(PyTypeObject*, Py_ssize_t)
+    void wg_adopt_parameter_type(object)
+    cbool is_plain "wg_is_plain" (object)
     vectorcallfunc wg_op_call
     vectorcallfunc wg_public_call
     void wg_open_op_type(PyTypeObject*, Py_ssize_t)

@@ -119,7 +119,7 @@ cdef class Arguments:
         if (wg_own_inference != 0) != self.inference or default_dtype != self.default_dtype:
             return False
         for k in range(len(args)):
-            if type(args[k]) is not Tensor:
+            if not is_plain(args[k]):
                 return False
             form = <Form> self.forms[k]
             t = <Tensor> args[k]

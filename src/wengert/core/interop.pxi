@@ -236,7 +236,7 @@ cdef Tensor reinterpreted(Tensor t, int code):
     storage_incref(a.storage)
     a.layout = layout_strided(l.ndim, sizes, steps)
     a.dtype = <uint8_t> code
-    return tensor_of(None if type(t) is Tensor else result_class(type(t)), &a)
+    return tensor_of(None if is_plain(t) else result_class(type(t)), &a)
 
 
 def resize_(Tensor self not None, *sizes, memory_format=None):

@@ -40,7 +40,7 @@ cdef object ask_method(str name, tuple args):
     """What overrides a method of Tensor makes of a call; NOT_ASKED where nothing does."""
     if not modes_entered:
         for v in args:
-            if type(v) is not Tensor and not isinstance(v, (int, float)):
+            if not is_plain(v) and not isinstance(v, (int, float)):
                 break
         else:
             return NOT_ASKED

@@ -18,7 +18,7 @@ cdef tuple ask_subclasses(Entry e, list operands, Attr* attr):
     cdef list kinds = []
     cdef object best = None
     for v in operands:
-        if isinstance(v, Tensor) and type(v) is not Tensor and type(v) not in kinds:
+        if isinstance(v, Tensor) and not is_plain(v) and type(v) not in kinds:
             place = len(kinds)
             for k in range(len(kinds)):
                 if issubclass(type(v), kinds[k]):

@@ -611,7 +611,7 @@ cdef Tensor detached(Tensor t):
         raise_memory("detach")
     a = t.c.array
     array_ref(a)
-    o = tensor_of(None if type(t) is Tensor or subclasses_off else result_class(type(t)), &a)
+    o = tensor_of(None if is_plain(t) or subclasses_off else result_class(type(t)), &a)
     o.c.array.flags = a.flags & kData
     return o
 

@@ -7,6 +7,7 @@ import types
 import weakref
 
 from .. import _core
+from .._parameter import PLAIN
 from .._warn import warn
 from ..autograd import grad
 from ..autograd.function import Function
@@ -25,8 +26,6 @@ from ._split import Halves
 
 _TRIES = 5  # recordings of one signature, two equal ones in a row wanted
 _CASES = 32  # plans of one function
-
-_Tensor = _core.Tensor
 
 
 class CompileError(RuntimeError):
@@ -279,7 +278,7 @@ class Compiled(Page):
         states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
         states += recording.same.values()
         case.arguments = _core.Arguments(recording.same, states, recording.survey.tensors)
-        plain = all(type(v) is _Tensor and v.is_contiguous() for v in args)
+        plain = all(type(v) in PLAIN and v.is_contiguous() for v in args)
         if not kwargs and plain and not _shared(args):
             case.arguments.take(args)
         case.survey = recording.survey

@@ -14,6 +14,7 @@ import types
 import numpy as np
 
 from .. import _core
+from .._parameter import PLAIN
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ._numbers import Slot
@@ -96,7 +97,7 @@ class Survey:
         self.tensors.append(t)
         fields = None if _core.payload(t) is not None else _core.attributes_of(t)
         found = [] if not fields else self._dict(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
-        return found if type(t) is _Tensor else [*found, (name, type(t))]
+        return found if type(t) in PLAIN else [*found, (name, type(t))]
 
     def _keep(self, name, container):
         self._held.append((container, _core.held_by(container)))

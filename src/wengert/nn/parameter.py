@@ -1,7 +1,7 @@
 """Trainable tensors and registered buffers, and those whose shape is not known yet."""
 
 import wengert
-from wengert._core import Parameter
+from wengert._parameter import Parameter
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 

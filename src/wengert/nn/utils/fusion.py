@@ -3,7 +3,7 @@
 import copy
 
 import wengert
-from wengert._core import Parameter
+from wengert._parameter import Parameter
 
 
 def fuse_linear_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b):
