@@ -22,6 +22,7 @@
 #include "wengert/alloc.h"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -256,6 +257,7 @@ WG_INLINE Storage* hand_out(Block* b, std::size_t bytes, int size_class, std::si
   s->bytes = bytes;
   s->size_class = static_cast<std::uint8_t>(size_class);
   s->readonly = 0;
+  s->moved = 0;
   s->release = nullptr;
   heap.current += bytes;
   if (heap.current > heap.peak) heap.peak = heap.current;
@@ -386,6 +388,30 @@ Storage* storage_wrap(void* data, std::size_t bytes, bool readonly, void (*relea
 
 namespace {
 
+// What `owner` of a storage points to once it has moved.
+struct Moved {
+  void (*old_release)(void*);
+  void* old_owner;
+  void (*release)(void*);
+  void* owner;
+};
+
+}  // namespace
+
+bool storage_move(Storage* s, void* data, void (*release)(void*), void* owner) {
+  Moved* moved = new (std::nothrow) Moved{s->release, s->owner, release, owner};
+  if (!moved) return false;
+  if (data != s->data) std::memcpy(data, s->data, s->bytes);
+  s->data = static_cast<char*>(data);
+  s->owner = moved;
+  s->moved = 1;
+  return true;
+}
+
+void* storage_moved_to(const Storage* s) { return s->moved ? static_cast<Moved*>(s->owner)->owner : nullptr; }
+
+namespace {
+
 void block_free(Storage* s) {
   Block* b = reinterpret_cast<Block*>(s);
   int c = s->size_class;
@@ -411,6 +437,14 @@ void block_free(Storage* s) {
 }  // namespace
 
 void storage_free(Storage* s) {
+  Moved moved{};
+  if (WG_UNLIKELY(s->moved)) {
+    Moved* held = static_cast<Moved*>(s->owner);
+    moved = *held;
+    delete held;
+    s->release = moved.old_release;
+    s->owner = moved.old_owner;
+  }
   void (*release)(void*) = s->size_class == kForeign ? s->release : nullptr;
   void* owner = s->owner;
   {
@@ -418,6 +452,7 @@ void storage_free(Storage* s) {
     block_free(s);
   }
   if (release) release(owner);  // the header is ours again by now: it may come back here
+  if (moved.release) moved.release(moved.owner);
 }
 
 std::size_t memory_current() { return heap.current; }

@@ -65,6 +65,7 @@ channels_last_3d = MemoryFormat("channels_last_3d")
 
 for _name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_meta", "is_nested", "is_mkldnn", "is_xpu"):
     METHODS[_name] = property(lambda self: False, doc="False: tensors are dense and on the CPU.")
+METHODS["_grad"] = _core.Tensor.grad  # programs that hand gradients to a shared model write it by this name
 METHODS["is_cpu"] = property(lambda self: True, doc="True: tensors are on the CPU.")
 
 
@@ -170,13 +171,25 @@ def pin_memory(self, device=None):
 
 @_method
 def is_shared(self):
-    """Whether other processes share the memory: no."""
-    return False
+    """Whether the memory is one that other processes can share (`share_memory_`)."""
+    return _core.storage_owner(self) is not None
 
 
 @_method
 def share_memory_(self):
-    """The tensor itself; memory is not shared with other processes."""
+    """Moves the memory, and that of all views, to where other processes can share it; returns the tensor itself.
+
+    Forked processes then see and make changes of it; `multiprocessing` passes it on without a copy, to spawned processes
+    and through queues. The system frees it with the last process. Raises OSError where the system has no memory.
+
+    Example:
+        >>> import wengert
+        >>> wengert.zeros(2).share_memory_().is_shared()
+        True
+    """
+    from ._shared import share
+
+    share(self)
     return self
 
 

@@ -61,7 +61,7 @@ def _dense_strides(size):
 # ---- pickling and copies -----------------------------------------------------------------------------------------
 
 
-def _rebuild(cls, memory, dtype, offset, size, stride, requires_grad, parameter, attributes):
+def rebuild(cls, memory, dtype, offset, size, stride, requires_grad, parameter, attributes):
     """A tensor over a storage: what pickles hold."""
     made = _core.strided_tensor(memory.bytes, dtype, offset, size, stride)
     if cls is not _core.Tensor:
@@ -75,7 +75,7 @@ def _rebuild(cls, memory, dtype, offset, size, stride, requires_grad, parameter,
     return made
 
 
-def _described(self, memory):
+def described(self, memory):
     requires_grad = self.requires_grad and self.is_leaf
     layout = (self.dtype, self.storage_offset(), tuple(self.shape), self.stride())
     return type(self), memory, *layout, requires_grad, _core.is_parameter(self)
@@ -86,7 +86,7 @@ def reduce_ex(self, protocol):
     that share memory share it after loading. Raises RuntimeError for results of operations."""
     if not self.is_leaf:
         raise RuntimeError("pickle: expected a leaf, got the result of an operation. Use .detach().")
-    return _rebuild, (*_described(self, untyped_storage(self)), dict(self.__dict__))
+    return rebuild, (*described(self, untyped_storage(self)), dict(self.__dict__))
 
 
 def deepcopy(self, memo):
@@ -102,7 +102,7 @@ def deepcopy(self, memo):
     if id(memory) not in memo:
         memo[id(memory)] = memory.clone()
         memo.setdefault(id(memo), []).append(memory)  # keeps the id in use while the copy runs
-    made = _rebuild(*_described(self, memo[id(memory)]), None)
+    made = rebuild(*described(self, memo[id(memory)]), None)
     memo[id(self)] = made
     if self.grad is not None:
         made.grad = copy.deepcopy(self.grad, memo)
@@ -113,7 +113,7 @@ def deepcopy(self, memo):
 
 def shallow_copy(self):
     """A leaf over the same memory, with the same requires_grad, mark and attributes."""
-    made = _rebuild(*_described(self, untyped_storage(self)), dict(self.__dict__))
+    made = rebuild(*described(self, untyped_storage(self)), dict(self.__dict__))
     return made.requires_grad_(self.requires_grad)
 
 

@@ -54,12 +54,13 @@ class _Storage:
         return self
 
     def share_memory_(self):
-        """The storage itself; workers get copies in shared memory."""
+        """Moves the bytes to where other processes can share them; returns the storage itself."""
+        self._items.share_memory_()
         return self
 
     def is_shared(self):
-        """Whether other processes share the memory; never."""
-        return False
+        """Whether the memory is one that other processes can share."""
+        return self._items.is_shared()
 
     def is_pinned(self, device="cuda"):
         """Whether the memory is pinned; never."""

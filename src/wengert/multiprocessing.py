@@ -1,4 +1,7 @@
-"""Python's `multiprocessing` with `spawn`, as programs import it from torch. Tensors travel by value."""
+"""Python's `multiprocessing` with `spawn`, as programs import it from torch.
+
+Tensors in shared memory (`Tensor.share_memory_`, `Module.share_memory`) travel without a copy, others by value.
+"""
 
 import multiprocessing as _multiprocessing
 from multiprocessing import *  # noqa: F403
@@ -39,12 +42,12 @@ def get_all_sharing_strategies():
 
 
 def get_sharing_strategy():
-    """The way to share memory: tensors travel by value, whatever was set."""
+    """The way to share memory: descriptors of files without a name, whatever was set."""
     return "file_descriptor"
 
 
 def set_sharing_strategy(new_strategy):
-    """Accepted: tensors travel by value. ValueError for an unknown name."""
+    """Accepted; descriptors are sent in any case. ValueError for an unknown name."""
     if new_strategy not in get_all_sharing_strategies():
         raise ValueError(
             f"set_sharing_strategy: expected one of {get_all_sharing_strategies()}, got {new_strategy!r}."

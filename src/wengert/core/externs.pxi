@@ -69,6 +69,8 @@ cdef extern from "wengert/array.h" namespace "wg" nogil:
         void* owner
     Storage* storage_new(size_t)
     Storage* storage_wrap(void*, size_t, cbool, void (*)(void*) noexcept, void*)
+    cbool storage_move(Storage*, void*, void (*)(void*) noexcept, void*)
+    void* storage_moved_to(Storage*)
     void storage_incref(Storage*)
     void storage_decref(Storage*)
     size_t memory_current()

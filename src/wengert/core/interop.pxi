@@ -140,6 +140,22 @@ def storage_tensor(Tensor t):
     return tensor_from(&a)
 
 
+def move_storage(Tensor t not None, size_t address, owner):
+    """Copies the bytes of t's storage to an address, as many as `storage_address` says: t and all that share its memory
+    look there from now on, and keep `owner` alive."""
+    if t.c.array.storage == NULL and not array_promote(&t.c.array):
+        raise_memory("share_memory_")
+    if not storage_move(t.c.array.storage, <void*> address, release_owner, <void*> owner):
+        raise_memory("share_memory_")
+    Py_INCREF(owner)
+
+
+def storage_owner(Tensor t not None):
+    """What `move_storage` was given for t's storage; None for others."""
+    cdef void* owner = storage_moved_to(t.c.array.storage) if t.c.array.storage != NULL else NULL
+    return <object> <PyObject*> owner if owner != NULL else None
+
+
 def strided_tensor(Tensor memory, dtype, int64_t offset, shape, strides):
     """A tensor over `memory`'s storage: offset and strides in elements of `dtype`, from the storage's first byte."""
     cdef int64_t sizes[kMaxDims]

@@ -69,7 +69,7 @@ class Adagrad(UpdateOptimizer):
         return {"step": new_step(), "sum": total}
 
     def share_memory(self):
-        """Move the accumulated sums to memory that forked processes share."""
+        """Move the accumulated sums to memory that other processes can share."""
         for state in self.state.values():
             state["sum"].share_memory_()
 
