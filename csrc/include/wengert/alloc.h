@@ -29,9 +29,10 @@ constexpr std::uint8_t kForeign = 255;
 Storage* storage_new(std::size_t bytes);
 // A storage over memory that somebody else owns; release(owner) runs when the last reference goes.
 Storage* storage_wrap(void* data, std::size_t bytes, bool readonly, void (*release)(void*), void* owner);
-// Copies the bytes to memory that somebody else owns, where all who look at the storage find them from now on (memory
-// that it wraps only gets that owner too); release(owner) runs when the last reference goes. The place that they leave
-// is kept until then: addresses into it stay valid. A storage moves once. False when memory is exhausted.
+// Copies the bytes to memory that somebody else owns, where all who look at the storage find them from now on
+// (memory that it wraps only gets that owner too); release(owner) runs when the last reference goes. The place that
+// they leave is kept until then: addresses into it stay valid. A storage moves once. False when memory is
+// exhausted.
 bool storage_move(Storage* s, void* data, void (*release)(void*), void* owner);
 // The owner of the memory that a storage has moved to; nullptr for others.
 void* storage_moved_to(const Storage* s);
