@@ -95,3 +95,23 @@ def test_hermitian_matrices(decompose):
         loss.backward()
         found.append([loss.detach(), result.detach(), x.grad + x.grad.conj().T])  # what Hermitian steps see
     assert_same(*found, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("some", [True, False])
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (4, 2, 2), (2, 0, 3)])
+def test_old_svd(dtype, some, shape):
+    """torch.svd: V itself, by name, conjugated where numbers are complex; zeros without compute_uv."""
+    wg.manual_seed(0)
+    x = wg.randn(*shape, dtype=getattr(wg, dtype))
+    ours, theirs = wg.svd(x, some=some), torch.svd(torch.from_numpy(x.numpy()), some=some)
+    assert [tuple(v.shape) for v in ours] == [tuple(v.shape) for v in theirs]
+    np.testing.assert_allclose(ours.S.numpy(), theirs.S.numpy(), atol=1e-12)
+    k = min(shape[-2:])
+    again = ours.U[..., :k] @ wg.diag_embed(ours.S).to(x.dtype) @ ours.V[..., :k].mH
+    np.testing.assert_allclose(again.numpy(), x.numpy(), atol=1e-12)
+    ours, theirs = (
+        lib.svd(v, some=some, compute_uv=False) for lib, v in ((wg, x), (torch, torch.from_numpy(x.numpy())))
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-12)

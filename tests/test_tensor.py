@@ -322,3 +322,28 @@ def test_history_is_printed():
     assert_same_text(x * 2, y * 2)
     assert_same_text((x * 2).sum(), (y * 2).sum())
     assert_same_text(torch.nn.Parameter(torch.ones(2)), wengert.nn.Parameter(wengert.ones(2)))
+
+
+def test_python_functions_of_elements():
+    calls = [
+        lambda t: t.tensor([[1.0, 2.0]]).apply_(lambda v: v * 2),
+        lambda t: t.ones(2, dtype=t.int64).apply_(lambda v: v + 0.7),
+        lambda t: t.ones(2, dtype=t.bool).apply_(lambda v: not v),
+        lambda t: t.ones(2, 3).t().map_(t.arange(2.0), lambda a, b: a - b),
+        lambda t: t.ones(2).map2_(t.ones(2), t.full((2,), 3.0), lambda a, b, c: a + b * c),
+        lambda t: t.ones(2, requires_grad=True).apply_(abs),
+        lambda t: t.ones(2).map_(t.ones(2, requires_grad=True), max),
+        lambda t: t.ones(2).map_(t.ones(3), max),
+        lambda t: t.ones(2).map_(t.ones(2, dtype=t.int64), max),
+        lambda t: t.ones(2).apply_(str),
+        lambda t: t.ones(2).apply_(3),
+        lambda t: t.zeros(2)["a"],
+    ]
+    for call in calls:
+        results = []
+        for lib in (torch, wengert):
+            try:
+                results.append(call(lib).tolist())
+            except (RuntimeError, TypeError) as error:
+                results.append(type(error))
+        assert results[0] == results[1]

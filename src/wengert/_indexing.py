@@ -34,7 +34,7 @@ def _index_tensor(key):
         elif hasattr(key, "__array_interface__"):
             key = _core.from_data(key)
         else:
-            raise IndexError(
+            raise (TypeError if isinstance(key, str) else IndexError)(
                 f"index: expected ints, slices, None, ..., and tensors or lists of integers or bools, got "
                 f"{type(key).__name__}."
             )

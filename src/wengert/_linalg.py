@@ -3,7 +3,7 @@
 from . import _core
 from ._bind import OPS
 from ._einsum import einsum
-from ._overload import Publisher, cast, check_tensor, store, wrap_dim
+from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dim
 from ._rearranging import roll
 from ._reduction import vector_norm
 
@@ -329,10 +329,21 @@ for _name in ("det", "logdet", "slogdet", "inverse", "pinverse", "cholesky", "qr
     _from_linalg(_name, {"pinverse": "pinv"}.get(_name))
 
 
+_SVD = return_type("svd", "U", "S", "V")
+
+
 @publish(out=True)
 def svd(input, some=True, compute_uv=True):
-    """U, S and V with input = U diag(S) V^T (V itself, unlike wengert.linalg.svd)."""
+    """U, S and V with input = U diag(S) V^H (V itself, unlike wengert.linalg.svd).
+
+    Args:
+        some: only the first columns of U and V, as many as S has values.
+        compute_uv: without it, U and V are full of zeros and have all columns.
+    """
     from . import linalg
 
-    u, s, vh = linalg.svd(input, full_matrices=not some)
-    return u, s, vh.mT
+    if compute_uv:
+        u, s, vh = linalg.svd(input, full_matrices=not some)
+        return _SVD(u, s, vh.mH)
+    s, (m, n) = linalg.svdvals(input), input.shape[-2:]
+    return _SVD(*(v if v is s else input.new_zeros((*s.shape[:-1], v, v)) for v in (m, s, n)))

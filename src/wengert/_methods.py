@@ -157,6 +157,48 @@ def is_inference(self):
     return False
 
 
+def _called(name, function, tensors):
+    """The first tensor, with what a Python function makes of each element and those of the others in its place."""
+    if any(t.requires_grad for t in tensors):
+        raise RuntimeError(f"{name}: expected tensors that do not require grad. Use .detach().{name}() instead.")
+    self, *others = tensors
+    for t in others:
+        if t.dtype != self.dtype:
+            raise TypeError(f"{name}: expected tensors of dtype {self.dtype}, got {t.dtype}. Use .to().")
+    columns = [t.expand(self.shape).reshape(-1).tolist() for t in tensors]
+    values = [function(*row) for row in zip(*columns, strict=True)]
+    return self.copy_(_core.from_data(values, self.dtype).reshape(self.shape))
+
+
+@_method
+def apply_(self, callable):
+    """Puts `callable(x)` in the place of every element x, in place: a loop in Python, for what no operation does.
+
+    Raises:
+        RuntimeError: the tensor requires grad.
+        TypeError: `callable` returns something else than a number.
+
+    Example:
+        >>> import wengert
+        >>> wengert.tensor([1.0, 2.0]).apply_(lambda x: x + 1)
+        tensor([2., 3.])
+    """
+    return _called("apply_", callable, [self])
+
+
+@_method
+def map_(self, tensor, callable):
+    """Puts `callable(x, y)` in the place of every element x, in place, y being `tensor`'s: of the same dtype, broadcast to
+    this shape. Raises as `apply_`, and RuntimeError where the shapes do not fit."""
+    return _called("map_", callable, [self, tensor])
+
+
+@_method
+def map2_(self, x, y, callable):
+    """`map_` with two other tensors: `callable(a, b, c)` of the elements of the three."""
+    return _called("map2_", callable, [self, x, y])
+
+
 @_method
 def is_pinned(self, device=None):
     """Whether the memory is pinned for a device: no."""

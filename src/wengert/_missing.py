@@ -89,11 +89,11 @@ def explain(module):
 
 # Methods of torch's tensors that are unknown to most programs; those that are here by now are left out.
 _TENSOR_NAMES = """
-angle apply_ arccos_ arccosh_ arcsin_ arcsinh_ arctan2_ arctan_ arctanh_ as_strided_ as_strided_scatter cdouble cfloat chalf
+angle arccos_ arccosh_ arcsin_ arcsinh_ arctan2_ arctan_ arctanh_ as_strided_ as_strided_scatter cdouble cfloat chalf
 cholesky_inverse cholesky_solve coalesce conj conj_physical corrcoef cov cuda deg2rad_ dense_dim dequantize eig eq_
 fill_diagonal_ float_power_ frexp gcd gcd_ ge_ geqrf greater_ greater_equal_ gt_ histogram i0 i0_ igamma igammac imag indices
 is_coalesced is_conj is_distributed is_neg is_nonzero is_sparse_csr istft lcm lcm_ ldexp ldexp_ le_ less_ less_equal_
-logical_and_ logical_not_ logical_or_ logical_xor_ lstsq lt_ lu lu_solve map_ mvlgamma narrow_copy ne_ new_empty_strided
+logical_and_ logical_not_ logical_or_ logical_xor_ lstsq lt_ lu lu_solve mvlgamma narrow_copy ne_ new_empty_strided
 not_equal_ orgqr ormqr polygamma positive q_scale q_zero_point qscheme rad2deg_ real reinforce resize resize_as
 resolve_conj resolve_neg sgn_ sinc_ smm solve sparse_dim sparse_mask sparse_resize_ sspaddmm stft storage_type sum_to_size
 symeig to_dense to_mkldnn to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr
