@@ -12,10 +12,6 @@ program = Users()
 PLAIN = {
     "hooks_on_gradients": "item() reads a value",
     "old_weight_norm": "the call changes",
-    "batchnorm_cumulative": "float() reads a value",
-    "packed": "tolist() reads",
-    "packed_outside": "tolist() reads",
-    "checkpointing": "which sets it",
     "state_on_self": "the call changes",
 }
 

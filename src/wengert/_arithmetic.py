@@ -52,7 +52,7 @@ def _check_alpha(op, alpha, *operands):
 def _scales_alike(alpha, input, other):
     """Whether input + alpha * other is one pass: floating tensors of one dtype and a plain number."""
     return (
-        type(alpha) in (int, float)
+        alpha.__class__ in (int, float)  # type() would not know a number that a recorder follows
         and isinstance(input, Tensor)
         and isinstance(other, Tensor)
         and input.dtype == other.dtype
@@ -197,7 +197,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 
 def _float_tensors(value, *operands):
     """Whether all operands are tensors of one floating dtype, so that a product and a sum can be one operation."""
-    if type(value) not in (int, float) or not all([isinstance(v, Tensor) for v in operands]):
+    if value.__class__ not in (int, float) or not all([isinstance(v, Tensor) for v in operands]):
         return False
     first = operands[0].dtype
     return first.is_floating_point and all([v.dtype == first for v in operands])

@@ -177,6 +177,9 @@ def fill_(Tensor self not None, value):
     if isinstance(value, Tensor) and (<Tensor> value).c.array.layout.ndim:
         raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {tuple(value.shape)}.")
     if not isinstance(value, (Tensor, int, float, complex)):
+        if recorder_traces() and not self.c.flags & T_SLOW and value.__class__ in (int, float):
+            # A number that the recorder follows.
+            return (<object> active_recorder).run_inplace(entry_by_name["assign"], self, [self, value], ())
         value = number_of(value, "fill_")
     return copy_to(self, value, "fill_")
 

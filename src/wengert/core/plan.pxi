@@ -127,9 +127,11 @@ cdef class StaticPlan:
             draw.n = self.p.values[like].layout.numel
             if e.row.draws is not None:
                 draw.n = e.row.draws(*[shape_tuple(self.p.values[v].layout) for v in ins if v >= 0])
-            draw.same = self.drawn.setdefault(tuple(attrs[len(attrs) - 2:]), self.draws.size())
-            if draw.same == <int32_t> self.draws.size():
-                draw.same = -1
+            draw.same = -1
+            if draw.n > 0:  # a draw of nothing begins where the next one does
+                draw.same = self.drawn.setdefault(tuple(attrs[len(attrs) - 2:]), self.draws.size())
+                if draw.same == <int32_t> self.draws.size():
+                    draw.same = -1
             self.draws.push_back(draw)
         return out
 

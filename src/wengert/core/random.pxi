@@ -78,11 +78,21 @@ cdef class Generator:
         if tuple(state.shape) != (16,) or state.dtype is not dtypes[kUInt8]:
             raise RuntimeError(f"set_state: expected a uint8 state of shape (16,), got {state.dtype.name} of shape "
                                f"{tuple(state.shape)}.")
+        cdef Tensor given = <Tensor> state
+        cdef uint64_t key, offset
+        cdef int k
+        if given.c.flags & T_SLOW:
+            raise_no_value(given, "set_state")
+        words = int.from_bytes([item_of(&given.c.array, k * given.c.array.layout.strides()[0]) for k in range(16)], "little")
+        key = <uint64_t> (words & 0xffffffffffffffff)
+        offset = <uint64_t> (words >> 64)
         if recorder_traces():
-            (<object> active_recorder).mark_seeded("set_state")
-        words = int.from_bytes(state.tolist(), "little")
-        self.key = <uint64_t> (words & 0xffffffffffffffff)
-        self.offset = <uint64_t> (words >> 64)
+            if self is default_gen:
+                (<object> active_recorder).mark_rewound(key, offset)
+            else:
+                (<object> active_recorder).mark_seeded("set_state")
+        self.key = key
+        self.offset = offset
         return self
 
     def clone_state(self):
@@ -115,6 +125,11 @@ cdef Generator default_gen = Generator()
 def default_generator():
     """The generator that ops use where none is given."""
     return default_gen
+
+
+def default_place():
+    """Seed and counter of the default generator."""
+    return default_gen.key, default_gen.offset
 
 
 def default_seed():

@@ -48,7 +48,9 @@ cdef object single(Tensor t, str op):
         raise kind(f"{op}: expected a tensor of one element, got shape {shape_tuple(t.c.array.layout)}. "
                    "Use tolist() for several.")
     if active_recorder != NULL:
-        (<object> active_recorder).mark_value_read(op)
+        stand_in = (<object> active_recorder).mark_value_read(op, t)
+        if stand_in is not None:
+            return stand_in
     return item_of(&t.c.array, 0)
 
 
@@ -69,7 +71,7 @@ cdef object to_list(Tensor t):
     if t.c.flags & T_SLOW:
         return single(t, "tolist")
     if active_recorder != NULL:
-        (<object> active_recorder).mark_value_read("tolist")
+        (<object> active_recorder).mark_value_read("tolist", t)
     if ndim == 0:
         return item_of(a, 0)
     if a.layout.numel == 0:

@@ -162,12 +162,11 @@ class Watcher:
             if outer is not None:
                 outer.took_data(t, value)
 
-    def mark_value_read(self, op):
-        """Python reads the value of a tensor."""
+    def mark_value_read(self, op, t=None):
+        """Python reads the value of a tensor; what it gets in the place of the number, None for the number itself."""
         with paused():
             outer = current_recorder()
-            if outer is not None:
-                outer.mark_value_read(op)
+            return None if outer is None else outer.mark_value_read(op, t)
 
     def mark_seeded(self, op):
         """Python sets the state of a random generator."""
@@ -175,6 +174,13 @@ class Watcher:
             outer = current_recorder()
             if outer is not None:
                 outer.mark_seeded(op)
+
+    def mark_rewound(self, seed, offset):
+        """Python sets the default random generator to a place that it has read."""
+        with paused():
+            outer = current_recorder()
+            if outer is not None:
+                outer.mark_rewound(seed, offset)
 
     def takes_sparse(self, op):
         """Whether a lookup of a table may give that a sparse gradient."""

@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import functools
+import sys
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from ..func._levels import is_tensor, paused
 from ..func._trees import numbers
 from ._call_trees import Placed, flatten, names_of
 from ._compare import payload_differences
+from ._draws import pattern
 from ._graph import Graph
 from ._lines import user_line
 from ._numbers import Book, feed, is_followed
+from ._readings import Readings
 from ._recorder import Recorder
 from ._regions import REGIONS
 from ._survey import Forms, Survey
@@ -26,14 +29,16 @@ _PLAIN = frozenset({int, bool, str, bytes})  # types whose equal values are the 
 class _Capture(Recorder):
     """A recorder that never disturbs the call: it notes the first reason why the call has no graph and goes on."""
 
-    def __init__(self, graph, resting):
+    def __init__(self, graph, resting, follows_reads=False):
         super().__init__(graph)
+        self._readings = Readings(graph)
+        self._follows_reads = follows_reads
         self._resting = resting
         self.problem = None
         self.lasting = False
         self.began = _core.moment()
         self.ties = Ties()
-        self.arguments = []
+        self.arguments = {}  # number of a leaf -> tensor
         self.book = None
         self._gradients_before = []
 
@@ -43,12 +48,43 @@ class _Capture(Recorder):
             line = user_line()
             self.problem = f"{message} ({line})" if line else message
 
-    def mark_value_read(self, op):
+    def mark_value_read(self, op, t=None):
+        if self.problem is not None:
+            return None  # whether this one could be read is not known any more
+        readable = t is not None and op in ("item", "bool", "int", "float", "index", "tolist")
+        reading = self._readings.find(self.known(t).value, self._sources()) if readable else None
+        if reading is not None:
+            return self._read(op, t, reading)
         self.lasting = True
         self.refuse(
             f"{op}() reads a value, which a plan does not have when it is made. Use where() or keep the value as a tensor; "
             "read results outside of the compiled function"
         )
+
+    def _sources(self):
+        """What readings may begin with, beside states: value number -> (operand of the book, dtype of a followed number)."""
+        found = {self._outside[id(t)]: (("leaf", k), None) for k, t in self.arguments.items()}
+        if self.book is not None:
+            found.update({self._outside[id(t)]: (("place", k), d) for (k, d), t in self.book.fed.items()})
+        return found
+
+    def _read(self, op, t, reading):
+        """The number that stands for what Python reads, or None for that itself."""
+        if reading.constant:
+            return None
+        if self.book is None:
+            self.book = Book([], [])
+        with paused():
+            number = self.book.read(reading, t.tolist())
+        if not is_followed(number):
+            return None
+        if op == "item" and (self._follows_reads or _called_by_library()):
+            return number
+        if op == "bool":
+            bool(number)
+        else:
+            self.book.fix(number)
+        return None
 
     def takes_sparse(self, op):
         self.lasting = True
@@ -58,10 +94,10 @@ class _Capture(Recorder):
         )
         return True
 
-    def add_argument(self, t):
-        """Numbers an argument of the call."""
+    def add_argument(self, place, t):
+        """Numbers an argument of the call, the leaf `place`."""
         self.add_input(t)
-        self.arguments.append(t)
+        self.arguments[place] = t
         if t.is_leaf and t.requires_grad:
             self._gradients_before.append((t, t.grad, None if t.grad is None else t.grad._version))
 
@@ -73,7 +109,7 @@ class _Capture(Recorder):
         )
 
     def is_tied(self, place, t):
-        return self.ties.add(self, self.arguments, place, t)
+        return self.ties.add(self, list(self.arguments.values()), place, t)
 
     def check_histories(self):
         """What the call writes may not get a history by that: a plan writes values only."""
@@ -116,10 +152,20 @@ class _Capture(Recorder):
         return super().run_inplace(op, x, operands, attrs)
 
     def run_update(self, step, group, state):
-        if self.problem is not None:
+        followed = {key: v for key, v in group.items() if is_followed(v)}
+        if not all(self.book.is_as_it_was(group, key, v) for key, v in followed.items()):
+            self.refuse(
+                "the call changes an option of an optimizer before its step, which reads the options that are there when "
+                "a run begins. Change it behind the step, or outside"
+            )
+        group.update({key: self.book.bare(v) for key, v in followed.items()})
+        try:
+            if self.problem is None:
+                return super().run_update(step, group, state)
             with paused():
                 return step(group, state)
-        return super().run_update(step, group, state)
+        finally:
+            group.update(followed)
 
     def _own(self, op, tensors, payload, run):
         if self.problem is not None:
@@ -170,28 +216,30 @@ class Joint:
     __slots__ = ("cotangents", "forward", "found", "outputs", "wrt")
 
 
-def record_call(fn, args, kwargs, name, roots, resting, slots=()):
+def record_call(fn, args, kwargs, name, roots, resting, slots=(), follows_reads=False):
     """Runs fn(*args, **kwargs) once and records it; `roots` are pairs of a name and what calls may depend on, `resting`
-    the open collector_resting, `slots` places of numbers that are followed."""
+    the open collector_resting, `slots` places of numbers that are followed, `follows_reads` whether those are too that
+    the user's code reads of tensors."""
     recording_ = Recording()
     leaves, structure = flatten((args, kwargs))
     inputs = [v for v in leaves if is_tensor(v)]
     graph = Graph(name)
-    recorder = _Capture(graph, resting)
+    recorder = _Capture(graph, resting, follows_reads)
     others = [(f"argument {k}", v) for k, v in enumerate(leaves) if not is_tensor(v)]
     others += [(kind.__name__, kind) for kind in numbers(structure)[1]]
     recording_.survey = survey = Survey([*roots, *others])
     recorder.take_apart = recording_.take_apart = functools.partial(flatten, known=survey.seen)
     recording_.slots = None
-    recording_.book = book = recorder.book = Book(slots, leaves) if slots else None
+    book = recorder.book = Book(slots, leaves) if slots else None
     if book is not None:
         survey.loosen(slots)
     placed = Placed((args, kwargs), book and _placed(book, leaves))
     args, kwargs = placed.tree
     recording_.same = _relate(inputs, survey.tensors)
     forms = Forms(inputs)
-    for t in inputs:
-        recorder.add_argument(t)
+    for k, t in enumerate(leaves):
+        if is_tensor(t):
+            recorder.add_argument(k, t)
     for t in survey.tensors:
         recorder.announce(t)
     recording_.joint = None
@@ -199,8 +247,10 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
         try:
             result = fn(*args, **kwargs)
         finally:
+            recording_.book = book = recorder.book
             if book is not None:
                 book.settle()
+                book.settle_containers(survey.containers())
             kept = placed.take_back()
         if book is not None:
             result = book.settle_result(result, recorder.take_apart)
@@ -212,6 +262,7 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
                     graph.fixed.update(dict.fromkeys(book.results))
                 recorder.check_histories()
                 recording_.joint = _gradients(recorder, graph, inputs, result)
+                recorder.check_draws()
             except RuntimeError as error:
                 recorder.refuse(str(error))
     recording_.ties, recording_.places = recorder.ties if recorder.ties.found else None, recorder.places
@@ -232,6 +283,12 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=()):
     recording_.lasting = recorder.lasting
     recording_.graph = None if recorder.problem else graph
     return recording_
+
+
+def _called_by_library():
+    """Whether the innermost Python code that reads a value is wengert's own, which computes with followed numbers."""
+    frame = sys._getframe(3)  # of the reader: _read and mark_value_read stand before it
+    return frame.f_globals.get("__name__", "").startswith("wengert.")
 
 
 def _placed(book, leaves):
@@ -351,6 +408,8 @@ def difference(a, b):
             return "the calls use different tensors from outside. Pass them as arguments"
     if (a.book is None) != (b.book is None) or a.book is not None and not a.book.same(b.book):
         return "the calls compute with their numbers in different ways"
+    if pattern(g) != pattern(h):
+        return "the calls draw random numbers again that they have drawn, in different ways"
     ties = [r.ties.found if r.ties else {} for r in (a, b)]
     if (
         (g.outputs, g.writes, g.grads) != (h.outputs, h.writes, h.grads)

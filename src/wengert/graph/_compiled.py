@@ -60,7 +60,12 @@ class _Case:
     def changed_numbers(self):
         """The slots of numbers that are not as they were, where nothing else has changed."""
         survey = self.survey or self.last and self.last.survey
-        return survey.changed_numbers() if survey else None
+        return survey.changed_numbers(self.passed()) if survey else None
+
+    def passed(self):
+        """The groups of optimizers whose options each run reads anew."""
+        graph = self.plan.graph if self.plan is not None else self.last and self.last.graph
+        return [] if graph is None else [node.payload.group for node in graph.nodes if node.op == "update"]
 
     def may_repeat(self, leaves):
         """Whether a call may agree with the latest recording: it decides by numbers as that did, and the same tensors have
@@ -222,6 +227,8 @@ class Compiled(Page):
         call = flatten((args, kwargs))
         for other in cases:
             self._varying.add(other.changed_numbers())
+            if other.plan is not None or not other.may_repeat(call[0]):
+                self._varying.note_reads(other.book or other.last and other.last.book)
         case = next((c for c in cases if c.plan is None and c.may_repeat(call[0])), None)
         if case is None:
             if sum(len(c) for c in self._cases.values()) >= _CASES:
@@ -234,7 +241,8 @@ class Compiled(Page):
         try:
             with collector_resting() as resting:
                 slots = self._varying.slots(call)
-                recording = record_call(self._fn, args, kwargs, self._name, self._roots, resting, slots)
+                follows = self._varying.reads
+                recording = record_call(self._fn, args, kwargs, self._name, self._roots, resting, slots, follows)
         except TypeError:
             self._varying.stop()  # the call may have wanted a bare number
             raise

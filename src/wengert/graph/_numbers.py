@@ -15,11 +15,12 @@ from .. import _core
 from .._promotion import promote_types
 from ..func._levels import is_tensor, paused
 from ..func._trees import unflatten
+from ._readings import Reading
 
 _TYPES = (int, float, bool)
 # Ops that compute with a 0-d tensor what they compute with a number.
 _TAKES = frozenset(
-    "add sub mul div zdiv zmul lt le gt ge eq ne where maximum minimum assign lerp clamp3 atan2 hypot".split()
+    "add sub mul div zdiv zmul add_scaled lt le gt ge eq ne where maximum minimum assign lerp clamp3 atan2 hypot".split()
 )
 
 
@@ -191,7 +192,7 @@ class Book:
     def __init__(self, slots, leaves):
         self.open = True
         self.slots = slots
-        self.steps = []  # (function, operands, outcome); an operand is ("place", k) or a plain number
+        self.steps = []  # (function, operands, outcome); an operand is ("place", k), ("leaf", k) or a plain number
         self.feeds = []  # (place, dtype) of each number that is an input of the plan
         self.effects = []  # (slot, place or plain value)
         self.results = {}  # leaf of the result -> place
@@ -232,6 +233,21 @@ class Book:
             self.steps.append((_identical, (("place", number._place), number._value), True))
         return number._value
 
+    def bare(self, number):
+        """The value for somebody who reads it anew in each run."""
+        return number._value
+
+    def is_as_it_was(self, container, key, number):
+        """Whether a number is the one that lay in this place when the call began."""
+        k = number._place
+        return k < len(self.slots) and self.slots[k].container is container and self.slots[k].key == key
+
+    def read(self, reading, value):
+        """What Python reads of a tensor (see Reading): a followed number, or where it is none, the value as it is, which a
+        plan depends on."""
+        number = self._number(reading, reading.operands, value)
+        return number if type(value) in (int, float) else self.fix(number)
+
     def tensor(self, number, dtype):
         """(0-d tensor, whether it is new) that is the number as an input of the plan."""
         key = number._place, dtype
@@ -254,6 +270,10 @@ class Book:
                     slot.write(value._value)
         self.open = False
 
+    def has_readings(self):
+        """Whether values of tensors were read."""
+        return any(isinstance(function, Reading) for function, _, _ in self.steps)
+
     def settle_result(self, result, take_apart):
         """The result of the call with plain numbers."""
         leaves, structure = take_apart(result)
@@ -275,12 +295,15 @@ class Book:
             return None
         try:
             for function, operands, outcome in self.steps[len(values) :]:
-                given = [values[v[1]] if type(v) is tuple else v for v in operands]
+                given = [
+                    v if type(v) is not tuple else values[v[1]] if v[0] == "place" else leaves[v[1]]
+                    for v in operands
+                ]
                 result = function(*given)
                 if outcome is not None and result is not outcome:
                     return None
                 values.append(result)
-        except (ArithmeticError, ValueError, TypeError):
+        except (ArithmeticError, ValueError, TypeError, RuntimeError, IndexError):
             return None  # the call itself has to raise it
         return values
 
@@ -309,11 +332,24 @@ class Book:
             for slot, value in zip(slots, after, strict=True):
                 slot.write(value)
 
+    def settle_containers(self, containers):
+        """Plain numbers in the place of followed ones that the call has put into dicts and lists."""
+        for container in containers:
+            if isinstance(container, dict):
+                container.update({k: v._value for k, v in container.items() if is_followed(v)})
+            elif isinstance(container, list):
+                container[:] = [_plain(v) for v in container]
+
 
 class Varying:
-    """Which numbers of a function have been seen to differ from call to call."""
+    """Which numbers of a function have been seen to differ from call to call.
+
+    Attributes:
+        reads: whether numbers that the function reads of tensors are followed; wengert's own code always does.
+    """
 
     def __init__(self):
+        self.reads = False
         self._seen = {}  # structure of the arguments -> (numbers among them, places of those that vary)
         self._slots = []
         self._off = False
@@ -321,6 +357,11 @@ class Varying:
     def stop(self):
         """From now on no number is followed."""
         self._off = True
+        self.reads = False
+
+    def note_reads(self, book):
+        """Takes in a book whose conditions another call has not met."""
+        self.reads = self.reads or not self._off and book is not None and book.has_readings()
 
     def places(self, structure, leaves):
         """The places of arguments that vary, after what is seen now."""

@@ -9,9 +9,11 @@ import contextlib
 from .. import _core
 from .._dtypes import DTYPES
 from .._host import call as host_call
+from .._host import draws
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
 from ._collector import collector_resting
+from ._draws import Draws
 from ._graph import Graph
 from ._lines import Places
 from ._mirrors import Mirrors
@@ -60,6 +62,7 @@ class Recorder(Watcher):
         self._leaves = set()  # ids of leaves that have been looked at
         self.places = []  # the numbers of the leaves of the result that are outputs of the graph
         self.take_apart = flatten  # what gives leaves and structure of a result
+        self._draws = Draws()
         self._announced = {}  # address of a storage -> tensor from outside
 
     @contextlib.contextmanager
@@ -228,6 +231,11 @@ class Recorder(Watcher):
                 f"expected random numbers of the default generator, got {op.name} with one of its own. Draw outside and "
                 "pass the tensor"
             )
+        elif not self._draws.add(attrs[-1]):
+            self.refuse(
+                f"expected random numbers that are drawn once, or again as they were, got others of the same places by "
+                f"{op.name}. Draw outside and pass the tensor"
+            )
 
     def run_inplace(self, op, x, operands, attrs):
         if "random" in op.row.flags:
@@ -310,12 +318,19 @@ class Recorder(Watcher):
 
     def run_host(self, name, tensors, options):
         """A function on NumPy arrays: one node."""
-        return self._own(
+        if draws(name) and not self._draws.complete():
+            self.refuse(
+                f"expected random numbers that are drawn once, got those of {name} again after the generator was set back. "
+                "Draw outside and pass the tensor"
+            )
+        results = self._own(
             "host",
             tensors,
             {"function": name, "options": options},
             lambda: host_call(name, *tensors, options=options),
         )
+        self._draws.follow()
+        return results
 
     def run_region(self, op, parts, tensors):
         """An operation with sub-graphs: one node."""
@@ -368,7 +383,7 @@ class Recorder(Watcher):
         """What the function does has no graph."""
         raise RuntimeError(f"record: {message}.")
 
-    def mark_value_read(self, op):
+    def mark_value_read(self, op, t=None):
         """A recorded function may not depend on a value that Python reads."""
         self.refuse(
             f"expected a function of tensor operations only, got {op}(), which reads a value. Use where() or keep the "
@@ -382,6 +397,19 @@ class Recorder(Watcher):
     def mark_seeded(self, op):
         """A recorded function may not set the random generator: its runs go on in the sequence."""
         self.refuse(f"expected the random generator as it is, got {op}(), which sets it. Call that outside")
+
+    def mark_rewound(self, seed, offset):
+        """The generator may go back to a place where it has been in the recording, and forth again."""
+        if not self._draws.rewind(seed, offset):
+            self.mark_seeded("set_state")
+
+    def check_draws(self):
+        """A run draws every number once, and leaves the generator behind them."""
+        if not self._draws.complete():
+            self.refuse(
+                "expected the random generator behind all numbers that were drawn, got one that was set back. Draw outside "
+                "and pass the tensor"
+            )
 
     def check_states(self):
         """States may change only by ops that the recorder has seen."""
@@ -410,6 +438,7 @@ class Recorder(Watcher):
                 self.known(leaf)
                 graph.grads[self._outside[id(leaf)]] = None
         self.check_states()
+        self.check_draws()
         graph.writes = {target: known.value for target, known in self.written.items()}
         return graph
 

@@ -217,12 +217,17 @@ class Survey:
 
     # ---- what a plan takes over ------------------------------------------------------------------------------
 
+    def containers(self):
+        """The dicts and lists that hold what the call can reach."""
+        return [container for container, _ in self._held] + [group for _, group, _ in self.groups]
+
     def keep_options(self, passed):
         """Watches the options of every group but those in `passed`, whose options are read anew by each run."""
         for name, group, held in self.groups:
             if not any(group is other for other in passed):
                 self._held.append((group, held))
                 self._labels.append(name)
+        self.groups.clear()
 
     def keep_gradients(self, tensors):
         """Of leaves other than these it does not matter whether they have gradients."""
@@ -230,23 +235,23 @@ class Survey:
 
     # ---- numbers that are followed ---------------------------------------------------------------------------
 
-    def changed_numbers(self):
-        """The slots of ints and floats that are not as they were; None where anything else is not."""
+    def changed_numbers(self, passed=()):
+        """The slots of ints and floats that are not as they were, but for the options of groups in `passed`; None where
+        anything else is not."""
         slots = []
+        groups = [(group, held) for _, group, held in self.groups if not any(group is other for other in passed)]
         for scope, key, value in self._named:
             now = scope.get(key, _Missing)
             if differs(now, value):
                 if not _both_numbers(now, value):
                     return None
                 slots.append(Slot(scope, key))
-        for container, held in self._held:
+        for container, held in [*self._held, *groups]:
             if _core.first_changed([(container, held)], [], differs) is not None:
                 found = None if id(container) in self._apart else _changed_slots(container, held)
                 if found is None:
                     return None
                 slots += found
-        if any(_core.first_changed([(group, held)], [], differs) is not None for _, group, held in self.groups):
-            return None
         moved = self._forms.changes() or any(state() != value for _, state, value in self._draws)
         return None if moved else slots
 
@@ -260,6 +265,9 @@ class Survey:
             for k, (container, held) in enumerate(self._held):
                 if container is slot.container:
                     self._held[k] = container, _loosened(container, held, slot.key)
+            for k, (name, group, held) in enumerate(self.groups):
+                if group is slot.container:
+                    self.groups[k] = name, group, _loosened(group, held, slot.key)
 
     # ---- comparing -------------------------------------------------------------------------------------------
 

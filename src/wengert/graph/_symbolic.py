@@ -417,7 +417,7 @@ class SymbolicFrame(Frame, Watcher):
         """Gradients of a graph are dense."""
         return False
 
-    def mark_value_read(self, op):
+    def mark_value_read(self, op, t=None):
         """Inside `with g:` values of tensors from outside may be read: they are constants of the graph."""
 
     # ---- differentiation ------------------------------------------------------------------------------------------

@@ -111,8 +111,13 @@ def scalar(value):
 
 def advance(state):
     """Count one step in the state's step tensor and return the count as a float; in a graph as a 0-d float64 tensor."""
-    state["step"] += 1
+    count(state)
     return number(state["step"])
+
+
+def count(state):
+    """Count one step in the state's step tensor, for rules that do not ask for the count."""
+    state["step"] += 1
 
 
 def number(value):

@@ -8,6 +8,7 @@ from wengert.optim._update import (
     check_fused,
     check_lr,
     check_not_negative,
+    count,
     decayed,
     kept,
     new_step,
@@ -133,7 +134,7 @@ class Adadelta(UpdateOptimizer):
     def _update(self, group, p, grad, state):
         rho, eps = group["rho"], group["eps"]
         square_avg, acc_delta = state["square_avg"], state["acc_delta"]
-        advance(state)
+        count(state)
         grad = decayed(group, p, grad)
         square_avg.mul_(rho).addcmul_(grad, grad, value=1 - rho)
         delta = acc_delta.add(eps).sqrt().div(square_avg.add(eps).sqrt()).mul(grad)
@@ -192,7 +193,7 @@ class RMSprop(UpdateOptimizer):
     def _update(self, group, p, grad, state):
         lr, alpha, momentum = scalar(group["lr"]), group["alpha"], group["momentum"]
         square_avg = state["square_avg"]
-        advance(state)
+        count(state)
         grad = decayed(group, p, grad)
         square_avg.mul_(alpha).addcmul_(grad, grad, value=1 - alpha)
         variance = square_avg

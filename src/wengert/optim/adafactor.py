@@ -77,13 +77,13 @@ class Adafactor(UpdateOptimizer):
         lr = scalar(group["lr"])
         step = advance(state)
         share = step ** group["beta2_decay"]
-        size = max(smallest, p.norm(2).item() / p.numel() ** 0.5)
+        size = (p.norm(2).double() / p.numel() ** 0.5).clamp_(min=smallest)
         if group["weight_decay"] != 0:
             p.mul_(1 - lr * group["weight_decay"])
         square = _factored(state, grad, share, floor) if grad.dim() > 1 else _whole(state, grad, share)
         update = square.clamp_(min=floor * floor).rsqrt_().mul_(grad)
-        above = max(1.0, update.norm(2).item() / (update.numel() ** 0.5 * group["d"]))
-        p.add_(update, alpha=float(-size * min(lr, step**-0.5) / above))
+        above = (update.norm(2).double() / (update.numel() ** 0.5 * group["d"])).clamp_(min=1.0)
+        p.addcmul_(update, (-size * min(lr, step**-0.5) / above).to(p.dtype))
 
 
 def _factored(state, grad, share, floor):

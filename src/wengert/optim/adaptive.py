@@ -11,6 +11,7 @@ from wengert.optim._update import (
     decayed,
     kept,
     new_step,
+    number,
     options,
     scalar,
 )
@@ -132,7 +133,7 @@ class NAdam(UpdateOptimizer):
         momentum = beta1 * (1.0 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
         momentum_next = beta1 * (1.0 - 0.5 * 0.96 ** ((step + 1) * group["momentum_decay"]))
         state["mu_product"] *= momentum
-        product = state["mu_product"].item()
+        product = number(state["mu_product"])
         exp_avg.lerp_(grad, 1 - beta1)
         exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         divisor = exp_avg_sq.div(1 - beta2**step).sqrt().add(group["eps"])

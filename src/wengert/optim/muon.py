@@ -3,7 +3,7 @@
 import math
 
 import wengert
-from wengert.optim._update import UpdateOptimizer, options, scalar
+from wengert.optim._update import UpdateOptimizer, number, options, scalar
 
 _RATES = ("original", "match_rms_adamw")
 
@@ -81,7 +81,7 @@ class Muon(UpdateOptimizer):
         if group["adjust_lr_fn"] != "match_rms_adamw":
             ratio = math.sqrt(max(1, rows / columns))
         p.mul_(1 - lr * group["weight_decay"])
-        p.add_(update.to(p.dtype), alpha=float(-lr * ratio))
+        p.add_(update.to(p.dtype), alpha=number(-lr * ratio))
 
 
 def _orthogonal(matrix, coefficients, steps, eps):

@@ -6,8 +6,10 @@ from wengert.optim._update import (
     advance,
     check_lr,
     check_not_negative,
+    count,
     decayed,
     new_step,
+    number,
     options,
     scalar,
 )
@@ -59,7 +61,7 @@ class Rprop(UpdateOptimizer):
         shrink, grow = group["etas"]
         smallest, largest = group["step_sizes"]
         previous, size = state["prev"], state["step_size"]
-        advance(state)
+        count(state)
         sign = grad.mul(previous.clone()).sign()
         flipped = sign.lt(0)
         factor = wengert.ones_like(sign).masked_fill(sign.gt(0), grow).masked_fill(flipped, shrink)
@@ -146,5 +148,5 @@ class ASGD(UpdateOptimizer):
             average.add_(p.sub(average).mul(mu))
         else:
             average.copy_(p)
-        eta.fill_(float(lr / (1 + lambd * lr * step) ** group["alpha"]))
+        eta.fill_(number(lr / (1 + lambd * lr * step) ** group["alpha"]))
         mu.fill_(1 / max(1, step - group["t0"]))
