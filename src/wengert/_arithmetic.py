@@ -159,8 +159,7 @@ def _scaled(entry, op, sign):
         if not _is_one(alpha):
             if _scales_alike(alpha, self, other):
                 return _inplace(_add_scaled.entry, self, (other, sign * alpha), ())
-            _check_alpha(op, alpha, self, other)
-            other = other * alpha
+            other = _times_alpha(op, alpha, self, other)
         return _inplace(entry, self, (other,), ())
 
     return method
@@ -243,9 +242,9 @@ def clamp(input, min=None, max=None):
     low, high = _bounds("clamp", input, min, max)
     if not input.dtype.is_floating_point:
         if min is None:
-            return OPS["minimum"](input, max) if isinstance(max, Tensor) else _where(input > max, max, input)
+            return OPS["minimum"](input, max) if isinstance(max, Tensor) else _where(input <= max, input, max)
         if max is None:
-            return OPS["maximum"](input, min) if isinstance(min, Tensor) else _where(input < min, min, input)
+            return OPS["maximum"](input, min) if isinstance(min, Tensor) else _where(input >= min, input, min)
     return _clamp3(input, low, high)
 
 

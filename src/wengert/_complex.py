@@ -147,7 +147,8 @@ def conj(input):
 
 
 def _conj_physical_(self):
-    return _core.inplace(OPS["conj"].entry, self, (), ()) if _is_complex(self) else self
+    name, operands = ("conj", ()) if _is_complex(self) else ("assign", (OPS["clone"](self),))
+    return _core.inplace(OPS[name].entry, self, operands, ())
 
 
 _conj_physical_.__name__ = "conj_physical_"

@@ -97,7 +97,12 @@ def get_default_device():
 def set_default_tensor_type(t):
     """Sets the default dtype by a tensor type such as DoubleTensor or its name."""
     if isinstance(t, str):
-        t = TENSOR_TYPES[t.rpartition(".")[2]]
+        device, _, name = t.rpartition(".")
+        if device.endswith("cuda"):
+            raise TypeError(f"set_default_tensor_type: expected a type of the CPU, got {t}.")
+        if name not in TENSOR_TYPES:
+            raise AttributeError(f"set_default_tensor_type: expected the name of a tensor type, got {t!r}.")
+        t = TENSOR_TYPES[name]
     _core.set_default_dtype(getattr(t, "_dtype", t))
 
 

@@ -3,7 +3,7 @@
 import wengert
 
 from ._bind import OPS, inplace_method
-from ._overload import check_tensor, wrap_dim
+from ._overload import cast, check_tensor, wrap_dim
 
 _relu, _relu_in_place = OPS["relu"], inplace_method("relu")
 _leaky_relu, _elu, _hardtanh, _where = OPS["leaky_relu"], OPS["elu"], OPS["hardtanh"], OPS["where"]
@@ -39,10 +39,13 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     check_tensor("hardtanh", input)
     if min_val > max_val:
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}.")
+    if not input.dtype.is_floating_point:
+        if min_val < 0 and not input.dtype.is_signed:
+            raise RuntimeError(f"hardtanh: expected bounds of at least 0 for {input.dtype}, got {min_val}.")
+        limited = input.clamp(int(min_val), int(max_val))
+        return _assign(input, limited) if inplace else limited
     if inplace:
         return _IN_PLACE["hardtanh"](input, min_val, max_val)
-    if not input.dtype.is_floating_point:
-        return input.clamp(int(min_val), int(max_val))
     return _hardtanh(input, min_val, max_val)
 
 
@@ -185,11 +188,10 @@ def hardshrink(input, lambd=0.5):
 
 
 def threshold(input, threshold, value, inplace=False):
-    """x where x > threshold, value elsewhere, elementwise."""
+    """x where x > threshold, value elsewhere, elementwise. Integers get the value without its fraction."""
     check_tensor("threshold", input)
-    if inplace:
-        return _assign(input, _where(input <= threshold, value, input))
-    return _where(input <= threshold, value, input)
+    result = cast(_where(input <= threshold, value, input), input.dtype)
+    return _assign(input, result) if inplace else result
 
 
 def glu(input, dim=-1):

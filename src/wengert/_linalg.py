@@ -2,6 +2,7 @@
 
 from . import _core
 from ._bind import OPS
+from ._dtypes import DTYPES
 from ._einsum import einsum
 from ._overload import Publisher, cast, check_tensor, return_type, store, wrap_dim
 from ._rearranging import roll
@@ -117,7 +118,9 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 
 @publish(inplace=True, out=True)
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
-    """beta * input + alpha * outer(vec1, vec2)."""
+    """beta * input + alpha * outer(vec1, vec2); of bools 'or' and 'and'."""
+    if check_tensor("addr", input).dtype == DTYPES["bool"] and isinstance(beta, int) and isinstance(alpha, int):
+        beta, alpha = bool(beta), bool(alpha)
     return _added(input, outer(vec1, vec2), beta, alpha)
 
 

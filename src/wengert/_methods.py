@@ -411,11 +411,21 @@ def fill(input, value):
     return input.clone().fill_(value)
 
 
+def fill_(input, value):
+    """Writes a number or a 0-d tensor to every element; returns the tensor."""
+    return _core.fill_(check_tensor("fill_", input), value)
+
+
+def zero_(input):
+    """Writes 0 to every element; returns the tensor."""
+    return _core.zero_(check_tensor("zero_", input))
+
+
 METHODS["fill"] = fill
 FUNCTIONS = {
     "fill": fill,
-    "fill_": _core.fill_,
-    "zero_": _core.zero_,
+    "fill_": fill_,
+    "zero_": zero_,
     "channels_last": channels_last,
     "channels_last_3d": channels_last_3d,
     "contiguous_format": contiguous_format,

@@ -28,6 +28,8 @@ def store(result, out, op="out="):
 
 def loses(source, target):
     """Whether a dtype holds another one's values only in part: fractions as integers, complex numbers as real ones."""
+    if target == _bool:
+        return source != _bool
     return source.is_inexact and not target.is_inexact or source.is_complex and not target.is_complex
 
 
@@ -147,6 +149,11 @@ class Publisher:
         """Publishes `name_`: the function's result is written to its first argument."""
 
         def method(self, *args, **kwargs):
+            if kwargs.get("dtype", self.dtype) not in (None, self.dtype):
+                raise RuntimeError(
+                    f"{name}_: expected the tensor's dtype {self.dtype}, got dtype={kwargs['dtype']}. Use the form that "
+                    "returns it."
+                )
             # The rule may save its operand, which the write changes: it works on a copy where there is a gradient.
             operand = _clone(self) if self.requires_grad and _core.grad_enabled() else self
             return write(name, self, f(operand, *args, **kwargs))

@@ -4,7 +4,7 @@ import math
 
 from . import _core
 from ._bind import OPS
-from ._overload import cast, check_operand, store
+from ._overload import cast, check_operand, numpy_names, with_out
 
 Tensor = _core.Tensor
 FUNCTIONS = {}
@@ -59,14 +59,13 @@ def _at_degrees(x, degrees, first, step):
 
 
 def _publish(name, doc, first, step, shifted=False):
-    def polynomial(input, n, *, out=None):
+    def polynomial(input, n):
         check_operand(name, n)
         x, degree = _operands(name, input, n)
         x = 2 * x - 1 if shifted else x
         at = _at_degrees if isinstance(degree, Tensor) else _at_degree
         degree = degree if isinstance(degree, Tensor) else math.trunc(_checked(name, degree))
-        result = at(x, degree, first, step)
-        return result if out is None else store(result, out, name)
+        return at(x, degree, first, step)
 
     polynomial.__name__ = polynomial.__qualname__ = name
     polynomial.__doc__ = f"""{doc}
@@ -77,7 +76,7 @@ def _publish(name, doc, first, step, shifted=False):
 
     Gradients are those by input.
     """
-    FUNCTIONS[name] = polynomial
+    FUNCTIONS[name] = with_out(numpy_names(polynomial))
 
 
 def _chebyshev(k, x, now, before):

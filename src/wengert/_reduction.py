@@ -309,9 +309,11 @@ def dist(input, other, p=2):
     return vector_norm(input - other, p, None, False)
 
 
-@publish(inplace=True)
+@publish(inplace=True, out=True)
 def renorm(input, p, dim, maxnorm):
-    """Slices along a dimension whose p-norm is larger than maxnorm are scaled to it."""
+    """Slices along a dimension whose p-norm is larger than maxnorm are scaled to it; p > 0, maxnorm >= 0."""
+    if not (p > 0 and maxnorm >= 0):
+        raise RuntimeError(f"renorm: expected p > 0 and maxnorm >= 0, got {p} and {maxnorm}.")
     if check_tensor("renorm", input).dim() < 2:
         raise RuntimeError(f"renorm: expected at least 2 dimensions, got shape {tuple(input.shape)}.")
     dim = wrap_dim("renorm", dim, input.dim())
@@ -380,7 +382,7 @@ def _areas(op, y, x, dx, dim):
     dim = wrap_dim(op, dim, y.dim())
     size = y.shape[dim]
     if size < 1:
-        return y
+        return y if y.dtype.is_inexact else cast(y, _core.get_default_dtype())
     pairs = OPS["slice"](y, dim, 1, size - 1, 1) + OPS["slice"](y, dim, 0, size - 1, 1)
     if x is None:
         return pairs * (dx / 2)

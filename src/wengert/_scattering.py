@@ -128,6 +128,8 @@ def _scatter_reduce(input, dim, index, src, reduce, *, include_self=True, inplac
 
 
 def _index_reduce(input, dim, index, source, reduce, *, include_self=True, inplace):
+    if reduce not in _NEUTRAL or reduce == "sum":
+        raise RuntimeError(f"index_reduce: expected reduce prod, mean, amax or amin, got {reduce!r}.")
     dim = wrap_dim("index_reduce", dim, input.dim())
     shape = tuple(-1 if d == dim else 1 for d in range(input.dim()))
     index = OPS["expand"](_reshape(index, shape), tuple(source.shape))
@@ -156,7 +158,7 @@ publish.both(
 )
 publish.both(
     "index_reduce",
-    _index_reduce,
+    of_bools("index_reduce", _index_reduce),
     "Slices of source combined into input along a dimension: prod, mean, amax or amin.",
 )
 

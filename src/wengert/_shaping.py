@@ -244,7 +244,10 @@ def _joined(op, result, out):
 
 
 def _tuple_of(tensors, expand):
-    return [expand(x) for x in as_list("stack", tensors)]
+    tensors = as_list("stack", tensors)
+    if not tensors:
+        raise RuntimeError("stack: expected a list of at least one tensor, got none.")
+    return [expand(x) for x in tensors]
 
 
 @publish(method=False, out=True)
@@ -339,7 +342,12 @@ def split(input=None, split_size_or_sections=None, dim=0, *, tensor=None, split_
     return _pieces(input, dim, sizes)
 
 
-METHODS["split_with_sizes"] = FUNCTIONS["split_with_sizes"] = split
+@publish(numpy=True)
+def split_with_sizes(input, split_sizes, dim=0):
+    """Views of parts of a dimension, of the given sizes."""
+    if isinstance(split_sizes, int):
+        raise TypeError(f"split_with_sizes: expected a list of sizes, got {split_sizes}. Use split().")
+    return split(input, split_sizes, dim)
 
 
 @publish(numpy=True)

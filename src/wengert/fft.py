@@ -15,7 +15,7 @@ import numpy as np
 from . import _core
 from . import _host as host
 from ._bind import OPS
-from ._overload import cast, check_tensor, store, wrap_dim, wrap_dims
+from ._overload import cast, check_tensor, numpy_names, store, wrap_dim, wrap_dims
 from ._rearranging import roll
 from ._spans import fitting
 from .autograd import Function
@@ -431,3 +431,7 @@ def fftshift(input, dim=None):
 def ifftshift(input, dim=None):
     """The inverse of fftshift."""
     return _shifted("ifftshift", input, dim, lambda n: (n + 1) // 2)
+
+
+# NumPy's names of arguments, as PyTorch takes them: axis= for dim=.
+globals().update({name: numpy_names(globals()[name]) for name in __all__ if not name.endswith("freq")})

@@ -72,11 +72,17 @@ def is_autocast_available(device_type):
     return device_type in ("cpu", "cuda")
 
 
-def custom_fwd(fwd=None, *, device_type="cuda", cast_inputs=None):
+def _unchanged(function, device_type):
+    if not isinstance(device_type, str):
+        raise ValueError(f"expected device_type as a string, got {device_type!r}.")
+    return (lambda f: f) if function is None else function
+
+
+def custom_fwd(fwd=None, *, device_type, cast_inputs=None):
     """Decorator of a Function's forward: the function itself, because `autocast` changes nothing."""
-    return (lambda f: f) if fwd is None else fwd
+    return _unchanged(fwd, device_type)
 
 
-def custom_bwd(bwd=None, *, device_type="cuda"):
+def custom_bwd(bwd=None, *, device_type):
     """Decorator of a Function's backward: the function itself, because `autocast` changes nothing."""
-    return (lambda f: f) if bwd is None else bwd
+    return _unchanged(bwd, device_type)

@@ -1,8 +1,11 @@
 """Mixed precision under the names of `torch.cuda.amp`: for a GPU, and so switched off."""
 
+import functools
+
 from wengert import amp
 
-custom_fwd, custom_bwd = amp.custom_fwd, amp.custom_bwd
+custom_fwd = functools.partial(amp.custom_fwd, device_type="cuda")
+custom_bwd = functools.partial(amp.custom_bwd, device_type="cuda")
 
 
 class autocast(amp.autocast):  # noqa: N801  (torch's name)

@@ -76,8 +76,8 @@ def is_anomaly_enabled():
 
 
 def is_anomaly_check_nan_enabled():
-    """Whether anomaly mode looks for NaN."""
-    return _core.anomaly_level() > 1
+    """Whether anomaly mode looks for NaN, or would if it were on."""
+    return _core.anomaly_level() != 1
 
 
 FUNCTIONS = {

@@ -7,10 +7,10 @@ from . import functional
 _REDUCTIONS = {0: "none", 1: "mean", 2: "sum"}
 _NORM = "input weight bias running_mean running_var {} momentum eps cudnn_enabled"
 _ORDERS = {
-    "alpha_dropout": "input p training",
+    "alpha_dropout": "input p train",
     "batch_norm": _NORM.format("training"),
     "embedding": "weight input padding_idx scale_grad_by_freq sparse",
-    "feature_alpha_dropout": "input p training",
+    "feature_alpha_dropout": "input p train",
     "instance_norm": _NORM.format("use_input_stats"),
 }
 _LOSSES = {
@@ -36,6 +36,8 @@ def _reordered(name, order, loss):
             raise TypeError(f"{name}: expected at most {len(names)} arguments, got {len(given)}.")
         named = dict(zip(names, given, strict=False)) | named
         named.pop("cudnn_enabled", None)
+        if "train" in named:
+            named["training"] = named.pop("train")
         if loss:  # here, PyTorch counts the kinds of reduction, and has none by default
             reduction = named.get("reduction", 0)
             named["reduction"] = _REDUCTIONS.get(reduction, reduction)

@@ -166,9 +166,12 @@ def hardtanh_(input, min_val=-1.0, max_val=1.0):
     return hardtanh(input, min_val, max_val, True)
 
 
-def threshold_(input, threshold_value, value):
+_threshold = threshold  # threshold_ has an argument of this name
+
+
+def threshold_(input, threshold, value):
     """`threshold` in place."""
-    return threshold(input, threshold_value, value, True)
+    return _threshold(input, threshold, value, True)
 
 
 def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
@@ -204,7 +207,10 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return input / means.mul(alpha).add(k).pow(beta)
 
 
-def _lp_pool(average, input, norm_type, elements, kernel_size, stride, ceil_mode):
+def _lp_pool(average, maximum, input, norm_type, elements, kernel_size, stride, ceil_mode):
+    if math.isinf(norm_type):
+        sign = math.copysign(1, norm_type)
+        return sign * maximum(sign * input.abs(), kernel_size, stride, 0, 1, ceil_mode)
     means = average(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     return (means.sign() * relu(means.abs())).mul(elements).pow(1.0 / norm_type)
 
@@ -213,7 +219,7 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last axis."""
     check_tensor("lp_pool1d", input)
     width = kernel_size if isinstance(kernel_size, int) else kernel_size[0]
-    return _lp_pool(avg_pool1d, input, norm_type, width, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool1d, max_pool1d, input, norm_type, width, kernel_size, stride, ceil_mode)
 
 
 def _fractional(n):
@@ -253,14 +259,14 @@ def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last three axes."""
     check_tensor("lp_pool3d", input)
     kernel = ntuple(kernel_size, 3)
-    return _lp_pool(avg_pool3d, input, norm_type, math.prod(kernel), kernel, stride, ceil_mode)
+    return _lp_pool(avg_pool3d, max_pool3d, input, norm_type, math.prod(kernel), kernel, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x^p)^(1/p) over windows of the last two axes."""
     check_tensor("lp_pool2d", input)
     height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-    return _lp_pool(avg_pool2d, input, norm_type, height * width, kernel_size, stride, ceil_mode)
+    return _lp_pool(avg_pool2d, max_pool2d, input, norm_type, height * width, kernel_size, stride, ceil_mode)
 
 
 def pdist(input, p=2.0):

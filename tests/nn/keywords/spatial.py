@@ -8,6 +8,14 @@ D1, D2, D3 = (real(2, 4, 9), real(4, 9)), (real(2, 4, 7, 6), real(4, 7, 6)), (re
 DATA = {1: D1, 2: D2, 3: D3}
 
 
+LP_POOLS = {1: "LPPool1d", 2: "LPPool2d", 3: "LPPool3d"}
+PADDINGS = {
+    1: ("ConstantPad1d", "ZeroPad1d", "ReplicationPad1d", "ReflectionPad1d", "CircularPad1d"),
+    2: ("ConstantPad2d", "ZeroPad2d", "ReplicationPad2d", "ReflectionPad2d", "CircularPad2d"),
+    3: ("ConstantPad3d", "ZeroPad3d", "ReplicationPad3d", "ReflectionPad3d", "CircularPad3d"),
+}
+
+
 def one(n):
     return [(x,) for x in DATA[n]]
 
@@ -116,8 +124,8 @@ def _pools(n):
             for c in grid(f"AdaptiveMaxPool{n}d", size, inputs=flat, return_indices=[False, True])
         ),
         *(grid(f"AdaptiveAvgPool{n}d", (None, *(2,) * (n - 1)), inputs=flat) if n > 1 else []),
-        *grid(f"LPPool{n}d", 2, 3, inputs=[(abs(x),) for x in DATA[n]], stride=[None, 2], ceil_mode=[False, True]),
-        *grid(f"LPPool{n}d", 3, 2 if n == 1 else (2,) * n, inputs=flat),
+        *grid(LP_POOLS[n], 2, 3, inputs=[(abs(x),) for x in DATA[n]], stride=[None, 2], ceil_mode=[False, True]),
+        *grid(LP_POOLS[n], 3, 2 if n == 1 else (2,) * n, inputs=flat),
     ]
 
 
@@ -131,11 +139,11 @@ PADS = {
 def _padding(n):
     cases = []
     for size in PADS[n]:
-        cases += grid(f"ConstantPad{n}d", size, 3.5, inputs=one(n))
-        for kind in ("ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad"):
-            cases += grid(f"{kind}{n}d", size, inputs=one(n))
-    for kind in ("ReflectionPad", "CircularPad"):
-        cases += grid(f"{kind}{n}d", 12, inputs=one(n))
+        cases += grid(PADDINGS[n][0], size, 3.5, inputs=one(n))
+        for name in PADDINGS[n][1:]:
+            cases += grid(name, size, inputs=one(n))
+    for name in PADDINGS[n][3:]:  # wider than the input
+        cases += grid(name, 12, inputs=one(n))
     return cases
 
 

@@ -1,5 +1,7 @@
 """Parameters as one vector, and modules without initial values."""
 
+import inspect
+
 import wengert
 
 
@@ -25,5 +27,21 @@ def vector_to_parameters(vec, parameters):
 
 
 def skip_init(module_cls, *args, **kwargs):
-    """Build a module whose class accepts `device`; its values need not be used."""
-    return module_cls(*args, **kwargs)
+    """A module whose initial values are not meant to be used; the generator of random numbers stays where it is.
+
+    Args:
+        module_cls: a class of modules whose constructor takes `device`.
+        *args, **kwargs: the arguments of its constructor.
+
+    Raises RuntimeError for other classes.
+
+    Example:
+        >>> skip_init(wengert.nn.Linear, 3, 2, bias=False).weight.shape
+        wengert.Size([2, 3])
+    """
+    if not (isinstance(module_cls, type) and issubclass(module_cls, wengert.nn.Module)):
+        raise RuntimeError(f"skip_init: expected a class of modules, got {module_cls!r}.")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError(f"skip_init: expected a constructor that takes device, got {module_cls.__name__}'s.")
+    with wengert.random.fork_rng():
+        return module_cls(*args, **kwargs)
