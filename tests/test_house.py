@@ -81,6 +81,7 @@ PUBLIC_MODULES = {
     "_host",
     "_missing",
     "_parameter",
+    "_published",
     "_random",
     "_warn",
     "autograd",

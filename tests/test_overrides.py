@@ -178,11 +178,11 @@ def test_values_that_are_no_tensors_answer_inside_a_mode_and_beside_tensors():
 
 
 def test_what_no_mode_is_there_for_costs_nothing():
-    code = wengert.sum.__code__
+    code = wengert.einsum.__code__
     with wengert.overrides.BaseTorchFunctionMode():
-        inside = wengert.sum.__code__
-        assert wengert.sum(wengert.ones(2)).item() == 2
-    assert inside is not code or wengert.sum.__code__ is code
+        inside = wengert.einsum.__code__
+        assert wengert.einsum("i->", wengert.ones(2)).item() == 2
+    assert inside is not code or wengert.einsum.__code__ is code
 
 
 def test_public_functions_of_the_core_have_names_and_pickle():

@@ -103,3 +103,25 @@ schedule.step(1)
 assert 0 < optimizer.param_groups[0]["lr"] < 0.1
 """,
     )
+
+
+def test_kornia_losses_hold_functions_as_class_attributes():
+    run(
+        "kornia",
+        """
+        from kornia.losses import HausdorffERLoss
+
+        target = torch.zeros(1, 1, 8, 8, dtype=torch.int64)
+        target[..., 2:6, 2:6] = 1
+        scores = torch.randn(1, 2, 8, 8, dtype=torch.float64, requires_grad=True)
+        loss, losses = HausdorffERLoss(k=4), []
+        optimizer = torch.optim.Adam([scores], lr=0.3)
+        for _ in range(10):
+            value = loss(scores.softmax(1), target)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            losses.append(value.item())
+        assert losses[-1] < 0.5 * losses[0], losses
+        """,
+    )

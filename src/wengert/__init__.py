@@ -9,16 +9,16 @@ try:
     from . import _core
     from ._bind import attach as _attach
     from ._bind import attach_ops as _attach_ops
-    from ._bind import published as _published
     from ._dtypes import DTYPES as _DTYPES
     from ._dtypes import dtype
     from ._missing import missing_methods as _missing_methods
+    from ._published import published as _published
 
     Tensor = _core.Tensor
     Generator = _core.Generator
     matmul = _published("matmul", _core.matmul_any)
-    get_num_threads = _core.threads
-    set_num_threads = _core.set_threads
+    get_num_threads = _published("get_num_threads", _core.threads)
+    set_num_threads = _published("set_num_threads", _core.set_threads)
 
     globals().update(_DTYPES)
     _attach_ops(globals())
@@ -175,7 +175,7 @@ def __getattr__(name):
     from importlib import import_module
 
     module = import_module(_LAZY[name])
-    value = module if _LAZY[name].endswith("." + name) else getattr(module, name)
+    value = module if _LAZY[name].endswith("." + name) else _published(name, getattr(module, name))
     globals()[name] = value
     return value
 

@@ -11,6 +11,7 @@ import functools
 from types import FunctionType
 
 from . import _core
+from ._published import published, published_method
 from .ops import TABLE, trace_rule
 
 
@@ -104,32 +105,22 @@ def attach(functions, methods, namespace):
         namespace[name] = published(name, function)
     for name, method in methods.items():
         place = f"Tensor.{name}"
-        setattr(_core.Tensor, name, published(place, as_method(place, method) if name in functions else method))
+        setattr(_core.Tensor, name, published_method(place, as_method(place, method, name in functions)))
 
 
-def as_method(place, function):
-    """A second object for what is a function of the package too: `torch.add` and `torch.Tensor.add` are told apart."""
-    if type(function) is FunctionType:
+def as_method(place, function, twofold=True):
+    """What binds to a tensor, for an op; a second object for what is a function of the package too (`twofold`):
+    `torch.add` and `torch.Tensor.add` are told apart."""
+    if isinstance(function, _core.Op):
+        return _core.OpMethod(function.entry)
+    if twofold and type(function) is FunctionType:
         twin = FunctionType(
             function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
         )
         functools.update_wrapper(twin, function, updated=())
         twin.__kwdefaults__ = function.__kwdefaults__
-        twin.__qualname__ = place
+        twin.__qualname__, twin.__module__ = place, __package__
         return twin
-    return type(function)(function.entry) if isinstance(function, _core.Op) else function
-
-
-# Functions of the core that no mode sees: they are about the library's state, not about tensors.
-_UNSEEN = frozenset(
-    "get_default_dtype set_default_dtype is_grad_enabled is_inference_mode_enabled from_numpy".split()
-)
-
-
-def published(place, function):
-    """A function of the core so that modes and classes can answer its calls; anything else as it is."""
-    if type(function) is type(_core.inplace) and place not in _UNSEEN:
-        return _core.Public(function, place)
     return function
 
 
@@ -140,5 +131,6 @@ def attach_ops(namespace):
         setattr(_core.Tensor, name, as_method(f"Tensor.{name}", op))
     for name, op in OPS.items():
         if op.row.inplace:
-            namespace[name + "_"] = method = inplace_method(name)
+            method = inplace_method(name)
+            namespace[name + "_"] = published(name + "_", method)
             setattr(_core.Tensor, name + "_", as_method(f"Tensor.{name}_", method))

@@ -5,6 +5,8 @@ Here they are loops: operations on small tensors cost little. Those whose names 
 
 import wengert
 
+from ._published import published
+
 _UNARY = (
     "abs acos asin atan ceil cos cosh erf erfc exp expm1 floor frac lgamma log log10 log1p log2 neg reciprocal round rsqrt"
     " sigmoid sign sin sinh sqrt tan tanh trunc"
@@ -96,7 +98,7 @@ def _made():
                 found[f"_foreach_{name}{'_' * write}"] = make(name, write)
     for name, function in found.items():
         function.__name__ = function.__qualname__ = name
-    return found
+    return {name: published(name, function) for name, function in found.items()}
 
 
 FUNCTIONS = _made()

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import FunctionType
 
 from . import _core
+from ._published import UNSEEN
 
 Tensor = _core.Tensor
 
@@ -126,22 +127,6 @@ NOT_ASKED = _core.set_override_call(_ask)
 
 # ---- functions in Python --------------------------------------------------------------------------------------------
 
-# Functions that no mode sees: they are about the library's state, not about tensors.
-_UNSEEN = frozenset(
-    (
-        "are_deterministic_algorithms_enabled as_torch assign_ broadcast_shapes can_cast compile cond export"
-        " finfo from_dlpack get_autocast_dtype get_default_device get_default_dtype get_float32_matmul_precision"
-        " get_num_interop_threads get_num_threads get_rng_state grad_enabled iinfo initial_seed"
-        " is_anomaly_check_nan_enabled is_anomaly_enabled is_autocast_enabled"
-        " is_deterministic_algorithms_warn_only_enabled is_grad_enabled is_inference_mode_enabled is_storage is_tensor"
-        " is_warn_always_enabled load manual_seed promote_types record result_type save scan scope seed"
-        " set_anomaly_enabled set_default_device set_default_dtype set_default_tensor_type"
-        " set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_num_threads set_printoptions"
-        " set_rng_state set_warn_always typename use_deterministic_algorithms vmap while_loop"
-        " calculate_gain explain as_subclass register_hook register_post_accumulate_grad_hook retain_grad"
-    ).split()
-)
-
 _SPECIAL = frozenset(("__deepcopy__", "__format__", "__repr__"))  # methods that modes see
 _MODULES = ("nn.functional", "nn.init", "linalg", "fft", "special")
 
@@ -160,7 +145,7 @@ def public_functions():
     found = {}
     for names in places().values():
         for name, value in names.items():
-            hidden = name in _UNSEEN or name.startswith("_") and name not in _SPECIAL
+            hidden = name in UNSEEN or name.startswith("_") and name not in _SPECIAL
             if type(value) is FunctionType and not hidden:
                 found[value] = None
     return list(found)

@@ -16,6 +16,7 @@ from . import _core
 from . import _host as host
 from ._bind import OPS
 from ._overload import cast, check_tensor, numpy_names, store, wrap_dim, wrap_dims
+from ._published import all_published
 from ._rearranging import roll
 from ._spans import fitting
 from .autograd import Function
@@ -435,3 +436,4 @@ def ifftshift(input, dim=None):
 
 # NumPy's names of arguments, as PyTorch takes them: axis= for dim=.
 globals().update({name: numpy_names(globals()[name]) for name in __all__ if not name.endswith("freq")})
+all_published("fft", globals(), __all__)

@@ -19,6 +19,7 @@ from ._missing import explain
 from ._more_linalg import cholesky_ex, householder_product, inv_ex, lu_factor_ex, solve_ex, tensorinv, tensorsolve
 from ._more_linalg import linalg_vander as vander
 from ._overload import cast, check_tensor, numpy_names, return_type, wrap_dim, wrap_dims
+from ._published import all_published
 from ._reduction import vector_norm as _vector_norm
 from ._spectra import eig, eigh, eigvals, eigvalsh, svd, svdvals
 from .autograd import Function
@@ -555,3 +556,4 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+all_published("linalg", globals(), __all__)

@@ -13,6 +13,7 @@ from ._format import values_text
 from ._methods import Layout
 from ._ordering import searchsorted
 from ._overload import wrap_dim
+from ._published import all_published
 from ._sparse_dispatch import CONTENT, SparseError
 
 Tensor = _core.Tensor
@@ -393,3 +394,6 @@ def mm(mat1, mat2):
 def addmm(mat, mat1, mat2, *, beta=1.0, alpha=1.0):
     """beta * mat + alpha * (mat1 @ mat2) for a sparse mat1."""
     return mat * beta + mm(mat1, mat2) * alpha
+
+
+all_published("sparse", globals(), ["addmm", "mm"])

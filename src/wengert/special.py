@@ -11,6 +11,7 @@ import wengert
 from . import _bessel, _polynomials, _special
 from ._bind import OPS
 from ._missing import explain
+from ._published import all_published
 
 # Rows that only this module publishes; functions of the package under the same and under other names.
 _ROWS = "bessel_j0 bessel_j1 bessel_y0 bessel_y1 erfcx i0e i1 i1e log_ndtr ndtri".split()
@@ -40,4 +41,5 @@ log_softmax = wengert.log_softmax
 
 __all__ = ["log_softmax", "modified_bessel_i1", "softmax"]
 __all__ += [*_ROWS, *_HERE, *_SAME, *_SYNONYMS, *_bessel.FUNCTIONS, *_polynomials.FUNCTIONS]
+all_published("special", globals(), __all__)
 __getattr__ = explain(__name__)

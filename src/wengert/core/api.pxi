@@ -384,7 +384,9 @@ cdef int _start() except -1:
     wg_op_call = op_vectorcall
     wg_public_call = public_vectorcall
     wg_open_op_type(<PyTypeObject*> Op, WG_OP_CALL_OFFSET)
+    wg_open_op_type(<PyTypeObject*> OpMethod, WG_OP_CALL_OFFSET)
     wg_open_op_type(<PyTypeObject*> Public, WG_PUBLIC_CALL_OFFSET)
+    wg_open_op_type(<PyTypeObject*> PublicMethod, WG_PUBLIC_CALL_OFFSET)
     return 0
 
 

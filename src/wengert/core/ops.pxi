@@ -6,7 +6,7 @@ cdef dict _synonyms = {"axis": "dim", "keepdims": "keepdim", "self": "input", "a
 
 @cython.binding(False)
 cdef class Op:
-    """A callable op: wengert.tanh, Tensor.tanh. Call it with tensors first, then attributes, by position or name."""
+    """A callable op: wengert.tanh. Call it with tensors first, then attributes, by position or name."""
     cdef vectorcallfunc vectorcall
     cdef Entry e
     cdef readonly object row
@@ -54,10 +54,10 @@ cdef class Op:
     def __module__(self):
         return "wengert"
 
-    def __get__(self, instance, owner):
-        if instance is None:
-            return self
-        return _bound_method(self, instance)
+    def __getattr__(self, name):
+        if name == "__qualname__":   # which Cython keeps for the class
+            return self.row.name
+        raise AttributeError(f"{self.row.name}: has no attribute {name!r}.")
 
     def __repr__(self):
         return f"<op {self.row.name}>"
@@ -86,6 +86,25 @@ cdef class Op:
     def entry(self):
         """The core's record of the row (for the recorder and the transforms)."""
         return self.e
+
+
+@cython.binding(False)
+cdef class OpMethod(Op):
+    """An op that binds to instances, as Tensor holds it."""
+    @property
+    def __doc__(self):
+        return self.row.doc
+
+    def __get__(self, instance, owner):
+        return self if instance is None else _bound_method(self, instance)
+
+    def __getattr__(self, name):
+        if name == "__qualname__":
+            return f"Tensor.{self.row.name}"
+        raise AttributeError(f"Tensor.{self.row.name}: has no attribute {name!r}.")
+
+    def __reduce__(self):
+        return self.__qualname__
 
 
 class Required:

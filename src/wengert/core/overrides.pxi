@@ -94,15 +94,18 @@ cdef object ask_call(object function, PyObject* const* args, Py_ssize_t n, PyObj
 
 @cython.binding(False)
 cdef class Public:
-    """A function of the core as the package and Tensor publish it."""
+    """A public function, as PyTorch's built-in ones: it does not bind to instances; modes and classes may answer it."""
     cdef vectorcallfunc vectorcall
     cdef readonly object __wrapped__
-    cdef str place   # where it is published: "zeros", "Tensor.clone"
+    cdef object __weakref__
+    cdef str place   # where it is published: "zeros", "linalg.inv", "Tensor.clone"
+    cdef cbool seen  # modes and classes are asked
 
-    def __cinit__(self, function, str qualname):
+    def __cinit__(self, function, str place, cbool seen):
         self.vectorcall = wg_public_call
         self.__wrapped__ = function
-        self.place = qualname
+        self.place = place
+        self.seen = seen
 
     @property
     def __doc__(self):
@@ -114,7 +117,7 @@ cdef class Public:
 
     @property
     def __module__(self):
-        return "wengert"
+        return "wengert" + "".join(["." + part for part in self.place.split(".")[:-1]])
 
     @property
     def __signature__(self):
@@ -123,14 +126,29 @@ cdef class Public:
 
     def __getattr__(self, name):
         if name == "__qualname__":   # which Cython keeps for the class
-            return self.place
+            return self.__reduce__()
         raise AttributeError(f"{self.place}: has no attribute {name!r}.")
+
+    def __repr__(self):
+        return f"<function {self.place}>"
+
+    def __reduce__(self):
+        return self.__name__
+
+
+@cython.binding(False)
+cdef class PublicMethod(Public):
+    """A function of the core that binds to instances, as Tensor holds it."""
+    @property
+    def __doc__(self):
+        return self.__wrapped__.__doc__
 
     def __get__(self, instance, owner):
         return self if instance is None else _bound_method(self, instance)
 
-    def __repr__(self):
-        return f"<function {self.place}>"
+    @property
+    def __module__(self):
+        return "wengert"
 
     def __reduce__(self):
         return self.place
@@ -138,7 +156,7 @@ cdef class Public:
 
 cdef PyObject* public_vectorcall(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* kwnames) noexcept:
     cdef object answer
-    if overriding:
+    if overriding and (<Public> self).seen:
         try:
             answer = ask_call(<object> self, args, <Py_ssize_t> (nargsf & ~(<size_t> 1 << (8 * sizeof(size_t) - 1))),
                               kwnames)

@@ -137,11 +137,11 @@ static void wg_open_tensor_type(PyTypeObject* type, Py_ssize_t body_offset) {
   PyType_Modified(type);
 }
 
-// An op object is called without building an argument tuple, and binds as a method without an object for it.
+// An op object is called without building an argument tuple, and as a method binds without an object for it.
 static vectorcallfunc wg_op_call, wg_public_call;
 static void wg_open_op_type(PyTypeObject* type, Py_ssize_t vectorcall_offset) {
   type->tp_vectorcall_offset = vectorcall_offset;
   type->tp_call = PyVectorcall_Call;
-  type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
+  type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | (type->tp_descr_get ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Modified(type);
 }

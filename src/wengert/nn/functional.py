@@ -81,6 +81,7 @@ from wengert._functional import (
     unfold,
 )
 from wengert._missing import explain
+from wengert._published import all_published
 
 from ._attention import multi_head_attention_forward
 from ._ctc import ctc_loss
@@ -403,3 +404,4 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
+all_published("nn.functional", globals(), None)

@@ -131,7 +131,10 @@ class _Encoder:
             return ["same", self._objects[id(obj)][0]]
         if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
             return ["global", *self._path(obj, path)]
-        function, arguments, state, items, pairs = objects.taken_apart(obj, path)
+        parts = objects.taken_apart(obj, path)
+        if parts is None:
+            return ["global", *self._path(obj, path)]
+        function, arguments, state, items, pairs = parts
         start = [*self._path(function, path), self.value(list(arguments), path, depth + 1)]
         number = len(self._objects)
         self._objects[id(obj)] = (number, obj)

@@ -79,7 +79,7 @@ def safe_globals(safe_globals):
 
 
 def taken_apart(obj, place):
-    """The parts of an object: function, arguments, state, items of a list, items of a dict.
+    """The parts of an object: function, arguments, state, items of a list, items of a dict; None for what has a name.
 
     Raises:
         TypeError: its class says that it cannot be copied.
@@ -94,7 +94,7 @@ def taken_apart(obj, place):
             f"{place} ({error}). Save its state instead, or leave it out."
         ) from None
     if isinstance(parts, str):
-        raise TypeError(f"save: expected an object that is found by its class, got {parts} at {place}.")
+        return None
     function, arguments, state, items, pairs = (*parts, None, None, None)[:5]
     return (
         function,
