@@ -35,6 +35,29 @@ def test_values(call):
     assert_same(*[eval(f"lib.masked.{call}", operands(lib)) for lib in (wengert, torch)])
 
 
+WHOLE = """
+median(i,1,mask=k) median(i,0) median(i>2,1,mask=k) median(i.int(),1,mask=k,keepdim=True) median(i.to(lib.uint8),0,mask=k)
+median(i,1,mask=k,dtype=lib.float32) logsumexp(i,1,mask=m) logsumexp(i,mask=k) logsumexp(i.int(),1,mask=k,keepdim=True)
+logsumexp(i-9,1,mask=k) logsumexp(i.to(lib.uint8),1,mask=m) logsumexp(i.to(lib.int8)*20,(0,1)) logsumexp(i>2,1)
+logsumexp(i[:0],0) logsumexp(i*10**16,1,mask=k)
+"""
+
+
+@pytest.mark.parametrize("call", WHOLE.split())
+def test_medians_and_sums_of_exponentials_of_integers(call):
+    found = []
+    for lib in (wengert, torch):
+        k = lib.tensor([[True, False, True], [True, True, False]])
+        found.append(eval(f"lib.masked.{call}", operands(lib) | {"k": k}))
+    assert_same(*found)
+
+
+def test_medians_of_large_integers_are_exact():
+    large = 2**60 + wengert.tensor([5, 1, 3])
+    assert wengert.masked.median(large, mask=wengert.tensor([True, True, True])).item() == 2**60 + 3
+    assert wengert.masked.median(large, mask=wengert.tensor([True, True, False])).item() == 2**60 + 1
+
+
 FULL = [
     c
     for c in CALLS.split()
@@ -63,6 +86,7 @@ def test_gradients_where_something_is_kept(call):
         ("sum(x,3)", IndexError),
         ("sum(x,1,mask=lib.ones(4)>0)", RuntimeError),
         ("median(i,1,mask=m)", ValueError),
+        ("logsumexp(i>2,1,mask=m)", NotImplementedError),
         ("sum(x,1,mask=lib.ones(1,2,3)>0)", IndexError),
     ],
 )

@@ -154,13 +154,30 @@ def argmin(input, dim=None, *, keepdim=False, dtype=None, mask=None):
 
 
 def median(input, dim=-1, *, keepdim=False, dtype=None, mask=None):
-    """The median along a dimension of what the mask keeps: NaN of nothing.
+    """The median along a dimension of what the mask keeps, the lower of two: NaN of nothing.
 
     Raises:
-        ValueError: the dtype is not floating.
+        ValueError: the dtype is not floating, and the mask keeps nothing somewhere.
     """
-    input = _floating("median", input, dtype)
-    return _filled("median", input, mask, math.nan).nanmedian(dim, keepdim).values
+    input = cast(check_tensor("median", input), dtype)
+    if input.dtype.is_inexact:
+        return _filled("median", input, mask, math.nan).nanmedian(dim, keepdim).values
+    return _whole_median(input, dim, keepdim, mask)
+
+
+def _whole_median(input, dim, keepdim, mask):
+    """median of integers and bools, exact for large ones: the middle one of those kept, which sort first."""
+    numbers = input.to(wengert.uint8) if input.dtype is wengert.bool else input
+    filled = _filled("median", numbers, mask, wengert.iinfo(numbers.dtype).max)
+    kept = wengert.ones(input.shape, dtype=wengert.int64) if mask is None else _mask("median", input, mask).long()
+    count = kept.sum(dim, keepdim=True)
+    if (count == 0).any():
+        raise ValueError(
+            f"median: expected a mask that keeps an element of every row of {input.dtype}, got one that keeps none. "
+            "Pass a floating dtype=: then the median is NaN."
+        )
+    found = filled.sort(dim).values.gather(dim, (count - 1) // 2).to(input.dtype)
+    return found if keepdim else found.squeeze(dim)
 
 
 def norm(input, ord=2.0, dim=None, *, keepdim=False, dtype=None, mask=None):
@@ -202,9 +219,17 @@ def cumprod(input, dim, *, dtype=None, mask=None):
 
 
 def logsumexp(input, dim=None, *, keepdim=False, dtype=None, mask=None):
-    """log(sum(exp(input))) over dimensions (None: all) of what the mask keeps: -inf of nothing."""
-    filled = _filled("logsumexp", _floating("logsumexp", input, dtype), mask, -math.inf)
-    return filled.logsumexp(_dims("logsumexp", filled, dim), keepdim)
+    """log(sum(exp(input))) over dimensions (None: all) of what the mask keeps: -inf of nothing.
+
+    Of integers it is computed in the default dtype and cut to a whole number, as in PyTorch; what the mask leaves out
+    counts as their lowest value.
+    """
+    input = cast(check_tensor("logsumexp", input), dtype)
+    whole = not input.dtype.is_inexact
+    lowest = _limit("logsumexp", input.dtype, -1) if whole and mask is not None else -math.inf
+    filled = _filled("logsumexp", input, mask, lowest)
+    result = filled.logsumexp(_dims("logsumexp", filled, dim), keepdim)
+    return result.to(input.dtype) if whole else result
 
 
 def logaddexp(input, other, *, dtype=None, input_mask=None, other_mask=None):
