@@ -136,7 +136,7 @@ def test_to_accepts_torchs_forms():
         lambda: wengert.set_default_device(wengert.device("xpu")),
         lambda: wengert.device("cuda").__enter__(),
     ):
-        with pytest.raises(RuntimeError, match="CPU only"):
+        with pytest.raises((RuntimeError, AssertionError), match="CPU only"):
             call()
     cuda = wengert.device("cuda:1")  # programs ask about kinds
     assert (cuda.type, cuda.index, str(cuda)) == ("cuda", 1, "cuda:1") and cuda != wengert.device("cpu", 1)
@@ -242,7 +242,7 @@ def test_default_dtype():
     finally:
         wengert.set_default_dtype(wengert.float32)
     wengert.set_default_device("cpu")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(AssertionError):
         wengert.set_default_device("cuda")
 
 

@@ -5,6 +5,7 @@ from ._format import tensor_text
 from ._overload import check_tensor
 from ._overriding import count_class
 from ._size import Size
+from ._warn import warn
 
 Tensor = _core.Tensor
 METHODS = {}
@@ -24,6 +25,19 @@ def _property(f):
 def device(self):
     """The device: always the CPU."""
     return _core.cpu_device
+
+
+def _elsewhere(kind):
+    def move(self, device=None, non_blocking=False, memory_format=None):
+        return self.to(kind if device is None else device)
+
+    move.__name__ = move.__qualname__ = kind
+    move.__doc__ = f"Raises the error of a missing device, as `.to({kind!r})` does."
+    return move
+
+
+for _kind in ("cuda", "ipu", "mtia", "xpu"):
+    _method(_elsewhere(_kind))
 
 
 @_property
@@ -90,6 +104,8 @@ def type(self, dtype=None, non_blocking=False):
         return f"{_core.shown_name()}.{type_names[self.dtype.name]}"
     if isinstance(dtype, str):
         name = dtype.rpartition(".")[2]
+        if ".cuda." in dtype:
+            raise RuntimeError(f"type: expected a type on the CPU, got {dtype!r}. wengert runs on the CPU only.")
         found = [code for code, known in type_names.items() if known == name]
         if not found:
             raise ValueError(f"type: expected a name among {sorted(type_names.values())}, got {dtype!r}.")
@@ -250,6 +266,20 @@ def is_set_to(self, tensor):
         and self.stride() == tensor.stride()
         and self.storage_offset() == tensor.storage_offset()
     )
+
+
+@_method
+def resize(self, *sizes):
+    """The tensor in other sizes of as many elements: `reshape` under the name that PyTorch has deprecated."""
+    warn("resize: this name is deprecated. Use reshape().")
+    return self.contiguous().view(*sizes)
+
+
+@_method
+def resize_as(self, tensor):
+    """The tensor in another's sizes: `view_as` under the name that PyTorch has deprecated."""
+    warn("resize_as: this name is deprecated. Use view_as().")
+    return self.contiguous().view_as(tensor)
 
 
 @_method

@@ -33,22 +33,25 @@ def device_count():
     return 0
 
 
-def _no_gpu(name):
-    raise RuntimeError(f"cuda.{name}: expected a GPU, got a machine without one. wengert runs on the CPU only.")
+def _no_gpu(name, error=AssertionError):
+    raise error(
+        f"cuda.{name}: expected a GPU, got a machine without one. wengert runs on the CPU only (Torch not compiled with"
+        " CUDA enabled)."
+    )
 
 
 def current_device():
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("current_device")
 
 
 def set_device(device):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("set_device")
 
 
 def get_device_name(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("get_device_name")
 
 
@@ -121,37 +124,37 @@ def get_arch_list():
 
 
 def get_device_properties(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("get_device_properties")
 
 
 def get_device_capability(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("get_device_capability")
 
 
 def mem_get_info(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("mem_get_info")
 
 
 def current_stream(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("current_stream")
 
 
 def default_stream(device=None):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("default_stream")
 
 
 def get_rng_state(device="cuda"):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("get_rng_state")
 
 
 def set_rng_state(new_state, device="cuda"):
-    """Raises RuntimeError: there is no GPU."""
+    """Raises AssertionError: there is no GPU."""
     _no_gpu("set_rng_state")
 
 
@@ -161,7 +164,7 @@ class StreamContext(contextlib.nullcontext):
     def __init__(self, stream):
         super().__init__()
         if stream is not None:
-            _no_gpu("StreamContext")
+            _no_gpu("StreamContext", RuntimeError)
 
 
 stream = StreamContext
@@ -171,7 +174,7 @@ def _kind(name, what):
     """A class that programs name in annotations and checks; it has no instances."""
 
     def __init__(self, *args, **kwargs):
-        _no_gpu(name)
+        _no_gpu(name, RuntimeError)
 
     doc = f"{what}; making one raises RuntimeError: there is no GPU."
     return type(name, (), {"__init__": __init__, "__doc__": doc, "__module__": __name__})

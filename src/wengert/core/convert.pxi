@@ -26,8 +26,8 @@ def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blo
        memory_format=None):
     """The tensor in another dtype: `.to(dtype)`, `.to(device)`, `.to(device, dtype)`, `.to(other_tensor)`.
 
-    Returns the tensor itself where nothing changes, unless `copy` is set. Differentiable. Raises RuntimeError for a device
-    other than the CPU.
+    Returns the tensor itself where nothing changes, unless `copy` is set. Differentiable. Raises AssertionError for
+    the devices "cuda" and "xpu", RuntimeError for others than the CPU.
 
     Example:
         >>> import wengert

@@ -1,6 +1,7 @@
 # The public constructors: sizes as ints or one sequence, dtype, device, requires_grad, out.
 
-cdef frozenset device_types = frozenset(("cpu", "cuda", "mps", "xpu", "meta"))
+cdef frozenset device_types = frozenset(
+    "cpu cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone".split())
 
 
 @cython.binding(False)
@@ -8,7 +9,8 @@ cdef class DeviceObject:
     """A place where tensors live; here always the CPU.
 
     Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu") to ask
-    about them: using one raises RuntimeError, and so does a name of no kind. "meta", for tensors whose values do not matter
+    about them: using one raises what PyTorch without it raises: AssertionError for "cuda" and "xpu", RuntimeError for the
+    others, for the number of one, and for a name of no kind. "meta", for tensors whose values do not matter
     yet, is the CPU: they have memory, and values.
 
     Example:
@@ -29,6 +31,8 @@ cdef class DeviceObject:
                 name, index = kind, int(number)
         if not isinstance(name, str) or name not in device_types:
             raise RuntimeError(f"device: expected 'cpu', got {type!r}. wengert runs on the CPU only.")
+        if index is not None and index < 0:
+            raise RuntimeError(f"device: expected an index of at least 0, got {index}.")
         self.type = name
         self.index = index
 
@@ -61,13 +65,17 @@ cpu_device = DeviceObject("cpu")
 
 cdef int check_device(object device, str op) except -1:
     """Raises unless the device is the CPU, or "meta", which stands for it."""
-    if isinstance(device, DeviceObject) and (<DeviceObject> device).type in ("cpu", "meta"):
-        return 0
-    if isinstance(device, str) and (device in ("cpu", "meta") or device.startswith("cpu:")):
+    if isinstance(device, str) and device in ("cpu", "meta"):
         return 0
     if not isinstance(device, (str, int, DeviceObject)):
         raise TypeError(f"{op}: expected a device or its name, got {type(device).__name__}.")
-    raise RuntimeError(f"{op}: expected device 'cpu', got {device!r}. wengert runs on the CPU only.")
+    cdef str kind = "" if isinstance(device, int) else DeviceObject(device).type
+    if kind in ("cpu", "meta"):
+        return 0
+    text = f"{op}: expected device 'cpu', got {device!r}. wengert runs on the CPU only"
+    if kind in ("cuda", "xpu"):   # programs look for these words
+        raise AssertionError(f"{text} (Torch not compiled with {kind.upper()} enabled).")
+    raise RuntimeError(f"{text}.")
 
 
 cdef int read_sizes(tuple given, object size, int64_t* shape, str op) except -1:

@@ -34,7 +34,10 @@ cdef class Generator:
 
     def __init__(self, device=None):
         if device is not None:
-            check_device(device, "Generator")
+            try:
+                check_device(device, "Generator")
+            except AssertionError as error:
+                raise RuntimeError(error) from None   # as PyTorch, which names the generator here
         self.key = 67280421310721
         self.offset = 0
 

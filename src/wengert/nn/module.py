@@ -473,7 +473,19 @@ class Module(HookProtocol, StateProtocol):
 
     def cuda(self, device=None):
         """Raise the error of a missing device, as moving any tensor there does."""
-        return self.to("cuda" if device is None else device)
+        return self._apply(lambda t: t.cuda(device))
+
+    def ipu(self, device=None):
+        """Raise the error of a missing device, as `cuda` does."""
+        return self._apply(lambda t: t.ipu(device))
+
+    def mtia(self, device=None):
+        """Raise the error of a missing device, as `cuda` does."""
+        return self._apply(lambda t: t.mtia(device))
+
+    def xpu(self, device=None):
+        """Raise the error of a missing device, as `cuda` does."""
+        return self._apply(lambda t: t.xpu(device))
 
     def share_memory(self):
         """Put all tensors into memory that other processes can map; return self."""
