@@ -115,3 +115,27 @@ def test_old_svd(dtype, some, shape):
     )
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.numpy(), b.resolve_conj().numpy(), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:torch.qr is deprecated")
+@pytest.mark.parametrize("some", [True, False])
+def test_old_qr(some):
+    for x in (TALL, WIDE):
+        ours, theirs = wg.qr(wg.tensor(x), some), torch.qr(torch.tensor(x), some=some)
+        assert_same(ours.Q, theirs.Q)
+        assert_same(ours.R, theirs.R)
+
+
+def test_names_of_factors():
+    def names(lib):
+        x = lib.eye(2)
+        results = (
+            lib.linalg.lu(x),
+            lib.linalg.lu_factor(x),
+            lib.lu_unpack(*lib.linalg.lu_factor(x)),
+            lib.svd(x),
+            lib.linalg.svd(x),
+        )
+        return [type(r).__name__ for r in results]
+
+    assert names(wg) == names(torch)

@@ -328,8 +328,16 @@ def _from_linalg(name, own=None):
     publish()(call)
 
 
-for _name in ("det", "logdet", "slogdet", "inverse", "pinverse", "cholesky", "qr", "matrix_exp"):
+for _name in ("det", "logdet", "slogdet", "inverse", "pinverse", "cholesky", "matrix_exp"):
     _from_linalg(_name, {"pinverse": "pinv"}.get(_name))
+
+
+@publish(out=True)
+def qr(input, some=True):
+    """Q and R with input = Q R: as many columns of Q as R has rows (`some`), or all. See wengert.linalg.qr."""
+    from . import linalg
+
+    return linalg.qr(input, "reduced" if some else "complete")
 
 
 _SVD = return_type("svd", "U", "S", "V")

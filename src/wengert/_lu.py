@@ -13,7 +13,8 @@ from .autograd.function import Function
 
 publish = Publisher()
 FUNCTIONS, METHODS = publish.functions, publish.methods
-Factors, Unpacked = return_type("lu_factor", "LU", "pivots"), return_type("lu_unpack", "P", "L", "U")
+Factors = return_type("linalg_lu_factor", "LU", "pivots")
+Unpacked, Parts = (return_type(name, "P", "L", "U") for name in ("lu_unpack", "linalg_lu"))
 
 
 def _eliminate(a):

@@ -13,7 +13,7 @@ from ._bind import OPS
 from ._decompositions import LinAlgError, is_regular
 from ._dtypes import DTYPES
 from ._ldl import ldl_factor, ldl_factor_ex, ldl_solve
-from ._lu import lu_factor, lu_unpack
+from ._lu import Parts, lu_factor, lu_unpack
 from ._matrices import array, check, eye, symmetric, with_diagonal, with_out
 from ._missing import explain
 from ._more_linalg import cholesky_ex, householder_product, inv_ex, lu_factor_ex, solve_ex, tensorinv, tensorsolve
@@ -474,7 +474,7 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 
 def lu(A, *, pivot=True, out=None):
     """P, L and U of A = P L U: a named tuple."""
-    return with_out(lu_unpack(*lu_factor(A, pivot=pivot)), out)
+    return with_out(Parts(*lu_unpack(*lu_factor(A, pivot=pivot))), out)
 
 
 def lu_solve(LU, pivots, B, *, left=True, adjoint=False, out=None):

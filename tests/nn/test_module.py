@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -292,3 +293,23 @@ class TestParameterClass:
 
         p = wengert.nn.Parameter(wengert.ones(2).as_subclass(Named))
         assert type(p) is Named and isinstance(p, wengert.nn.Parameter) and type(p * 2) is Named
+
+
+def test_parts_of_a_sequential_keep_their_names():
+    """Keys of a part's state are those of the whole; what is deleted or inserted numbers the rest anew, as in PyTorch."""
+
+    def steps(lib):
+        n = lib.nn
+        net = n.Sequential(n.Linear(1, 1), n.ReLU(), n.Linear(1, 1), n.Linear(1, 1))
+        named = n.Sequential(OrderedDict(a=n.ReLU(), b=n.Linear(1, 1), c=n.Linear(1, 1)))
+        part = net[2:]
+        part[0] = n.Linear(1, 1, bias=False)
+        texts = [part, net[::2], named[1:], n.ModuleList(net)[1:], list(part.state_dict())]
+        del net[1]
+        del named[0:2]
+        named.insert(0, n.Tanh())
+        return [str(v) for v in [*texts, net, named, list(net.state_dict())]]
+
+    assert steps(wengert) == steps(torch)
+    part = nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())[1:]
+    assert list(part.append(nn.Tanh())._modules) == ["1", "2", "3"]  # PyTorch replaces the module named 2

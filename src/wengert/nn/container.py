@@ -28,10 +28,7 @@ class _ModuleRow(Module):
         self._modules = {str(i): module for i, module in enumerate(modules)}
 
     def __getitem__(self, idx):
-        values = list(self._modules.values())
-        if isinstance(idx, slice):
-            return self._made_of(values[idx])
-        return values[_index(self, idx)]
+        return self._part(idx) if isinstance(idx, slice) else list(self._modules.values())[_index(self, idx)]
 
     def __setitem__(self, idx, module):
         self.register_module(str(_index(self, idx)), module)
@@ -50,8 +47,9 @@ class _ModuleRow(Module):
         return iter(self._modules.values())
 
     def append(self, module):
-        """Add `module` at the end; return self."""
-        self.register_module(str(len(self)), module)
+        """Add `module` at the end, by the next number that is free; return self."""
+        number = next(n for n in itertools.count(len(self)) if str(n) not in self._modules)
+        self.register_module(str(number), module)
         return self
 
     def insert(self, index, module):
@@ -92,8 +90,8 @@ class Sequential(_ModuleRow):
         [5, 2]
         >>> net[1:]
         Sequential(
-          (0): ReLU()
-          (1): Linear(in_features=8, out_features=2, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=8, out_features=2, bias=True)
         )
     """
 
@@ -103,20 +101,12 @@ class Sequential(_ModuleRow):
         for name, module in named:
             self.register_module(str(name), module)
 
-    def _made_of(self, modules):
-        names = {id(module): name for name, module in self._modules.items()}
-        is_numbered = all(name.isdigit() for name in self._modules)
-        return type(self)(*modules) if is_numbered else type(self)({names[id(m)]: m for m in modules})
+    def _part(self, places):
+        """A Sequential of some of the modules, which keep their names, and so their keys in `state_dict`."""
+        return type(self)(OrderedDict(list(self._modules.items())[places]))
 
     def __setitem__(self, idx, module):
         setattr(self, list(self._modules)[_index(self, idx)], module)
-
-    def __delitem__(self, idx):
-        names = list(self._modules)
-        for name in names[idx] if isinstance(idx, slice) else [names[_index(self, idx)]]:
-            del self._modules[name]
-        if all(name.isdigit() for name in self._modules):
-            self._rebuild(self._modules.values())
 
     def __add__(self, other):
         if not isinstance(other, Sequential):
@@ -157,8 +147,8 @@ class ModuleList(_ModuleRow):
         if modules is not None:
             self.extend(modules)
 
-    def _made_of(self, modules):
-        return type(self)(modules)
+    def _part(self, places):
+        return type(self)(list(self)[places])
 
     def insert(self, index, module):
         """Insert `module` before position `index`, like `list.insert`."""
