@@ -112,7 +112,6 @@ struct GroupBuilder {
   void prepare_group(const PlanStep& s, std::int32_t step, BlockGroup* g) {
     const Layout* shape = value(call(s.calls[0]).out).layout;
     g->numel = shape->numel;
-    g->calls = static_cast<index_t>(s.calls.size());
     std::vector<std::int32_t> loaded, stored, summed, pieces;  // the step's values
     std::unordered_map<std::int32_t, std::int16_t> reg;        // of each value
     std::vector<char> unary_reads;
@@ -183,7 +182,7 @@ struct GroupBuilder {
   static std::string form_of(const BlockGroup& g) {
     std::string key;
     auto add = [&key](const auto& field) { key.append(reinterpret_cast<const char*>(&field), sizeof field); };
-    add(g.numel), add(g.block), add(g.cell), add(g.calls), add(g.registers), add(g.temporaries);
+    add(g.numel), add(g.block), add(g.cell), add(g.registers), add(g.temporaries);
     add(g.loads.size());
     for (const BlockLoad& l : g.loads) add(l.reg), add(l.item), add(l.dense), add(l.uniform), add(l.walk);
     for (const BlockWalk& w : g.walks) {

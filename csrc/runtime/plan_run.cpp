@@ -161,15 +161,14 @@ void GroupRun::block(index_t lo, index_t n) {
   }
 }
 
-int Plan::run_group(const BlockGroup& g, const std::int32_t* on) {
+void Plan::run_group(const BlockGroup& g, const std::int32_t* on) {
   if (!g.sums.empty()) return run_summed(g, on);
-  auto part = [&](index_t k) {
+  Unlocked unlocked(g.numel > kPartElements);
+  parallel_for((g.numel + kPartElements - 1) / kPartElements, [&](index_t k) {
     GroupRun run(*this, g, on);
     const index_t end = std::min(g.numel, (k + 1) * kPartElements);
     for (index_t lo = k * kPartElements; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
-  };
-  Unlocked unlocked(g.numel > kPartElements);
-  return for_parts(g, (g.numel + kPartElements - 1) / kPartElements, part);
+  });
 }
 
 // ---- forward functions ------------------------------------------------------------------------------------
@@ -305,7 +304,8 @@ int Plan::run_step(const Instruction& s, index_t* work) {
     case Instruction::kGroup: {
       const BlockGroup& g = groups[index];
       *work += g.numel * static_cast<index_t>(g.code.size());
-      return run_group(g, &step_values[static_cast<std::size_t>(s.first)]);
+      run_group(g, &step_values[static_cast<std::size_t>(s.first)]);
+      return 0;
     }
     case Instruction::kScalars:
       run_scalars(scalars[index]);

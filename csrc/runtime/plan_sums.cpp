@@ -74,21 +74,21 @@ struct SumRun {
         .data_[static_cast<std::size_t>(results()[g.sums.size() + static_cast<std::size_t>(&sum - g.sums.data())])];
   }
 
-  // body(run, first, last) for units of so many elements, in parallel where there are many; -1: stopped.
+  // body(run, first, last) for units of so many elements, in parallel where there are many.
   template <class Body>
-  int for_units(index_t units, index_t elements, Body body) const {
+  void for_units(index_t units, index_t elements, Body body) const {
     const index_t per = std::max<index_t>(1, kPartElements / elements);
     Unlocked unlocked(units > per);
-    return p.for_parts(g, (units + per - 1) / per, [&](index_t k) {
+    parallel_for((units + per - 1) / per, [&](index_t k) {
       GroupRun run(p, g, on);
       body(run, k * per, std::min(units, (k + 1) * per));
     });
   }
 
   // Rows that are short enough for several in a block.
-  int short_rows() const {
+  void short_rows() const {
     const index_t per = g.block / s.n;
-    return for_units((s.outer + per - 1) / per, per * s.n, [&](GroupRun& run, index_t first, index_t last) {
+    for_units((s.outer + per - 1) / per, per * s.n, [&](GroupRun& run, index_t first, index_t last) {
       for (index_t u = first; u < last; ++u) {
         const index_t row = u * per, count = std::min(per, s.outer - row);
         run.block(row * s.n, count * s.n);
@@ -98,7 +98,7 @@ struct SumRun {
     });
   }
 
-  int rows() const {
+  void rows() const {
     const index_t chunks = chunks_of(s);
     auto body = [&](GroupRun& run, index_t first, index_t last) {
       for (index_t u = first; u < last; ++u) {
@@ -106,10 +106,9 @@ struct SumRun {
         chunk(run, u / chunks * s.n + start, std::min(kSumChunk, s.n - start), u, chunks > 1);
       }
     };
-    if (for_units(s.outer * chunks, std::min(s.n, kSumChunk), body) < 0) return -1;
+    for_units(s.outer * chunks, std::min(s.n, kSumChunk), body);
     for (const BlockSum& sum : g.sums)
       if (chunks > 1) sum.total->tree(parts(sum), result(sum), s.outer, chunks, 1);
-    return 0;
   }
 
   void chunk(GroupRun& run, index_t base, index_t n, index_t unit, bool apart) const {
@@ -130,7 +129,7 @@ struct SumRun {
     }
   }
 
-  int columns() const {
+  void columns() const {
     const Columns c(s);
     const index_t tile = std::min(c.wide, g.block), tiles = (c.wide + tile - 1) / tile;
     const index_t units = s.outer * c.runs * tiles, height = std::min(c.rows, kSumRun);
@@ -140,9 +139,8 @@ struct SumRun {
         run_tile(run, c, u / (tiles * c.runs), u / tiles % c.runs, at, std::min(tile, c.wide - at));
       }
     };
-    if (for_units(units, height * tile, body) < 0) return -1;
+    for_units(units, height * tile, body);
     for (const BlockSum& sum : g.sums) finish_columns(c, sum);
-    return 0;
   }
 
   // `w` columns from `at` on, in one run of rows.
@@ -182,15 +180,19 @@ struct SumRun {
   }
 };
 
-int Plan::run_summed(const BlockGroup& g, const std::int32_t* on) {
+void Plan::run_summed(const BlockGroup& g, const std::int32_t* on) {
   const SumShape& s = *g.sums[0].shape;
   const SumRun run{*this, g, s, on};
-  const int status = s.inner > 1 ? run.columns() : 2 * s.n <= g.block ? run.short_rows() : run.rows();
-  if (status < 0) return -1;
+  if (s.inner > 1) {
+    run.columns();
+  } else if (2 * s.n <= g.block) {
+    run.short_rows();
+  } else {
+    run.rows();
+  }
   for (const BlockSum& sum : g.sums)
     if (sum.shape->mean)
       sum.kernel->divide(run.result(sum), sum.shape->count, run.result(sum), s.outer * s.inner, 2);
-  return 0;
 }
 
 }  // namespace wg

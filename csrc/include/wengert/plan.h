@@ -113,7 +113,6 @@ struct BlockGroup {
   index_t numel = 0;
   index_t block = kBlock;  // elements that go through the instructions at a time
   index_t cell = 0;        // bytes of a temporary
-  index_t calls = 0;       // of the graph
   std::vector<BlockOp> code;
   std::vector<StripStep> strips;
   std::vector<std::int16_t> pool;  // of each register: its place among the temporaries; -1: none
@@ -257,9 +256,6 @@ class Plan {
   double unlocked_work(const PlanStep& s) const;  // ns, about; -1: the step needs the interpreter lock
   index_t call_work(const PlanCall& c) const;
   bool stopped();
-  // body(k) for parts of a group, in parallel and in slices, between which it may be stopped: -1 then.
-  template <class Body>
-  int for_parts(const BlockGroup& g, index_t parts, Body body);
   int run_steps();
   int run_step(const Instruction& s, index_t* work);  // adds its elements to `work`
   int run_fork(const PlanFork& f);
@@ -268,8 +264,8 @@ class Plan {
   int run_call(const PlanCall& c);
   int run_region(const PlanCall& c);
   double region_work(const PlanCall& c) const;
-  int run_group(const BlockGroup& g, const std::int32_t* on);
-  int run_summed(const BlockGroup& g, const std::int32_t* on);
+  void run_group(const BlockGroup& g, const std::int32_t* on);
+  void run_summed(const BlockGroup& g, const std::int32_t* on);
   bool is_plain_copy(std::int32_t from, std::int32_t to) const;
   int run_copy(std::int32_t from, std::int32_t to);
 
@@ -294,18 +290,5 @@ class Plan {
   index_t work_ = 0;                                // elements since the latest look at the clock
   std::chrono::steady_clock::time_point looked_{};  // for signals
 };
-
-constexpr index_t kSliceWork = 1 << 8;  // parts times instructions between two looks at the clock
-
-template <class Body>
-int Plan::for_parts(const BlockGroup& g, index_t parts, Body body) {
-  const index_t slice = 4 + kSliceWork / g.calls;
-  for (index_t from = 0; from < parts; from += slice) {
-    if (from > 0 && stopped()) return -1;
-    const index_t n = parts - from < slice ? parts - from : slice;
-    parallel_for(n, [&](index_t k) { body(from + k); });
-  }
-  return 0;
-}
 
 }  // namespace wg
