@@ -304,3 +304,25 @@ def test_profile_measures_steps():
     assert all(0 < seconds < 1 for _, _, _, seconds in rows) and max(rows, key=lambda r: r[3])[1] == ["matmul"]
     with pytest.raises(ValueError, match="at least one"):
         plan.profile(w.ones(200, 200), repeat=0)
+
+
+@pytest.mark.parametrize("dtype", [w.float32, w.float64])
+@pytest.mark.parametrize("n", [2047, 2048, 16384, 16384 + 3, 40_000])
+@pytest.mark.parametrize("first", [0, 1, 5, 15])
+def test_operands_that_begin_anywhere(dtype, n, first):
+    """Blocks begin with lines of the cache in the operand that is read most; no element is left out or made twice."""
+    memory = w.randn(n + 20, dtype=dtype)
+    before, shift = memory.clone(), w.randn(n, dtype=dtype)
+
+    def f(x, shift):
+        power = x * x
+        y = x * 0.5 + power * x + shift
+        x.copy_(x * x - power * 0.25 + y)
+        return y
+
+    x = memory[first : first + n]
+    plan = Plan(record(f, x.clone(), shift))
+    expected = before[first : first + n].clone()
+    assert w.equal(plan(x, shift), f(expected, shift))
+    assert w.equal(x, expected)
+    assert w.equal(memory[:first], before[:first]) and w.equal(memory[first + n :], before[first + n :])

@@ -12,6 +12,7 @@ namespace {
 
 constexpr index_t kPoolBytes = 1 << 14;  // of temporaries, about, for blocks longer than kBlock
 constexpr index_t kLongBlock = 2048;
+constexpr index_t kLined = 2048;  // elements from which on blocks begin with lines of the cache
 
 bool all_strides_zero(const Layout* l) {
   for (int d = 0; d < l->ndim; ++d)
@@ -170,6 +171,7 @@ struct GroupBuilder {
       p.step_values.insert(p.step_values.end(), part->begin(), part->end());
     g->registers = next;
     join_pairs(g);
+    choose_line(g);
     std::vector<char> kept(static_cast<std::size_t>(g->registers), 0);
     for (const BlockLoad& l : g->loads) kept[static_cast<std::size_t>(l.reg)] = !l.dense && !l.uniform;
     for (const BlockOp& op : g->code) kept[static_cast<std::size_t>(op.out)] = 1;
@@ -178,11 +180,28 @@ struct GroupBuilder {
     choose_block(g);
   }
 
+  // A vector that lies across two lines of the cache takes two reads. Memory of ours begins with a line, that of
+  // others does not: blocks do then, for the operand that is read most. Blocks that are summed stay where their sum
+  // has them.
+  static void choose_line(BlockGroup* g) {
+    if (g->numel < kLined || !g->sums.empty()) return;
+    std::vector<int> reads(static_cast<std::size_t>(g->registers), 0);
+    for (const BlockOp& op : g->code)
+      for (int i = 0; i < op.nin; ++i) ++reads[static_cast<std::size_t>(op.in[i])];
+    int most = 1;
+    for (std::size_t k = 0; k < g->loads.size(); ++k) {
+      const int n = reads[static_cast<std::size_t>(g->loads[k].reg)];
+      if (!g->loads[k].dense || n <= most) continue;
+      most = n;
+      g->line = static_cast<std::int32_t>(k);
+    }
+  }
+
   // Everything that makes groups alike.
   static std::string form_of(const BlockGroup& g) {
     std::string key;
     auto add = [&key](const auto& field) { key.append(reinterpret_cast<const char*>(&field), sizeof field); };
-    add(g.numel), add(g.block), add(g.cell), add(g.registers), add(g.temporaries);
+    add(g.numel), add(g.block), add(g.cell), add(g.registers), add(g.temporaries), add(g.line);
     add(g.loads.size());
     for (const BlockLoad& l : g.loads) add(l.reg), add(l.item), add(l.dense), add(l.uniform), add(l.walk);
     for (const BlockWalk& w : g.walks) {

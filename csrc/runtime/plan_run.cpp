@@ -17,6 +17,7 @@ namespace wg {
 namespace {
 
 constexpr int kScratchSlot = 3;
+constexpr std::uintptr_t kCacheLine = 64;
 constexpr auto kLook = std::chrono::milliseconds(50);  // between two looks at pending signals
 constexpr double kUnlockWork = 1e4;                    // ns of work for which the interpreter lock is released
 
@@ -161,13 +162,23 @@ void GroupRun::block(index_t lo, index_t n) {
   }
 }
 
+// Elements before the first line of the cache in the operand that is read most.
+index_t Plan::lead_of(const BlockGroup& g, const std::int32_t* on) const {
+  if (g.line < 0) return 0;
+  const auto line = static_cast<std::size_t>(g.line);
+  const auto past = reinterpret_cast<std::uintptr_t>(data_[static_cast<std::size_t>(on[line])]) % kCacheLine;
+  return past ? static_cast<index_t>(kCacheLine - past) / g.loads[line].item : 0;
+}
+
 void Plan::run_group(const BlockGroup& g, const std::int32_t* on) {
   if (!g.sums.empty()) return run_summed(g, on);
+  const index_t lead = lead_of(g, on);
   Unlocked unlocked(g.numel > kPartElements);
   parallel_for((g.numel + kPartElements - 1) / kPartElements, [&](index_t k) {
     GroupRun run(*this, g, on);
-    const index_t end = std::min(g.numel, (k + 1) * kPartElements);
-    for (index_t lo = k * kPartElements; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
+    if (k == 0 && lead > 0) run.block(0, lead);
+    const index_t end = std::min(g.numel, (k + 1) * kPartElements + lead);
+    for (index_t lo = k * kPartElements + lead; lo < end; lo += g.block) run.block(lo, std::min(g.block, end - lo));
   });
 }
 

@@ -121,6 +121,7 @@ struct BlockGroup {
   std::vector<BlockStore> stores;
   std::vector<BlockSum> sums;
   int registers = 0, temporaries = 0;
+  std::int32_t line = -1;  // of loads: blocks begin where a line of the cache does in it; -1: anywhere
 };
 
 struct ScalarOp {
@@ -264,6 +265,7 @@ class Plan {
   int run_call(const PlanCall& c);
   int run_region(const PlanCall& c);
   double region_work(const PlanCall& c) const;
+  index_t lead_of(const BlockGroup& g, const std::int32_t* on) const;
   void run_group(const BlockGroup& g, const std::int32_t* on);
   void run_summed(const BlockGroup& g, const std::int32_t* on);
   bool is_plain_copy(std::int32_t from, std::int32_t to) const;
