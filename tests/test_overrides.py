@@ -206,3 +206,62 @@ def test_a_mode_without_a_method():
     ):
         wengert.ones(1)
     assert wengert.ones(1).item() == 1
+
+
+def names_of(functions, namespace):
+    return {name for name in dir(namespace) if any(getattr(namespace, name, None) is f for f in functions)}
+
+
+@pytest.mark.parametrize("place", ["", "nn.functional", "linalg", "fft", "special"])
+def test_overridable_functions_are_those_of_torch(torch, place):
+    found, theirs = {}, None
+    for lib in (torch, wengert):
+        space = lib
+        for part in place.split(".") if place else ():
+            space = getattr(space, part)
+        names = names_of(lib.overrides.get_overridable_functions()[space], space)
+        # Torch leaves out abs_ and its like; classes are no functions.
+        names = {n for n in names if not n.startswith("_") and not n.endswith("_")}
+        names = {n for n in names if not isinstance(getattr(space, n), type)}
+        if theirs is None:
+            theirs = space
+        found[lib.__name__] = {n for n in names if hasattr(theirs, n) and hasattr(space, n)}
+    ours = {n for n in found["torch"] if hasattr(space, n)}
+    here_only = {"lu", "unique", "pca_lowrank", "svd_lowrank"}
+    here_only |= {
+        "hardsigmoid",
+        "hardswish",
+        "sigmoid",
+        "tanh",
+        "upsample",
+        "upsample_bilinear",
+        "upsample_nearest",
+    }
+    assert ours - found["wengert"] == set() and len(ours) > 15
+    assert found["wengert"] - found["torch"] <= here_only
+
+
+def test_ignored_functions(torch):
+    for lib in (torch, wengert):
+        ignored = lib.overrides.get_ignored_functions()
+        assert {lib.zeros, lib.tensor, lib.get_default_dtype, lib.rand_like, lib.fft.fftfreq} <= ignored
+        assert not {lib.add, lib.zeros_like, lib.relu, lib.nn.functional.linear} & ignored
+
+
+def test_stand_ins_take_what_the_functions_take(torch):
+    for lib in (torch, wengert):
+        overrides = lib.overrides.get_testing_overrides()
+        assert overrides[lib.add](1, 2) == overrides[lib.Tensor.add](1, 2) == overrides[lib.Tensor.detach](1) == -1
+        assert overrides[lib.nn.functional.linear](1, weight=2) == overrides[lib.linalg.inv](1) == -1
+        with pytest.raises(TypeError):
+            overrides[lib.nn.functional.linear](1, 2, 3, 4, 5)
+    assert all(callable(f) for f in overrides.values()) and len(overrides) > 1000
+
+
+def test_properties_have_names(torch):
+    for lib in (torch, wengert):
+        name = lib.__name__
+        assert lib.overrides.resolve_name(lib.Tensor.shape.__get__) == f"{name}.Tensor.shape.__get__"
+        assert lib.overrides.is_tensor_method_or_property(lib.Tensor.shape.__get__)
+        assert lib.overrides.is_tensor_method_or_property(lib.Tensor.mT.__get__)
+        assert not lib.overrides.is_tensor_method_or_property(lib.add)

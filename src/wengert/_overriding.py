@@ -11,7 +11,7 @@ from importlib import import_module
 from types import FunctionType
 
 from . import _core
-from ._published import UNSEEN
+from ._published import unseen
 
 Tensor = _core.Tensor
 
@@ -143,9 +143,9 @@ def places():
 def public_functions():
     """The public functions in Python that take part, each once."""
     found = {}
-    for names in places().values():
+    for prefix, names in places().items():
         for name, value in names.items():
-            hidden = name in UNSEEN or name.startswith("_") and name not in _SPECIAL
+            hidden = unseen(prefix + name) or name.startswith("_") and name not in _SPECIAL
             if type(value) is FunctionType and not hidden:
                 found[value] = None
     return list(found)

@@ -30,8 +30,8 @@ _BUILT_IN = (
     " scaled_dot_product_attention selu_ softplus softshrink threshold_"
 ).split()
 
-# Functions that no mode sees: they are about the library's state, not about tensors.
-UNSEEN = frozenset(
+# Functions and methods that no mode sees: they are about the library's state, not about tensors.
+_UNSEEN = frozenset(
     (
         "are_deterministic_algorithms_enabled as_torch assign_ broadcast_shapes can_cast compile cond export"
         " finfo from_dlpack from_numpy get_autocast_dtype get_default_device get_default_dtype"
@@ -43,11 +43,16 @@ UNSEEN = frozenset(
         " set_anomaly_enabled set_default_device set_default_dtype set_default_tensor_type"
         " set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_num_threads set_printoptions"
         " set_rng_state set_warn_always typename use_deterministic_algorithms vmap while_loop"
-        " calculate_gain explain as_subclass register_hook register_post_accumulate_grad_hook retain_grad"
+        " nn.init.calculate_gain as_subclass register_hook register_post_accumulate_grad_hook retain_grad"
     ).split()
 )
 
 _COMPILED = type(_core.inplace)
+
+
+def unseen(place):
+    """Whether no mode sees the function at a place ("zeros", "linalg.inv", "Tensor.clone")."""
+    return place.removeprefix("Tensor.") in _UNSEEN
 
 
 def published(place, function):
@@ -58,7 +63,7 @@ def published(place, function):
         function: what the place is about to hold.
     """
     if type(function) in (_COMPILED, FunctionType, MethodDescriptorType) and place not in _BINDING:
-        return _core.Public(function, place, place not in UNSEEN)
+        return _core.Public(function, place, not unseen(place))
     return function
 
 

@@ -1,13 +1,20 @@
 """What classes and functions of the user's need to take part in `__torch_function__`."""
 
 import functools
+import inspect
+from importlib import import_module
+from types import FunctionType
 
 from . import _core, _overriding
 from ._missing import explain
+from ._published import unseen
 
 __all__ = [
     "BaseTorchFunctionMode",
     "TorchFunctionMode",
+    "get_ignored_functions",
+    "get_overridable_functions",
+    "get_testing_overrides",
     "handle_torch_function",
     "has_torch_function",
     "has_torch_function_unary",
@@ -19,6 +26,16 @@ __all__ = [
 ]
 
 __getattr__ = explain(__name__)
+
+# Functions that make tensors out of numbers or memory: modes see them, but PyTorch does not list them as overridable.
+_MAKING = frozenset(
+    (
+        "arange as_strided as_tensor asarray bartlett_window blackman_window empty empty_strided eye fill frombuffer full"
+        " hamming_window hann_window kaiser_window linspace logspace normal ones rand rand_like randint"
+        " randint_like randn randn_like randperm scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices vander zeros fft.fftfreq fft.rfftfreq"
+        " Tensor.new_empty Tensor.new_empty_strided Tensor.new_full Tensor.new_ones Tensor.new_tensor Tensor.new_zeros"
+    ).split()
+)
 
 
 class TorchFunctionMode:
@@ -106,16 +123,87 @@ def has_torch_function_variadic(*arguments):
 
 def resolve_name(f):
     """The full name of a public function or method of Tensor, such as "torch.Tensor.add"; None where it has none."""
+    reads = _read_by(f)
     for prefix, names in _overriding.places().items():
         for name, value in names.items():
-            if value is f:
-                return f"{_core.shown_name()}.{prefix}{name}"
+            if value is f or reads is not None and value is reads:
+                return f"{_core.shown_name()}.{prefix}{name}" + ("" if value is f else ".__get__")
     return None
 
 
+def _read_by(f):
+    """The property of Tensor that `Tensor.shape.__get__` and its like read; None for other functions."""
+    return getattr(f, "__self__", None) if getattr(f, "__name__", None) == "__get__" else None
+
+
 def is_tensor_method_or_property(func):
-    """Whether a function is one of Tensor's methods."""
-    return any(value is func for value in vars(_core.Tensor).values())
+    """Whether a function is one of Tensor's methods, or reads one of its properties (`Tensor.shape.__get__`)."""
+    reads = _read_by(func)
+    return any(value is func or value is reads for value in vars(_core.Tensor).values() if value is not None)
+
+
+def _functions():
+    """(namespace, function, whether arguments can answer it) of the public functions and of Tensor's methods."""
+    package = import_module(__package__)
+    for name, place in package._LAZY.items():
+        if place.endswith("._of_package"):  # functions that stand in the package once they have been asked for
+            getattr(package, name)
+    kinds = (_core.Op, _core.Public, FunctionType, type(_core.Tensor.detach))
+    for prefix, names in _overriding.places().items():
+        space = _core.Tensor if prefix == "Tensor." else import_module(f"{__package__}.{prefix}".rstrip("."))
+        for name, value in names.items():
+            if isinstance(value, kinds) and not name.startswith("_") and not name.endswith("Storage"):
+                yield space, value, not unseen(prefix + name) and prefix + name not in _MAKING
+
+
+def get_overridable_functions():
+    """The functions and methods that arguments can answer by `__torch_function__`.
+
+    Returns:
+        a dict from the namespace (the package, `Tensor`, `nn.functional`, `linalg`, ...) to a list of its functions.
+
+    Example:
+        >>> import wengert
+        >>> wengert.add in wengert.overrides.get_overridable_functions()[wengert]
+        True
+    """
+    found = {}
+    for space, function, overridable in _functions():
+        if overridable:
+            found.setdefault(space, []).append(function)
+    return found
+
+
+def get_ignored_functions():
+    """The set of public functions that no argument answers: about the library's state, or making tensors of numbers."""
+    return {function for _, function, overridable in _functions() if not overridable}
+
+
+def get_testing_overrides():
+    """A dict from every overridable function to a stand-in of the same signature that returns -1.
+
+    A stand-in raises TypeError for arguments that the function does not take.
+
+    Example:
+        >>> import wengert
+        >>> wengert.overrides.get_testing_overrides()[wengert.add](1, 2)
+        -1
+    """
+    return {f: _stand_in(f) for functions in get_overridable_functions().values() for f in functions}
+
+
+def _stand_in(function):
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a method of the core that says nothing of its arguments
+        return lambda self, *args, **kwargs: -1
+
+    def stand_in(*args, **kwargs):
+        signature.bind(*args, **kwargs)
+        return -1
+
+    stand_in.__signature__ = signature
+    return stand_in
 
 
 def wrap_torch_function(dispatcher):
