@@ -30,10 +30,11 @@ __getattr__ = explain(__name__)
 # Functions that make tensors out of numbers or memory: modes see them, but PyTorch does not list them as overridable.
 _MAKING = frozenset(
     (
-        "arange as_strided as_tensor asarray bartlett_window blackman_window empty empty_strided eye fill frombuffer full"
-        " hamming_window hann_window kaiser_window linspace logspace normal ones rand rand_like randint"
-        " randint_like randn randn_like randperm scalar_tensor sparse_coo_tensor tensor tril_indices triu_indices vander zeros fft.fftfreq fft.rfftfreq"
-        " Tensor.new_empty Tensor.new_empty_strided Tensor.new_full Tensor.new_ones Tensor.new_tensor Tensor.new_zeros"
+        "arange as_strided as_tensor asarray bartlett_window blackman_window empty empty_strided eye fill"
+        " frombuffer full hamming_window hann_window kaiser_window linspace logspace normal ones rand"
+        " rand_like randint randint_like randn randn_like randperm scalar_tensor sparse_coo_tensor tensor"
+        " tril_indices triu_indices vander zeros fft.fftfreq fft.rfftfreq Tensor.new_empty"
+        " Tensor.new_empty_strided Tensor.new_full Tensor.new_ones Tensor.new_tensor Tensor.new_zeros"
     ).split()
 )
 
