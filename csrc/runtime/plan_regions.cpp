@@ -47,6 +47,8 @@ const char* op_name(RegionKind kind) {
       return "scan";
     case RegionKind::kHost:
       return "host";
+    case RegionKind::kReplay:
+      return "replay";
   }
   return "";
 }
@@ -145,7 +147,14 @@ class RegionRun {
   }
 
   int run() {
-    if (close_gaps() < 0) return -1;
+    if (close_gaps() < 0 || run_kind() < 0) return -1;
+    if (!r_.draws) return 0;
+    lock_but(nullptr);
+    return p_.with_.host(p_.with_.arg, kDrawOn);
+  }
+
+ private:
+  int run_kind() {
     switch (r_.kind) {
       case RegionKind::kHost:
         return p_.with_.host(p_.with_.arg, r_.host);
@@ -157,11 +166,12 @@ class RegionRun {
         return while_loop();
       case RegionKind::kScan:
         return scan();
+      case RegionKind::kReplay:
+        return replay();
     }
     return 0;
   }
 
- private:
   // Rows of a sequence or of a stacked result.
   struct Rows {
     std::int32_t slot;
@@ -203,8 +213,20 @@ class RegionRun {
     return 0;
   }
 
+  // Takes the interpreter lock back from parts that ended without it, see Note [The lock].
+  void lock_but(const Plan* one) const {
+    for (const PlanPart& part : r_.parts)
+      if (part.plan != one) part.plan->unlocked_.reset();
+  }
+
+  int ask(const PlanPart& part, int step) {
+    lock_but(nullptr);
+    return part.with.host(part.with.arg, step);
+  }
+
   int pass(const PlanPart& part) {
-    if (part.draws && part.with.host(part.with.arg, kDraw) < 0) return -1;
+    if (part.draws && ask(part, kDraw) < 0) return -1;
+    if (part.plan->whole_ < 0) lock_but(part.plan);
     part.plan->work_ += kPassWork;
     part.plan->follow_bindings();
     return part.plan->run_steps();
@@ -215,6 +237,14 @@ class RegionRun {
     for (std::size_t i = 0; i < part.in.size(); ++i) part.plan->bind(part.in[i], in(first + static_cast<int>(i)));
     for (std::size_t k = 0; k < part.out.size(); ++k) part.plan->bind(part.out[k], out(static_cast<int>(k)));
     return pass(part);
+  }
+
+  int replay() {
+    const PlanPart& part = r_.parts[0];
+    std::memcpy(part.plan->place, in(0), sizeof part.plan->place);
+    if (ask(part, kStandAt) < 0) return -1;
+    const int status = once(part, 1);
+    return ask(part, kPutBack) < 0 ? -1 : status;
   }
 
   void bind_held(const PlanPart& part, int first) {

@@ -271,8 +271,7 @@ def normal(
         if v is std or not v.dtype.is_complex:  # of a complex mean, each part has half of the variance
             _floating(v, "normal")
     if isinstance(std, Tensor):
-        if std.numel() and not bool((std >= 0).all()):
-            raise RuntimeError("normal: expected standard deviations of at least 0, got a smaller one.")
+        std = host.checked("deviations", std)
     else:
         _check_std(std, "normal")
     shape_of = mean + std
@@ -297,6 +296,12 @@ def bernoulli(input, p=None, *, generator=None, out=None):
         return _finish(made, out, False, "bernoulli")
     _floating(input, "bernoulli")
     return _finish(_below(input.detach(), generator, "bernoulli").to(input.dtype), out, False, "bernoulli")
+
+
+@host.check("deviations")
+def _deviations(std):
+    if std.numel() and not bool((std >= 0).all()):
+        raise RuntimeError("normal: expected standard deviations of at least 0, got a smaller one.")
 
 
 def _below(p, generator, op):

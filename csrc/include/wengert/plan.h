@@ -229,6 +229,7 @@ class Plan {
   index_t done = 0;             // complete runs of the latest call of run()
   std::int32_t reached = 0;     // the step that it was in at the end
   std::vector<double> seconds;  // of each step, added up over the runs while `timed` is set
+  std::int64_t place[2]{};      // of a replay: where its random numbers begin, see plan_region.h
 
  private:
   friend struct PlanBuilder;

@@ -7,6 +7,10 @@
 // Note [Tapes]. How often a while_loop goes round is known afterwards only. What it stacks, and what scans over
 // that make, are tapes: rows in chunks, each of twice the size of the one before, which stay for the next run.
 // Nothing but the sequences of scans may read them.
+//
+// Note [Replays]. A backward pass that runs a step again draws the numbers of that step again. The step notes where
+// in the sequence of random numbers it began (two words: seed and counter); a replay is a part that runs with the
+// generator standing there, and puts it back.
 #pragma once
 #include <memory>
 #include <vector>
@@ -15,7 +19,7 @@
 
 namespace wg {
 
-enum class RegionKind : std::uint8_t { kCall, kCond, kWhile, kScan, kHost };
+enum class RegionKind : std::uint8_t { kCall, kCond, kWhile, kScan, kHost, kReplay };
 
 struct PlanPart {
   Plan* plan;                         // borrowed
@@ -23,7 +27,9 @@ struct PlanPart {
   Plan::Callbacks with;
   bool draws;  // host step kDraw has to be performed before each run
 };
-constexpr int kDraw = -1;
+// Steps of the host for random numbers: the ranges of a part, those behind a region that draws, and the begin and
+// the end of a replay.
+constexpr int kDraw = -1, kDrawOn = -2, kStandAt = -3, kPutBack = -4;
 
 class Tape {
  public:
@@ -53,6 +59,7 @@ struct PlanRegion {
   int carried = 0, scanned = 0;
   index_t length = 0;  // of a scan; -1: that of the tapes it reads
   bool reverse = false;
+  bool draws = false;      // random numbers: draws behind it get their ranges when it has run
   int host = -1;           // host: the number of the callback's step
   std::int32_t work = -1;  // value: what follows
   index_t work_bytes = 0;

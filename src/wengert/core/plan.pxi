@@ -1,13 +1,19 @@
 # Static plans: the core's side of a compiled graph (csrc/include/wengert/plan.h).
 
 _region_kinds = {"call": <int> RegionKind.kCall, "cond": <int> RegionKind.kCond, "while_loop": <int> RegionKind.kWhile,
-                 "scan": <int> RegionKind.kScan, "host": <int> RegionKind.kHost}
+                 "scan": <int> RegionKind.kScan, "host": <int> RegionKind.kHost, "replay": <int> RegionKind.kReplay}
 
 
 cdef int plan_host(void* arg, int i) noexcept:
     try:
         if i == kDraw:
             (<StaticPlan> arg).draw_ranges()
+        elif i == kDrawOn:
+            (<StaticPlan> arg).draw_segment()
+        elif i == kStandAt:
+            (<StaticPlan> arg).stand_at_place()
+        elif i == kPutBack:
+            (<StaticPlan> arg).put_back()
         else:
             (<StaticPlan> arg).hosts[i](<StaticPlan> arg)
     except BaseException as error:
@@ -68,8 +74,9 @@ cdef class StaticPlan:
     cdef vector[char] written         # of each given one
     cdef vector[PlanDraw] draws
     cdef dict drawn                   # (seed, offset) as recorded -> place among the draws
-    cdef vector[size_t] stops         # how many draws stand before each host region that draws numbers itself
+    cdef vector[size_t] stops         # how many draws stand before each region that draws numbers itself
     cdef size_t stop, drawn_to        # of a run: how many of these it has passed, and how many draws have their ranges
+    cdef uint64_t left_key, left_offset   # of a replay: where the generator stood before
     cdef cbool finished
     cdef int inputs                   # the first given ones: arguments, which nobody promises not to share memory
 
@@ -168,16 +175,17 @@ cdef class StaticPlan:
         return 0
 
     def region(self, str kind, operands, results, list parts, int carried=0, int scanned=0, int64_t length=0,
-               cbool reverse=False, function=None):
+               cbool reverse=False, function=None, cbool draws=False):
         """Appends a region; returns the number of its first result.
 
         Args:
-            kind: "call", "cond", "while_loop", "scan" or "host".
+            kind: "call", "cond", "while_loop", "scan", "host" or "replay".
             operands: values, those of a part without gaps in the order of its inputs.
             results: pairs (shape, dtype); triples (shape of a row, dtype, True) for tapes.
             parts: plans finished with inner=True, which are run by nobody else.
             length: of a scan; -1: that of the tapes it reads.
             function: of a host region: is called with this plan, and uses `read` and `fill` on operands and results.
+            draws: it draws random numbers: draws behind it get their ranges when it has run.
         """
         cdef unique_ptr[PlanRegion] region
         cdef PlanPart part
@@ -191,6 +199,7 @@ cdef class StaticPlan:
         region.get().kind = <RegionKind> <int> _region_kinds[kind]
         region.get().carried, region.get().scanned = carried, scanned
         region.get().length, region.get().reverse = length, reverse
+        region.get().draws = draws
         for inner in parts:
             part.plan = &inner.p
             part.ins, part.out = inner.given, inner.results
@@ -209,7 +218,11 @@ cdef class StaticPlan:
         if function is not None:
             self.hosts.append(function)
         self.parts += parts
-        return self.p.region(move(region), ins.data(), <int> ins.size(), all_made.data(), <int> all_made.size())
+        n = self.p.region(move(region), ins.data(), <int> ins.size(), all_made.data(), <int> all_made.size())
+        if draws:
+            self.stops.push_back(self.draws.size())
+            self.p.fence()
+        return n
 
     def read(self, int v):
         """For host regions: a copy of value v as a tensor."""
@@ -449,16 +462,17 @@ cdef class StaticPlan:
                 return True
         return False
 
-    def stop_drawing(self):
-        """The host region appended last draws numbers: draws behind it get their ranges when it calls `draw_on`."""
-        self.stops.push_back(self.draws.size())
+    cdef void stand_at_place(self) noexcept:
+        """A replay begins: the generator goes to the place that the plan was given."""
+        self.left_key, self.left_offset = default_gen.key, default_gen.offset
+        default_gen.key, default_gen.offset = <uint64_t> self.p.place[0], <uint64_t> self.p.place[1]
 
-    def draw_on(self):
-        """For host regions that draw numbers: gives the draws behind them their ranges."""
-        self.draw_segment()
+    cdef void put_back(self) noexcept:
+        """A replay has ended."""
+        default_gen.key, default_gen.offset = self.left_key, self.left_offset
 
     cdef int draw_ranges(self) except -1:
-        """Gives random ops their ranges of counters, in the order of the graph, up to a host region that draws."""
+        """Gives random ops their ranges of counters, in the order of the graph, up to a region that draws."""
         self.stop = self.drawn_to = 0
         self.draw_segment()
         return 0

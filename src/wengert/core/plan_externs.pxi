@@ -85,17 +85,22 @@ cdef extern from "wengert/plan.h" namespace "wg":
         cbool running
         cbool timed
         int64_t done
+        int64_t place[2]
         int32_t reached
         vector[double] seconds
 
 cdef extern from "wengert/plan_region.h" namespace "wg":
     int kDraw
+    int kDrawOn
+    int kStandAt
+    int kPutBack
     enum class RegionKind "wg::RegionKind" (uint8_t):
         kCall "wg::RegionKind::kCall"
         kCond "wg::RegionKind::kCond"
         kWhile "wg::RegionKind::kWhile"
         kScan "wg::RegionKind::kScan"
         kHost "wg::RegionKind::kHost"
+        kReplay "wg::RegionKind::kReplay"
     cppclass PlanPart:
         CPlan* plan
         vector[int32_t] ins "in"
@@ -114,4 +119,5 @@ cdef extern from "wengert/plan_region.h" namespace "wg":
         int scanned
         int64_t length
         cbool reverse
+        cbool draws
         vector[unique_ptr[PlanTape]] tapes

@@ -135,6 +135,16 @@ def default_place():
     return default_gen.key, default_gen.offset
 
 
+def draw_from(uint64_t key, uint64_t offset):
+    """Lets the default generator stand where it stood; recorders are not told."""
+    default_gen.key, default_gen.offset = key, offset
+
+
+def place_as_tensor():
+    """Where the default generator stands, as an int64 tensor: seed and counter."""
+    return from_data([_signed(default_gen.key), _signed(default_gen.offset)], dtypes[kInt64])
+
+
 def default_seed():
     """The seed of the default generator as ops record it."""
     return _signed(default_gen.key)

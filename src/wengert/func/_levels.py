@@ -133,7 +133,7 @@ def recorders():
 
 def building(tensors=()):
     """The frame of the static graph that is being built here: one that is open, or one that tensors belong to; or None."""
-    open_ = [*_local.frames, *recorders()]
+    open_ = [*recorders(), *_local.frames]  # a function of a branch or a loop is inside of `with g:`
     belong = [p.frame for p in map(payload, tensors) if p is not None]
     return next((frame for frame in [*reversed(open_), *belong] if getattr(frame, "builds", False)), None)
 

@@ -20,8 +20,8 @@ from ._capture import difference, holds_tensors, record_call
 from ._collector import collector_resting
 from ._numbers import Varying
 from ._page import Page
+from ._places import draws_in
 from ._plan import Plan, assemble
-from ._regions import has_random
 from ._split import Halves
 
 _TRIES = 5  # recordings of one signature, two equal ones in a row wanted
@@ -369,7 +369,7 @@ class _Pair:
         self.forward, self.backward, self.again = halves.forward, halves.backward, halves.again
         self.states, self.found = halves.states, halves.found
         self.whole, self.report = halves.whole, halves.report
-        self.random = has_random(self.forward.graph)
+        self.random = draws_in(self.forward.graph)
         self.written = [graph.states[v].tensor for v in graph.writes if v in graph.states]
 
     def __call__(self, inputs, args, kwargs, values):

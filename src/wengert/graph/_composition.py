@@ -2,7 +2,7 @@
 
 from ..func._levels import is_tensor
 from ._lines import user_place
-from ._regions import has_random, specs
+from ._regions import specs
 from ._symbols import Dim, evaluate, same_sizes
 
 
@@ -82,7 +82,20 @@ def _dissolves(graph, node):
     if node.op != "call":
         return False
     part = node.payload["graph"]
-    return part.repeats == graph.repeats or not has_random(part)
+    return part.repeats == graph.repeats or not any(n.random or n.draws for n in part.nodes)
+
+
+def _own_ranges(before, nodes):
+    """Lets the draws of an inlined call draw numbers of their own: another one may have been built with the same."""
+    taken = {node.attrs[-2:] for node in before if node.random}
+    free = max([offset for _, offset in taken], default=0)
+    renamed = {}
+    for node in nodes:
+        if node.random and node.attrs[-2:] in taken:
+            if node.attrs[-2:] not in renamed:
+                free += 1
+                renamed[node.attrs[-2:]] = node.attrs[-2], free
+            node.attrs = (*node.attrs[:-2], *renamed[node.attrs[-2:]])
 
 
 def inline(graph):
@@ -99,7 +112,10 @@ def inline(graph):
             count += 1
             part = node.payload["graph"]
             numbers = dict(zip(part.inputs, node.inputs, strict=True))
+            first = len(graph.nodes)
             graph._splice(part.nodes, numbers, part, (*node.scope, part.name))
+            if not graph.repeats:
+                _own_ranges(graph.nodes[:first], graph.nodes[first:])
             moved.update(zip(node.results, [numbers[v] for _, v in part.outputs], strict=True))
         graph.outputs = [(name, moved.get(v, v)) for name, v in graph.outputs]
         graph.writes = {target: moved.get(v, v) for target, v in graph.writes.items()}

@@ -1,12 +1,14 @@
 """cond, while_loop and scan: run at once on tensors, and nodes with sub-graphs on symbolic tensors."""
 
 from .. import _core
-from ..func._levels import is_tensor
+from ..func._levels import is_tensor, recording
 from ..func._trees import flatten, unflatten
+from ._bodies import Body, RecordedBody
 from ._composition import append_region
 from ._lines import user_place
 from ._numbers import is_followed
-from ._recorded_regions import Outside, frame_around, record_region
+from ._places import to_be_drawn_again
+from ._recorded_regions import Outside, frame_around, is_recorded, record_region
 from ._symbolic import SymbolicFrame
 from ._symbols import is_size, same_sizes
 
@@ -48,13 +50,14 @@ def _check_alike(op, what, got, got_structure, want, want_structure):
 class _Region:
     """A function as a sub-graph of the graph that is being built."""
 
-    def __init__(self, frame, name, fn, specs, read):
+    def __init__(self, frame, op, name, fn, specs, read):
         from ._graph import Graph
 
         self.graph = Graph(name)
         self.graph.symbols, self.graph.guards = frame.graph.symbols, frame.graph.guards
         self.frame = self.graph._frame = SymbolicFrame(self.graph, frame)
-        with self.frame:
+        watched = RecordedBody if is_recorded(frame) else Body
+        with self.frame, recording(watched(op, self.frame)):
             tensors = [self.frame.wrap_value(self.graph.add_input(shape, dtype)) for shape, dtype in specs]
             self.given = list(self.graph.inputs)
             self.leaves, self.structure = read(fn(tensors))
@@ -143,7 +146,7 @@ def _cond_node(frame, pred, functions, leaves, structure):
         return _leaves("cond", out, "results")
 
     yes, no = [
-        _Region(frame, name, lambda ts, fn=fn: fn(*unflatten(ts, structure)), specs, read)
+        _Region(frame, "cond", name, lambda ts, fn=fn: fn(*unflatten(ts, structure)), specs, read)
         for name, fn in zip(("true", "false"), functions, strict=True)
     ]
     _check_alike("cond", "results of false_fn", no.leaves, no.structure, yes.leaves, yes.structure)
@@ -205,9 +208,10 @@ def _while_node(frame, cond_fn, body_fn, leaves, structure):
             )
         return [(out if out.dtype.name == "bool" else out != 0).reshape(())], 0
 
-    asks = _Region(frame, "cond", lambda ts: cond_fn(*unflatten(ts, structure)), specs, read_flag)
+    asks = _Region(frame, "while_loop", "cond", lambda ts: cond_fn(*unflatten(ts, structure)), specs, read_flag)
     body = _Region(
         frame,
+        "while_loop",
         "body",
         lambda ts: _tuple_of(body_fn(*unflatten(ts, structure))),
         specs,
@@ -283,7 +287,9 @@ def _scan_node(frame, fn, carry, structure, slices, xs_structure, length, revers
         x = None if xs_structure is None else unflatten(tensors[len(carry) :], xs_structure)
         return fn(unflatten(tensors[: len(carry)], structure), x)
 
-    body = _Region(frame, "body", step, specs + [(shape[1:], dtype) for shape, dtype in sequence_specs], read)
+    body = _Region(
+        frame, "scan", "body", step, specs + [(shape[1:], dtype) for shape, dtype in sequence_specs], read
+    )
     captured = _captured(body)
     payload = {
         "body": body.finish(captured),
@@ -355,7 +361,7 @@ def _core_stack(column):
 
 def _no_rows(fn, init, slices, xs_structure):
     """The stacked y of no steps: what fn would give tells their shapes."""
-    with _core.no_grad():
+    with _core.no_grad(), to_be_drawn_again():
         blank = [_core.full(tuple(t.shape[1:]), 0, t.dtype) for t in slices]
         _, ys = _pair(fn(init, None if xs_structure is None else unflatten(blank, xs_structure)))
     leaves, structure = _ys(ys)

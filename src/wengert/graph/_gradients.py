@@ -6,7 +6,7 @@ same order, so a run gives the same bits as autograd on the same code.
 
 from .. import _core, _host
 from .._bind import COMPOSED
-from ..func._levels import entry, is_tensor
+from ..func._levels import entry, is_tensor, open_frames
 from ..ops import TABLE, trace_rule
 from . import _regions
 from ._symbols import same_sizes
@@ -100,7 +100,12 @@ class Walk:
         graph = self.graph
         first = len(graph.nodes)
         operands = [graph.frame.wrap_value(v) if type(v) is int else v and v[0] for v in node.inputs]
-        again = [v and graph.frame.value_of(v) for v in COMPOSED[node.op](operands, node.attrs)]
+        open_frames().append(graph.frame)  # gradients that it takes inside are nodes of this graph
+        try:
+            again = COMPOSED[node.op](operands, node.attrs)
+        finally:
+            open_frames().pop()
+        again = [None if v is None else graph.frame.value_of(v) for v in again]
         wrt = [v for v in dict.fromkeys(node.values) if v in self.depends]
         inner = Walk(graph, wrt, graph.nodes[first:])
         for v, g in zip(again, found, strict=False):

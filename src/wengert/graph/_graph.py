@@ -8,6 +8,7 @@ from ._files import InText
 from ._from_tape import FromTape
 from ._needed import EFFECTS
 from ._page import Page
+from ._places import draws_in
 from ._symbols import agree, evaluate, readable, second, symbolic
 
 
@@ -79,8 +80,12 @@ class Node:
 
     @property
     def draws(self):
-        """Whether it is a function of the host that draws random numbers, nobody knows how many."""
-        return self.op == "host" and _host.draws(self.payload["function"])
+        """Whether it is a function of the host or has sub-graphs that draw random numbers, nobody knows how many."""
+        if self.op == "host":
+            return _host.draws(self.payload["function"])
+        if self.op == "replay" or not isinstance(self.payload, dict):
+            return False
+        return any(draws_in(part) for part in self.payload.values() if isinstance(part, Graph))
 
     @property
     def named_attrs(self):

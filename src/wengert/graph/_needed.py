@@ -9,14 +9,18 @@ DATA_DEPENDENT = frozenset({"nonzero", "true_positions"})
 EFFECTS = DATA_DEPENDENT | {"update", *[row.name for row in TABLE.values() if "random" in row.flags]}
 
 
-def reached(graph):
-    """The nodes that the roots and the effects depend on, in order, and the set of the roots and of all that these nodes
-    read: values, and absent operands and numbers too."""
+def reached(graph, effects=True):
+    """The nodes that the roots and (with `effects`) the effects depend on, in order, and the set of the roots and of all
+    that these nodes read: values, and absent operands and numbers too."""
     wanted = set(graph.roots())
     kept = []
     for node in reversed(graph.nodes):
         results = node.results
-        if node.op in EFFECTS or not wanted.isdisjoint(results) or node.op == "host" and node.draws:
+        if (
+            not wanted.isdisjoint(results)
+            or effects
+            and (node.op in EFFECTS or node.payload is not None and node.draws)
+        ):
             kept.append(node)
             wanted.update(node.inputs)
     kept.reverse()

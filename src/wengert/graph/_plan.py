@@ -182,8 +182,6 @@ class Plan(Page):
                 made = _host.run(payload["function"], [running.read(v) for v in operands], payload["options"])
                 for k, t in enumerate(made):
                     running.fill(first + k, t)
-                if node.draws:
-                    running.draw_on()
 
         parts = [Plan(payload[key], exact=True, inner=True) for key in PARTS[node.op]]
         first = core.region(
@@ -196,12 +194,10 @@ class Plan(Page):
             length if type(length := payload.get("length", 0)) is int else -1,
             payload.get("reverse", False),
             function,
+            node.draws,
         )
         for k, v in enumerate(node.results):
             place[v] = first + k
-        if node.op == "host" and node.draws:
-            core.stop_drawing()
-            core.fence()  # draws behind it wait for their ranges
 
     def _lower_update(self, node):
         graph, core, place, update = self.graph, self._core, self._place, node.payload

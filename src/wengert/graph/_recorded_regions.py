@@ -5,14 +5,16 @@ what `_regions.gradients` makes of the node, so that it is noted as one node and
 gradients gives its carried values, stacked; a while_loop, whose number of steps no plan knows before, runs once more there.
 """
 
-from .. import _core, _host
+from .. import _core
 from ..autograd.function import Function
-from ..func._levels import Watcher, current_recorder, open_frames, paused, payload, recording, top_frame
+from ..func._levels import current_recorder, open_frames, payload, top_frame
 from . import _regions
+from ._bodies import Body
 from ._composition import append_region
 from ._gradients import Walk
 from ._graph import Graph, Node
 from ._needed import needed
+from ._places import add_place, to_be_drawn_again
 from ._recorder import Recorder
 from ._symbolic import SymbolicFrame
 
@@ -39,62 +41,26 @@ class Outside(SymbolicFrame):
 
     def append_region(self, op, inputs, parts):
         """Runs a region; what it gives are tensors with values."""
-        for part in parts.values():
-            if hasattr(part, "nodes") and _regions.has_random(part):
-                raise RuntimeError(f"{op}: expected functions without random operations, got some. {_DRAW}")
         place = {v: k for k, v in enumerate(self.graph.inputs)}
         return lambda: apply(op, parts, [self.tensors[place[v]] for v in inputs])
 
 
-_DRAW = "Draw outside and pass the numbers in"
-
-
-class Inside(Watcher):
-    """Sees the ops on plain tensors while the functions of a region are traced: they run once, before the region."""
-
-    def __init__(self, op):
-        self.op = op
-
-    def run(self, op, operands, attrs):
-        if "random" in op.row.flags:
-            raise RuntimeError(f"{self.op}: expected functions without random operations, got {op.name}. {_DRAW}")
-        with paused():
-            return _core.apply(op, operands, attrs)
-
-    def run_host(self, name, tensors, options):
-        """A function on NumPy arrays runs once as well."""
-        if _host.draws(name):
-            raise RuntimeError(f"{self.op}: expected functions without random operations, got {name}. {_DRAW}")
-        return super().run_host(name, tensors, options)
-
-    @property
-    def began(self):
-        """Asked for when a backward pass begins: that of tensors with values would run once, not once a step."""
-        raise RuntimeError(
-            f"{self.op}: expected functions without a backward pass of tensors with values, got one. Run it outside"
-        )
-
-    def takes_sparse(self, op):
-        """Such a gradient has no place in a sub-graph."""
-        raise RuntimeError(f"{self.op}: expected functions with dense gradients, got {op} with sparse=True")
-
-    def _refuse_write(self, *args):
-        raise RuntimeError(
-            f"{self.op}: expected functions that write to no tensor with a value, got a write in place. Return the new value"
-        )
-
-    run_inplace = run_update = became_view = took_data = _refuse_write
+def is_recorded(frame):
+    """Whether the code around a region runs on tensors with values."""
+    while frame.parent is not None:
+        frame = frame.parent
+    return isinstance(frame, Outside)
 
 
 def frame_around(values):
     """Where a region belongs: (the frame of the graph that is being built or None, the recorder that watches or None)."""
     frame, recorder = top_frame(values), current_recorder()
-    if frame is None and isinstance(recorder, Inside):
+    if frame is None and isinstance(recorder, Body):
         frame = open_frames()[-1] if open_frames() else None
     if frame is None and isinstance(recorder, SymbolicFrame):
         frame = recorder
     if frame is not None:
-        return (frame if isinstance(frame, SymbolicFrame) else None), None
+        return (frame.innermost() if isinstance(frame, SymbolicFrame) else None), None
     return None, recorder if isinstance(recorder, Recorder) and not open_frames() else None
 
 
@@ -106,16 +72,10 @@ def record_region(recorder, op, trace):
     """
     if getattr(recorder, "problem", None) is not None:
         return None
-    outside = Outside()
-    with paused():
-        generator = _core.default_generator()
-        before = generator.get_state()
     try:
-        with recording(Inside(op)):
-            region, finish = trace(outside)
+        with to_be_drawn_again():
+            region, finish = trace(Outside())
     except Exception as error:  # whatever the functions raise: run as they are written, they raise it again
-        with paused():
-            generator.set_state(before)
         recorder.refuse(f"{op} has no sub-graph: {str(error).rstrip('.')}")
         return None
     return None if getattr(recorder, "problem", None) is not None else (finish(region()),)
@@ -146,13 +106,25 @@ def execute(op, parts, tensors):
 def apply(op, parts, tensors):
     """The results of a region with their history."""
     count = None
-    if _core.grad_enabled() and any(t.requires_grad for t in tensors) and op == "scan":
-        graph = Graph(op)
-        inputs = [graph.add_input(t.shape, t.dtype) for t in tensors]
-        node = append_region(graph, op, inputs, parts, (), None)
+    if _core.grad_enabled() and any(t.requires_grad for t in tensors):
+        graph, node = _alone(op, parts, tensors)
+        if op == "while_loop" and node.draws:  # its backward pass runs it again from where it began to draw
+            graph.outputs = [("", v) for v in node.results]
+            op, parts = "call", {"graph": graph}
+            graph, node = _alone(op, parts, tensors)
         count = len(node.results)
-        _regions.with_tapes(graph, node)
+        if op == "scan":
+            _regions.with_tapes(graph, node)
+        elif op != "while_loop" and node.draws:
+            add_place(graph, node)
     return list(_Region.apply(op, parts, *tensors))[:count]
+
+
+def _alone(op, parts, tensors):
+    """A graph with one region of inputs like some tensors, and the node of that."""
+    graph = Graph(op)
+    inputs = [graph.add_input(t.shape, t.dtype) for t in tensors]
+    return graph, append_region(graph, op, inputs, parts, (), None)
 
 
 class _Region(Function):

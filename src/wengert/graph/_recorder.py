@@ -9,12 +9,11 @@ import contextlib
 from .. import _core
 from .._dtypes import DTYPES
 from .._host import call as host_call
-from .._host import draws
 from ..func._levels import Watcher, is_tensor, paused, recording
 from ..func._trees import flatten
 from ._collector import collector_resting
 from ._draws import Draws
-from ._graph import Graph
+from ._graph import Graph, Node
 from ._lines import Places
 from ._mirrors import Mirrors
 from ._updates import Update
@@ -318,19 +317,12 @@ class Recorder(Watcher):
 
     def run_host(self, name, tensors, options):
         """A function on NumPy arrays: one node."""
-        if draws(name) and not self._draws.complete():
-            self.refuse(
-                f"expected random numbers that are drawn once, got those of {name} again after the generator was set back. "
-                "Draw outside and pass the tensor"
-            )
-        results = self._own(
+        return self._own(
             "host",
             tensors,
             {"function": name, "options": options},
             lambda: host_call(name, *tensors, options=options),
         )
-        self._draws.follow()
-        return results
 
     def run_region(self, op, parts, tensors):
         """An operation with sub-graphs: one node."""
@@ -341,8 +333,16 @@ class Recorder(Watcher):
     def _own(self, op, tensors, payload, run):
         """Runs an operation of the graph's own, which gives tensors with memory of their own, and appends its node."""
         numbers = [self.known(t).value for t in tensors]
+        draws = Node(op, (), (), (), payload=payload).draws
+        if draws and not self._draws.complete():
+            self.refuse(
+                f"expected random numbers that are drawn once, got those of {payload.get('function', op)} again after the "
+                "generator was set back. Draw outside and pass the tensor"
+            )
         with paused():
             results = run()
+        if draws:
+            self._draws.follow()
         node = self._add(op, numbers, (), [(t.shape, t.dtype) for t in results], payload=payload)
         for t, value in zip(results, node.results, strict=True):
             self._remember(t, value)

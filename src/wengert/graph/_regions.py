@@ -9,6 +9,7 @@ while_loop  carried values, then captured ones; cond(carried, captured) -> a boo
 host        results of a function on NumPy arrays, by name (see _host.py)
 scan        carried values, then sequences (slices along dimension 0), then captured values; body -> carried values and
             what is stacked over the steps
+replay      a place in the sequence of random numbers, then operands of a graph, which draws from there (see _places.py)
 
 Note [Running]. Plans run regions inside of the core: sub-graphs are plans inside a plan (wengert/plan_region.h).
 
@@ -26,6 +27,7 @@ from ..autograd.grad_mode import enable_grad
 from ._graph_error import GraphError
 from ._kept import worth_keeping
 from ._needed import reached
+from ._places import add_place, draws_in, is_place, needs_numbers, note_place, replayed, without_place
 from ._symbols import Dim, loop_length, same_sizes
 
 # Of each operation the keys of its sub-graphs, in the order in which the core has them.
@@ -35,6 +37,7 @@ PARTS = {
     "while_loop": ("cond", "body"),
     "scan": ("body",),
     "host": (),
+    "replay": ("graph",),
 }
 REGIONS = frozenset(PARTS)
 LOCAL_SIZES = re.compile(r"\bloop_\d+\b")
@@ -61,6 +64,7 @@ _KEYS = {
     "while_loop": ({"cond", "body"}, {"carried"}),
     "scan": ({"body"}, {"carried", "scanned", "length", "reverse"}),
     "host": (set(), {"function", "options"}),
+    "replay": ({"graph"}, set()),
 }
 
 
@@ -116,6 +120,11 @@ def specs(graph, node):
         return _host.specs(payload["function"], given, payload["options"])
     if node.op == "call":
         _check_inputs(graph, node, "graph", given)
+        return _outputs(payload["graph"])
+    if node.op == "replay":
+        if not given or not is_place(*given[0]):
+            fail(graph, node, "a place in a sequence of random numbers as the first operand", f"{given[:1]}")
+        _check_inputs(graph, node, "graph", given[1:])
         return _outputs(payload["graph"])
     if node.op == "cond":
         if not given or len(given[0][0]) or given[0][1].name != "bool":
@@ -213,28 +222,14 @@ def _alone(node, operands):
 # ---- gradients -------------------------------------------------------------------------------------------------------
 
 
-def has_random(graph):
-    """Whether a graph or one inside it draws random numbers."""
-    return any(node.random or node.draws or any(map(has_random, subgraphs(node).values())) for node in graph.nodes)
-
-
-def _refuse_random(node):
-    if any(map(has_random, subgraphs(node).values())):
-        raise RuntimeError(
-            f"gradients: expected a {node.op} without random operations, got one whose backward pass would draw other "
-            "numbers. Draw them outside and pass them in."
-        )
-
-
 def gradients(walk, node, found):
     """Pairs (operand, gradient) of a region, given the gradients of its results (None where there is none)."""
     if node.op == "host":
         return _host_back(walk, node, found)
-    _refuse_random(node)
     graph = walk.graph
     floating = [graph.dtypes[v].is_inexact for v in node.inputs]
     wanted = [k for k, v in enumerate(node.inputs) if v in walk.depends and floating[k]]
-    if node.op in ("call", "cond"):
+    if node.op in ("call", "cond", "replay"):
         return _branches_back(walk, node, found, wanted)
     return _loop_back(walk, node, found, wanted)
 
@@ -288,7 +283,7 @@ def _step_back(part, results, wanted):
     numbers = {v: back.add_input(part.shapes[v], part.dtypes[v]) for v in part.inputs}
     given = [part.outputs[k][1] for k in results]
     behind = [back.add_input(part.shapes[v], part.dtypes[v]) for v in given]
-    back._splice(part.nodes, numbers, part)
+    back._splice(without_place(part), numbers, part)
     pairs = list(zip([numbers[v] for v in given], behind, strict=True))
     found = differentiate(back, pairs, [numbers[part.inputs[k]] for k in wanted])
     grads = dict(zip(wanted, found, strict=True))
@@ -333,7 +328,9 @@ def sum_of_tapes(walk, tapes, node):
 
 
 def _branches_back(walk, node, found, wanted):
-    first, keys = (1, ("true", "false")) if node.op == "cond" else (0, ("graph",))
+    keys = PARTS[node.op]
+    first = 0 if node.op == "call" else 1  # where the operands of the sub-graphs begin
+    began = add_place(walk.graph, node) if node.draws else None
     wanted = [k - first for k in wanted if k >= first]
     results = [k for k, g in enumerate(found) if g is not None]
     made = [_step_back(node.payload[key], results, wanted) for key in keys]
@@ -350,12 +347,27 @@ def _branches_back(walk, node, found, wanted):
         back.inputs = mine + behind + [place[key] for key in constants]
     payload = dict(zip(keys, [back for back, *_ in made], strict=True))
     inputs = [*node.inputs, *[found[k] for k in results], *_outer(walk, constants.values())]
-    out = _append(walk, node, node.op, inputs, payload)
+    op = node.op
+    if began is not None and any([needs_numbers(part) for part in payload.values()]):
+        op, inputs, payload = "replay", [began, *inputs], {"graph": _as_graph(walk.graph, op, inputs, payload)}
+    out = _append(walk, node, op, inputs, payload)
     return [(node.inputs[first + k], v) for k, v in zip(live, out, strict=True)]
 
 
+def _as_graph(graph, op, inputs, payload):
+    """A region as a graph of its operands."""
+    if op == "call":
+        return payload["graph"]
+    made = type(graph)(f"backward of {op}")
+    made.symbols, made.guards = graph.symbols, graph.guards
+    given = [made.add_input(*spec) for spec in _specs(graph, inputs)]
+    node = made.add_node(op, given, (), _outputs(payload[PARTS[op][0]]), payload=payload)
+    made.outputs = [("", v) for v in node.results]
+    return made
+
+
 def with_tapes(graph, node):
-    """Lets a loop's body give its carried values, stacked; returns the values of the stacks."""
+    """Lets a loop's body give its carried values, stacked, and where it begins to draw; returns the stacks of the former."""
     body, count = node.payload["body"], node.payload["carried"]
     known = [v for _, v in body.outputs]
     first = _tape_start(body, count)
@@ -364,6 +376,8 @@ def with_tapes(graph, node):
         kept = [*body.inputs[:count], *(_kept(body) if node.op == "scan" else ())]
         body.outputs += [("", v) for v in kept]
         length = node.payload.get("length") if node.op == "scan" else Dim.named(loop_length(node.results[0]))
+        if draws_in(body):
+            kept.append(body.outputs[note_place(body)][1])
         made = [graph.new_value((length, *body.shapes[v]), body.dtypes[v]) for v in kept]
         node.results = (*node.results, *made)
     return list(node.results[first : first + count])
@@ -433,7 +447,7 @@ def _loop_back(walk, node, found, wanted):
     cut = count + scanned
     stacks = {}
     for k, (_, v) in enumerate(body.outputs):
-        if node.op == "scan" and k >= count and v not in body.inputs:
+        if node.op == "scan" and k >= count and v in numbers and v not in body.inputs:
             stacks[v] = node.results[k]
     kept = _read_from_stacks(back, body, numbers, stacks)
     back.inputs = behind[: len(moving)] + sums + mine[:cut] + behind[len(moving) :] + [v for v, _ in kept]
@@ -442,12 +456,14 @@ def _loop_back(walk, node, found, wanted):
     start += [_zeros(graph, inputs[k]) for k in held]
     sequences = [*tapes, *inputs[count:cut], *[found[k] for k in stacked], *[stack for _, stack in kept]]
     made = {
-        "body": back,
         "carried": len(start),
-        "scanned": len(sequences),
         "length": payload["length"] if node.op == "scan" else Dim.named(loop_length(node.results[0])),
         "reverse": not payload.get("reverse", False),
     }
+    if draws_in(body) and needs_numbers(back):
+        back = replayed(back, len(start) + len(sequences))
+        sequences.append(node.results[note_place(body)])
+    made["body"], made["scanned"] = back, len(sequences)
     out = _append(walk, node, "scan", [*start, *sequences, *inputs[cut:], *_outer(walk, constants.values())], made)
     places = [*moving, *held, *sliced]
     return [(inputs[k], g) for k, g in zip(places, out, strict=True) if inputs[k] in walk.depends]

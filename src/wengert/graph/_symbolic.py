@@ -11,6 +11,7 @@ from .._dtypes import DTYPES
 from ..autograd.function import FunctionCtx
 from ..autograd.grad_mode import is_grad_enabled
 from ..func._levels import Frame, Watcher, current_recorder, entry, is_tensor, open_frames, payload
+from ._bodies import Body
 from ._lines import scope_names, user_place
 from ._needed import DATA_DEPENDENT
 from ._numbers import is_followed
@@ -76,7 +77,7 @@ class Symbolic:
 class SymbolicFrame(Frame, Watcher):
     """Appends the ops on its tensors to a graph. `parent`: the frame around a sub-graph."""
 
-    __slots__ = ("_captured", "_fresh", "_states", "graph", "parent")
+    __slots__ = ("_adopted", "_captured", "_fresh", "_states", "graph", "parent")
     builds = True
     outside_remedy = (
         "Use g.assign(), g.minimize(loss, optimizer) for an optimizer's step, or write to it inside `with g:`."
@@ -89,6 +90,7 @@ class SymbolicFrame(Frame, Watcher):
         self.depth = 0
         self._states = {}  # place of a tensor from outside (kept alive by its State) -> Cell
         self._fresh = {}  # id of a tensor made inside `with g:` -> the tensor
+        self._adopted = {}  # of a sub-graph: place of a tensor that its function has made and written -> (cell, the tensor)
         self._captured = {}  # of a sub-graph: cell or place of a tensor outside -> (cell, value outside, the tensor)
         for v, state in graph.states.items():
             if state.kind != "grad":
@@ -97,8 +99,10 @@ class SymbolicFrame(Frame, Watcher):
 
     @property
     def writes_outside(self):
-        """Inside `with g:` all code that follows sees such a write; outside it, plain operations would not."""
-        return current_recorder() is self
+        """Inside `with g:`, and in functions of regions, all code that follows sees such a write; elsewhere, plain
+        operations would not."""
+        recorder = current_recorder()
+        return recorder is self or isinstance(recorder, Body)
 
     # ---- symbolic tensors and values ------------------------------------------------------------------------------
 
@@ -170,12 +174,31 @@ class SymbolicFrame(Frame, Watcher):
     def capture(self, t, p):
         """The cell of a tensor from around a sub-graph: an input more."""
         key = captured_key(t, p)
+        if key in self._adopted:
+            return self._adopted[key][0]
         found = self._captured.get(key)
         if found is None:
             outside = self.parent.value_of(t)
             value = self.graph.add_input(self.parent.graph.shapes[outside], self.parent.graph.dtypes[outside])
             found = self._captured[key] = (Cell(value, origin=value), outside, t)
         return found[0]
+
+    def knows(self, t):
+        """Whether a plain tensor is a value of this sub-graph already."""
+        key = captured_key(t, None)
+        return key in self._adopted or key in self._captured
+
+    def adopt(self, t, cell=None):
+        """A tensor that the function of this sub-graph has made is a cell from now on; by itself one of which nothing but
+        its size counts."""
+        if not self.knows(t) or cell is not None:
+            if cell is None:
+                cell = Cell(self.graph.add_shape(self.named_sizes((tuple(t.shape),))[0], t.dtype))
+            self._adopted[captured_key(t, None)] = cell, t
+
+    def adopted(self, t):
+        """Whether a plain tensor is a cell that the function writes to."""
+        return captured_key(t, None) in self._adopted
 
     def captured(self):
         """The values of the graph around that the inputs captured stand for, in order."""
@@ -220,9 +243,10 @@ class SymbolicFrame(Frame, Watcher):
                 f"{entry.name}: expected an op whose result has a shape known when the graph is built, got one whose "
                 "shape depends on values. Use wengert.where() with a mask instead."
             )
-        inner = self._innermost() if "random" in entry.row.flags else self
-        if inner is not self:  # drawn in every iteration, not once before the loop
+        inner = self._home(operands, "random" in entry.row.flags)
+        if inner is not self:
             return inner.run(entry, operands, attrs)
+        self._check_draw(entry, attrs)
         values = self._operands(operands, entry.name)
         attrs = self.named_sizes([v.item() if is_followed(v) else v for v in attrs])
         node = self.append(entry.name, values, attrs)
@@ -239,7 +263,7 @@ class SymbolicFrame(Frame, Watcher):
 
     def run_host(self, name, tensors, options):
         """A function on NumPy arrays: a node."""
-        inner = self._innermost() if _host.draws(name) else self
+        inner = self._home(tensors, _host.draws(name))
         if inner is not self:
             return inner.run_host(name, tensors, options)
         values = [self.value_of(t, name) for t in tensors]
@@ -259,7 +283,24 @@ class SymbolicFrame(Frame, Watcher):
             )
         return function.forward(FunctionCtx(function, args), *args)
 
-    def _innermost(self):
+    def _home(self, operands, random=False):
+        """The frame that an operation belongs to: draws, and what reads tensors that the function of a branch or a loop has
+        made, happen each time that it runs, not once before it."""
+        if random:
+            return self.innermost()
+        recorder = current_recorder()
+        if isinstance(recorder, Body) and any(is_tensor(v) and recorder.owns(v) for v in operands):
+            return recorder.frame if recorder.frame._inside(self) else self
+        return self
+
+    def _check_draw(self, entry, attrs):
+        if "random" in entry.row.flags and attrs[-2] != _core.default_seed():
+            raise RuntimeError(
+                f"{entry.name}: expected random numbers of the default generator, got those of one of its own. Draw outside "
+                "and pass the tensor."
+            )
+
+    def innermost(self):
         """The frame of the function of a branch or loop that is being traced; this one where none is."""
         for frame in reversed(open_frames()):
             if isinstance(frame, SymbolicFrame):
@@ -283,7 +324,7 @@ class SymbolicFrame(Frame, Watcher):
         if p is not None and p.frame is self:
             return p.cell
         if self.parent is not None:
-            return self._captured[captured_key(t, p)][0]
+            return self.capture(t, p)
         return self._states[place_of(t)]
 
     # ---- views and writes -----------------------------------------------------------------------------------------
@@ -365,16 +406,20 @@ class SymbolicFrame(Frame, Watcher):
 
     def run_inplace(self, entry, x, operands, attrs):
         """x.op_(...) in functional form; a tensor from outside is a state that a run writes to."""
-        if self.parent is not None and payload(x) is None or getattr(payload(x), "frame", self) is not self:
+        recorder = current_recorder()
+        own = payload(x) is None and isinstance(recorder, Body) and recorder.owns(x)
+        if own and recorder.frame is not self:
+            return recorder.frame.run_inplace(entry, x, operands, attrs)
+        inner = self.innermost()
+        outside = payload(x) is None and not own and self.parent is not None
+        if outside or inner is not self or getattr(payload(x), "frame", self) is not self:
             raise RuntimeError(
-                f"{entry.name}_: expected a tensor of the sub-graph {self.graph.name!r}, got one from outside. Return "
+                f"{entry.name}_: expected a tensor of the sub-graph {inner.graph.name!r}, got one from outside. Return "
                 "the new value from the function instead."
             )
-        if "random" in entry.row.flags and self._innermost() is not self:
-            raise RuntimeError(
-                f"{entry.name}_: expected random numbers of a tensor made in the function of the loop or branch, got those "
-                "of one from outside. Draw outside and pass them in, or use wengert.rand or wengert.randn with a shape."
-            )
+        self._check_draw(entry, attrs)
+        if own:
+            recorder.enter(x, "random" in entry.row.flags and entry.name != "dropout")
         values = self._operands(operands, entry.name + "_")
         graph = self.graph
         node = self.append(entry.name, values, self.named_sizes(attrs))

@@ -242,7 +242,7 @@ class _Build:
         operands = [self.find(v, f"node {self.step + 1} ({node.op})", places) for v in node.inputs]
         sources = [(0, operands[0], False)] if node.op == "cond" else []
         for key, sub in parts.items():
-            inner = dict(zip(sub.inputs, operands[node.op == "cond" :], strict=True))
+            inner = dict(zip(sub.inputs, operands[node.op in ("cond", "replay") :], strict=True))
             where = group if len(parts) == 1 else (*group, PART_NAMES.get(key, key))
             self.model.framed.add(where)
             given = set(inner.values())
