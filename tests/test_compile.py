@@ -372,11 +372,35 @@ def test_arguments_that_share_memory_and_are_written():
         return y * 2
 
     fast = w.compile(f)
-    for shared in (False, True, False, True, False, True, False, True):
-        base = w.zeros(4)
-        x, y = (base[:2], base[:3]) if shared else (w.zeros(2), w.zeros(3))
-        assert fast(x, y).tolist() == ([2.0, 2.0, 0.0] if shared else [0.0, 0.0, 0.0])
-        assert x.tolist() == [1.0, 1.0]
+    with pytest.warns(UserWarning, match="share memory") as caught:
+        for shared in (False, True, False, True, False, True, False, True):
+            base = w.zeros(4)
+            x, y = (base[:2], base[:3]) if shared else (w.zeros(2), w.zeros(3))
+            assert fast(x, y).tolist() == ([2.0, 2.0, 0.0] if shared else [0.0, 0.0, 0.0])
+            assert x.tolist() == [1.0, 1.0]
+    assert len(caught) == 1 and fast.plans == 1 and fast.reason is None
+    base = w.zeros(4)
+    with pytest.raises(w.graph.CompileError, match="share memory"):
+        w.compile(f, fullgraph=True)(base[:2], base[:3])
+
+
+def test_arguments_that_share_memory_and_are_read():
+    def f(x, y):
+        return (x * y).sum(), x.reshape(-1)[1:] + 1
+
+    fast = w.compile(f, fullgraph=True)
+    for k in range(6):
+        tokens = w.arange(12.0).reshape(2, 6) + k
+        for got, wanted in zip(fast(tokens[:, :-1], tokens[:, 1:]), f(tokens[:, :-1], tokens[:, 1:]), strict=True):
+            assert w.equal(got, wanted)
+    assert fast.plans == 1
+    leaf = w.ones(4, requires_grad=True)
+    for _ in range(4):
+        leaf.grad = None
+        sum(v.sum() for v in fast(leaf[:2], leaf[1:3])).backward()
+        assert leaf.grad.tolist() == [1.0, 3.0, 1.0, 0.0]
+    with pytest.raises(w.graph.CompileError, match="share memory"):
+        w.compile(lambda x, y: (x[:1], y * 2), fullgraph=True)(leaf[:2], leaf[1:3])
 
 
 def test_calls_from_several_threads():

@@ -230,3 +230,67 @@ def test_objects_that_hold_themselves_are_left_whole():
         for k in range(5):
             link.x = X + k
             assert torch.equal(f(link), link.x * 2)
+
+
+def test_a_loss_whose_backward_has_run_is_what_plain_calls_return():
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    @torch.compile(fullgraph=True)
+    def step(x):
+        optimizer.zero_grad()
+        y = model(x).tanh()
+        loss = y.square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss, y
+
+    for _ in range(6):
+        loss, y = step(torch.randn(4, 3))
+        for t in (loss, y):
+            assert t.requires_grad and not t.is_leaf
+            with pytest.raises(RuntimeError, match="has freed"):
+                t.sum().backward()
+            with pytest.raises(RuntimeError, match="requires grad"):
+                t.numpy()
+        assert (loss.grad_fn.name(), y.grad_fn.name()) == ("MeanBackward0", "TanhBackward0")
+        assert not loss.detach().requires_grad
+    assert step.plans == 1
+
+
+def test_a_loss_whose_backward_has_run_beside_one_that_is_still_to_run():
+    p, q = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
+
+    def step(x):
+        first, second = (p * x).exp().sum(), (q * x).exp().sum()
+        first.backward()
+        return first, second
+
+    with pytest.raises(torch.graph.CompileError, match="others still need gradients"):
+        fast = torch.compile(step, fullgraph=True)
+        for _ in range(4):
+            fast(X)
+
+
+def test_rows_of_a_table_that_are_kept_short():
+    def trained(compile):
+        torch.manual_seed(0)
+        table, bag = (
+            torch.nn.Embedding(6, 3, max_norm=1.0),
+            torch.nn.EmbeddingBag(6, 3, max_norm=0.7, norm_type=1.0),
+        )
+        optimizer = torch.optim.SGD([*table.parameters(), *bag.parameters()], 0.5)
+
+        def step(index):
+            optimizer.zero_grad()
+            loss = (table(index).exp().sum(1) * bag(index)).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = compile(step)
+        losses = [step(torch.randint(0, 6, (4, 3))).item() for _ in range(8)]
+        return losses, table.weight.tolist(), bag.weight.tolist(), step
+
+    plain, captured = trained(lambda f: f), trained(lambda f: torch.compile(f, fullgraph=True, exact=True))
+    assert repr(plain[:3]) == repr(captured[:3]) and captured[3].plans == 1

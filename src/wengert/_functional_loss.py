@@ -251,12 +251,11 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
 def _limit_norms(weight, index, max_norm, norm_type):
     """Rescales, in place, the rows of weight that are looked up and longer than max_norm."""
     with wengert.no_grad():
-        rows = index.reshape(-1).unique()
-        norms = wengert.linalg.vector_norm(weight[rows], norm_type, dim=1)
-        long = norms > max_norm
-        if bool(long.any()):
-            rows = rows[long]
-            weight[rows] = weight[rows] * (max_norm / (norms[long] + 1e-7)).unsqueeze(1)
+        places = index.reshape(-1)  # a row that is looked up twice is written twice, with the same numbers
+        rows = weight[places]
+        norms = wengert.linalg.vector_norm(rows, norm_type, dim=1)
+        factors = wengert.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+        weight[places] = rows * factors.unsqueeze(1)
 
 
 def _padding_row(op, padding_idx, rows):

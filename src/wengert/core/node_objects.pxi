@@ -206,6 +206,13 @@ def node_of(Tensor t):
     return None if t.c.node < 0 else make_node(t.c.node)
 
 
+def give_history(Tensor t not None, Node node not None):
+    """Makes a tensor without history the result of a node: of one whose saved values an earlier backward pass has freed."""
+    if t.c.node < 0:
+        t.c.node = node.i
+        n_refs[node.i] += 1
+
+
 def graph_nodes(list tensors):
     """All nodes that tensors' gradients flow through, latest first: a list of (Node, [places of its inputs or -1])."""
     cdef Order o

@@ -111,6 +111,15 @@ class _Capture(Recorder):
     def is_tied(self, place, t):
         return self.ties.add(self, list(self.arguments.values()), place, t)
 
+    def entangled(self):
+        """Whether arguments share memory with each other where the call does more than read it."""
+        inputs = list(self.arguments.values())
+        told = self.written.keys() & {self._outside[id(t)] for t in inputs}
+        told = told or any(tie[0] == "input" for tie in self.ties.found.values())
+        return bool(told) and any(
+            t is not u and _core.same_storage(t, u) for k, t in enumerate(inputs) for u in inputs[:k]
+        )
+
     def check_histories(self):
         """What the call writes may not get a history by that: a plan writes values only."""
         for known in self.written.values():
@@ -182,6 +191,10 @@ class Recording:
         graph: its graph; None where it has none, and then `problem` says why.
         lasting: whether the problem will not go away, as one of a first call may that sets things up.
         joint: None, or what a call whose results need gradients also computed (see `Joint`).
+        entangled: whether arguments share memory with each other, and the call writes to one or returns a view of one;
+            `same` is None then.
+        freed: None, or the nodes of those outputs whose graph a backward pass of the call has freed: (number of the output,
+            node) each.
         survey: the Python state that the call could reach, as it was before.
         same: for each argument that is a tensor which the function also reaches otherwise, its place and that tensor; None
             where an argument shares memory with such a tensor in another way.
@@ -194,6 +207,8 @@ class Recording:
 
     __slots__ = (
         "book",
+        "entangled",
+        "freed",
         "graph",
         "joint",
         "lasting",
@@ -242,7 +257,7 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=(), follows_reads=
             recorder.add_argument(k, t)
     for t in survey.tensors:
         recorder.announce(t)
-    recording_.joint = None
+    recording_.joint = recording_.freed = None
     with recorder.open(), _watched_print(recorder):
         try:
             result = fn(*args, **kwargs)
@@ -261,10 +276,13 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=(), follows_reads=
                 if book is not None:
                     graph.fixed.update(dict.fromkeys(book.results))
                 recorder.check_histories()
-                recording_.joint = _gradients(recorder, graph, inputs, result)
+                recording_.joint, recording_.freed = _gradients(recorder, graph, inputs, result)
                 recorder.check_draws()
             except RuntimeError as error:
                 recorder.refuse(str(error))
+    recording_.entangled = recorder.entangled()
+    if recording_.entangled:
+        recording_.same = None
     recording_.ties, recording_.places = recorder.ties if recorder.ties.found else None, recorder.places
     if survey.unseen is not None:
         recorder.refuse(
@@ -335,14 +353,15 @@ def _watched_print(recorder):
 
 
 def _gradients(recorder, graph, inputs, result):
-    """Where results need gradients: the backward pass, recorded behind the forward pass."""
+    """Where results need gradients: (the backward pass, recorded behind the forward pass, None), or where the call has run
+    it itself: (None, the nodes of these results)."""
     leaves = recorder.take_apart(result)[0]
     results = [leaves[k] for k in recorder.places]
     wanted = [k for k, t in enumerate(results) if t.requires_grad and t.grad_fn is not None]
     if any(t.requires_grad and t.grad_fn is None and recorder.outside_under(t) is None for t in results):
         recorder.refuse("the call returns a leaf that it has made with requires_grad=True. Make it outside")
     if not wanted:
-        return None
+        return None, None
     targets, wrt = [], []
     for t, v in zip(inputs, graph.inputs, strict=False):  # followed numbers stand behind the arguments
         if t.requires_grad:
@@ -364,23 +383,33 @@ def _gradients(recorder, graph, inputs, result):
     for _ in wanted:
         graph.inputs.pop()
     nodes = len(graph.nodes)
-    try:
-        with enable_grad():
-            found = _core.backward(
-                [results[k] for k in wanted], seeds, targets, True, False, False, True, recorder.began
-            )
-    except RuntimeError as error:
-        if "has freed" not in str(error):
-            raise
+
+    def pulled(roots, seeds):
+        """Their gradients; None where an earlier backward pass has freed the graph."""
+        try:
+            with enable_grad():
+                return _core.backward(roots, seeds, targets, True, False, False, True, recorder.began)
+        except RuntimeError as error:
+            if "has freed" not in str(error):
+                raise
+            return None
+
+    found = pulled([results[k] for k in wanted], seeds)
+    if found is None:
         # The call has run backward() itself: what it returns has no gradients left to give.
+        if len(wanted) > 1 and any(pulled([results[k]], [seed]) for k, seed in zip(wanted, seeds, strict=True)):
+            recorder.refuse(
+                "the call has run backward() for some of its results, and others still need gradients. Return .detach() of "
+                "one kind"
+            )
         del graph.nodes[nodes:]
-        return None
+        return None, [(k, _core.node_of(results[k])) for k in wanted]
     parts = [(v, g) for v, found_ in zip(wrt, found, strict=True) for g in found_ or ()]
     if not parts:
         recorder.refuse("gradients of what the call returns reach no tensor from outside. Return it detached")
     joint.wrt = [v for v, _ in parts]
     joint.found = [recorder.known(g).value for _, g in parts]
-    return joint
+    return joint, None
 
 
 def difference(a, b):

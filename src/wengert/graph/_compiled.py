@@ -38,6 +38,7 @@ class _Case:
     __slots__ = (
         "arguments",
         "book",
+        "freed",
         "joint",
         "last",
         "places",
@@ -52,6 +53,7 @@ class _Case:
         self.ties = self.places = None  # see Recording
         self.plan = None
         self.joint = None
+        self.freed = None  # see Recording
         self.survey = None
         self.last = None  # the latest recording, until a plan is made
         self.book = None  # followed numbers
@@ -81,6 +83,11 @@ class _Case:
         if values is not None:
             inputs = [*inputs, *self.book.inputs(values)]
         outputs = self.plan.outputs(inputs) if self.joint is None else self.joint(inputs, args, kwargs, values)
+        if self.freed is not None:
+            for k, node in self.freed:
+                if any(outputs[k] is x for x in inputs):
+                    outputs[k] = outputs[k].detach()
+                _core.give_history(outputs[k], node)
         if self.ties is None and values is None:
             return assemble(graph, outputs)
         leaves = dict(graph.fixed)
@@ -127,6 +134,7 @@ class Compiled(Page):
         self._cases = {}  # signature -> list of cases, the latest first
         self.reason = None
         self._latest = None  # the case that ran last
+        self._entangled = set()  # signatures of calls whose arguments share memory, and that do more than read it
         self._varying = Varying()
 
     def __reduce__(self):
@@ -178,11 +186,12 @@ class Compiled(Page):
             return self._fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         shared = _shared([v for v in leaves if is_tensor(v)])
-        # Inside of a transform, with arguments that are parts of one memory, or where hooks keep what is saved.
-        wrapped = any(payload(v) is not None for v in leaves)
-        if wrapped or any(not same for _, _, same in shared) or _core.saved_hooks_open():
+        # Inside of a transform, or where hooks keep what is saved.
+        if any(payload(v) is not None for v in leaves) or _core.saved_hooks_open():
             return self._fn(*args, **kwargs)
         signature = self._signature(leaves, structure, shared)
+        if signature in self._entangled:
+            return self._fn(*args, **kwargs)
         cases = self._cases.get(signature)
         if cases is not None:
             for case in cases:
@@ -247,6 +256,8 @@ class Compiled(Page):
             self._varying.stop()  # the call may have wanted a bare number
             raise
         if recording.same is None:  # this call may not be replaced, others may
+            if recording.entangled:
+                self._note_entangled(signature)
             return recording.result
         if self._varying.add(recording.slots):  # the next recording follows these numbers
             case.last = None
@@ -281,7 +292,7 @@ class Compiled(Page):
         except (RuntimeError, NotImplementedError) as error:
             case.plan = case.joint = None
             return str(error)
-        case.book = recording.book
+        case.book, case.freed = recording.book, recording.freed
         case.ties, case.places = recording.ties, recording.places
         states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
         states += recording.same.values()
@@ -294,6 +305,19 @@ class Compiled(Page):
         case.survey.keep_gradients(touched)
         case.survey.keep_options([node.payload.group for node in graph.nodes if node.op == "update"])
         return None
+
+    def _note_entangled(self, signature):
+        """Calls of this signature write to, or return views of, arguments that share memory with each other: they run as
+        they are written, others may have plans."""
+        text = (
+            f"compile: {self._name} was called with arguments that share memory with each other, and writes to one or "
+            "returns a view of one. Such calls run as they are written. Pass a .clone() of one of them."
+        )
+        if self.fullgraph:
+            raise CompileError(text)
+        if not self._entangled:
+            warn(text)
+        self._entangled.add(signature)
 
     def _give_up(self, reason):
         text = f"compile: {self._name} cannot be captured: {reason}."

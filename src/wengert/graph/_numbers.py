@@ -98,6 +98,10 @@ class Number:
         """The number itself; the plan depends on it from now on."""
         return self._book.fix(self)
 
+    def follow(self, function):
+        """function(number), followed as well; for what is more than arithmetic."""
+        return self._book.compute(function, self)
+
     def __getattr__(self, name):
         return getattr(self._book.fix(self), name)
 

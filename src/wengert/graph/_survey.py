@@ -16,6 +16,7 @@ import numpy as np
 from .. import _core
 from .._parameter import PLAIN
 from ..nn.module import Module
+from ..optim.lr_scheduler import LRScheduler
 from ..optim.optimizer import Optimizer
 from ._numbers import Slot
 from ._reach import cells_of, classes_of, globals_of, is_library, is_own, members_of, slots_of
@@ -205,7 +206,7 @@ class Survey:
         found = []
         fields = getattr(value, "__dict__", None)
         if isinstance(fields, dict):
-            if is_own(value):
+            if is_own(value) and not isinstance(value, LRScheduler):  # which computes with any kind of number
                 self._apart.add(id(fields))
             found = self._dict(name, fields, ((f"{name}.{k}", v) for k, v in fields.items()))
         slots = slots_of(type(value))

@@ -6,7 +6,7 @@ import math
 
 import wengert
 from wengert import nn
-from wengert.optim.lr_scheduler.base import LRScheduler, per_group
+from wengert.optim.lr_scheduler.base import LRScheduler, of_number, per_group
 
 
 def _check_decay(decay):
@@ -176,7 +176,7 @@ class SWALR(LRScheduler):
     def _progress(self, step):
         """Return how much of the way to ``swa_lr`` is done after ``step`` steps, in [0, 1]."""
         part = max(0, min(1, step / max(1, self.anneal_epochs)))
-        return part if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * part)) / 2
+        return part if self._anneal_strategy == "linear" else (1 - of_number(math.cos, math.pi * part)) / 2
 
     def get_lr(self):
         """Return the rates of this step."""

@@ -105,7 +105,10 @@ class LRScheduler:
 
     def state_dict(self):
         """Return every attribute but the optimizer, as a dict."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+        state = {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+        if "_last_lr" in state:  # later steps write to that list
+            state["_last_lr"] = list(state["_last_lr"])
+        return state
 
     def load_state_dict(self, state_dict):
         """Take over the attributes of a dict made by ``state_dict``."""
@@ -113,7 +116,7 @@ class LRScheduler:
 
     def get_last_lr(self):
         """Return the rates that the last step set, one per group."""
-        return self._last_lr
+        return list(self._last_lr)
 
     def get_lr(self):
         """Return the rates for step ``self.last_epoch``, one per group."""
@@ -156,7 +159,12 @@ class LRScheduler:
     def _set_rates(self, rates):
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             set_lr(group, lr)
-        self._last_lr = group_values(self.optimizer, "lr")
+        self._keep_rates(group_values(self.optimizer, "lr"))
+
+    def _keep_rates(self, rates):
+        """Remember the rates that a step has set, in one list, whose numbers a compiled step can follow."""
+        kept = self.__dict__.setdefault("_last_lr", [])
+        kept[:] = rates
 
     @contextlib.contextmanager
     def _inside_step(self):
@@ -199,6 +207,12 @@ def _note_steps(optimizer):
 
     step._wrapped_by_lr_sched = True
     optimizer.step = step
+
+
+def of_number(function, x):
+    """Return ``function(x)``; where x stands for a number that a compiled step follows, what stands for the result."""
+    follow = getattr(x, "follow", None)
+    return function(x) if follow is None else follow(function)
 
 
 def callable_state(function):

@@ -67,7 +67,7 @@ class SequentialLR(_CompositeLR):
         self.recursive_undo()
         active = schedulers[bisect.bisect_right(milestones, 0)]
         active._initial_step()
-        self._last_lr = active.get_last_lr()
+        self._keep_rates(active.get_last_lr())
 
     def recursive_undo(self, sched=None):
         """Take back one step of every member, also inside members that hold others."""
@@ -88,7 +88,7 @@ class SequentialLR(_CompositeLR):
             active._update_lr(0)
         else:
             active.step()
-        self._last_lr = active.get_last_lr()
+        self._keep_rates(active.get_last_lr())
 
 
 class ChainedScheduler(_CompositeLR):
@@ -106,10 +106,10 @@ class ChainedScheduler(_CompositeLR):
         _check_members(name, schedulers, optimizer)
         self._schedulers = schedulers
         self.optimizer = optimizer
-        self._last_lr = group_values(optimizer, "lr")
+        self._keep_rates(group_values(optimizer, "lr"))
 
     def step(self):
         """Step every schedule."""
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = group_values(self.optimizer, "lr")
+        self._keep_rates(group_values(self.optimizer, "lr"))

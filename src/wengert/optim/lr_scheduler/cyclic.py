@@ -6,6 +6,7 @@ from wengert.optim.lr_scheduler.base import (
     LRScheduler,
     callable_state,
     check_optimizer,
+    of_number,
     per_group,
     set_lr,
 )
@@ -104,7 +105,7 @@ class CyclicLR(_MomentumCycle, LRScheduler):
     def get_lr(self):
         """Return the rates of this step; sets the momentum as well."""
         self._warn_outside_step()
-        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        cycle = of_number(math.floor, 1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
         position = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         height = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
@@ -154,7 +155,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def get_lr(self):
         """Return the rates of this step."""
         self._warn_outside_step()
-        height = 1 + math.cos(math.pi * self.T_cur / self.T_i)
+        height = 1 + of_number(math.cos, math.pi * self.T_cur / self.T_i)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
 
     def step(self, epoch=None):
@@ -171,7 +172,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         else:
             self._go_to(epoch)
-        self.last_epoch = math.floor(epoch)
+        self.last_epoch = of_number(math.floor, epoch)
         with self._inside_step():
             rates = self.get_lr()
         self._set_rates(rates)
@@ -246,7 +247,7 @@ class OneCycleLR(_MomentumCycle, LRScheduler):
     def _between(self, start, end, part):
         if self._anneal_func_type == "linear":
             return (end - start) * part + start
-        return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
+        return end + (start - end) / 2.0 * (of_number(math.cos, math.pi * part) + 1)
 
     def get_lr(self):
         """Return the rates of this step; sets the momentum as well."""

@@ -4,7 +4,7 @@ import bisect
 import collections
 import math
 
-from wengert.optim.lr_scheduler.base import LRScheduler, callable_state
+from wengert.optim.lr_scheduler.base import LRScheduler, callable_state, of_number
 
 
 class _FunctionLR(LRScheduler):
@@ -110,7 +110,7 @@ class MultiStepLR(LRScheduler):
     def get_lr(self):
         """Return the rates of this step."""
         self._warn_outside_step()
-        if self.last_epoch not in self.milestones:
+        if not any(self.last_epoch == milestone for milestone in self.milestones):
             return self._current()
         return self._scaled(self.gamma ** self.milestones[self.last_epoch])
 
@@ -224,17 +224,17 @@ class CosineAnnealingLR(LRScheduler):
         if self._is_initial:
             return self._current()
         if self._step_count == 1 and self.last_epoch > 0:
-            height = 1 + math.cos(self.last_epoch * math.pi / self.T_max)
+            height = 1 + of_number(math.cos, self.last_epoch * math.pi / self.T_max)
             return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
         groups = self.optimizer.param_groups
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # leaving the minimum: the ratio is 0 / 0
             rise = 1 - math.cos(math.pi / self.T_max)
             pairs = zip(self.base_lrs, groups, strict=True)
             return [group["lr"] + (lr - self.eta_min) * rise / 2 for lr, group in pairs]
-        height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
-        height_before = 1 + math.cos(math.pi * (self.last_epoch - 1) / self.T_max)
+        height = 1 + of_number(math.cos, math.pi * self.last_epoch / self.T_max)
+        height_before = 1 + of_number(math.cos, math.pi * (self.last_epoch - 1) / self.T_max)
         return [height / height_before * (group["lr"] - self.eta_min) + self.eta_min for group in groups]
 
     def _get_closed_form_lr(self):
-        height = 1 + math.cos(math.pi * self.last_epoch / self.T_max)
+        height = 1 + of_number(math.cos, math.pi * self.last_epoch / self.T_max)
         return [self.eta_min + (lr - self.eta_min) * height / 2 for lr in self.base_lrs]
