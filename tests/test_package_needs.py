@@ -153,12 +153,11 @@ def test_private_names_that_packages_use():
     with wengert.as_torch() as torch:
         from torch._C import DispatchKey, DispatchKeySet
         from torch._dynamo import TransformGetItemToIndex
-        from torch.fx.node import Node
         from torch.jit.annotations import BroadcastingList2, List
         from torch.onnx.symbolic_helper import parse_args
 
         assert len(DispatchKeySet(DispatchKey.CPU) | DispatchKeySet(DispatchKey.CUDA)) == 2
-        assert parse_args("v", "i")(len) is len and Node.stands_in and List[int] and BroadcastingList2[int]
+        assert parse_args("v", "i")(len) is len and List[int] and BroadcastingList2[int]
         with TransformGetItemToIndex():
             assert torch.vmap(lambda i: torch.arange(4)[i])(torch.tensor([2, 1])).tolist() == [2, 1]
         torch._check(True)

@@ -116,6 +116,7 @@ _LAZY = {
     "func": "wengert.func",
     "__config__": "wengert.__config__",
     "futures": "wengert.futures",
+    "fx": "wengert.fx",
     "return_types": "wengert.return_types",
     "get_autocast_dtype": "wengert.amp",
     "graph": "wengert.graph",

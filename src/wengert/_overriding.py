@@ -192,7 +192,7 @@ def _asking_code(exchanged):
 
 
 _exchanged = {}  # function -> _Exchanged
-_lock = threading.Lock()
+_lock = threading.RLock()  # the collector may end a count while another one is taken
 
 
 def count(change, modes=0):

@@ -10,6 +10,7 @@ from wengert._methods import Layout
 from wengert.func._levels import open_frames
 from wengert.futures import Future  # noqa: F401  (torch has it at its top, too)
 from wengert.nn.module import parse_to
+from wengert.overrides import wrap_torch_function
 
 from .absent import stand_in_class
 from .jit import ScriptModule  # noqa: F401  (torch has it at its top, too)
@@ -127,6 +128,7 @@ def _check(cond, message=None):
         raise RuntimeError("Expected cond to be True, but got False." if message is None else str(message()))
 
 
+@wrap_torch_function(lambda condition, message: (condition,))
 def _assert(condition, message):
     """Raise AssertionError with the message unless the condition holds."""
     assert condition, message
