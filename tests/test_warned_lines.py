@@ -30,9 +30,11 @@ def duplicate_parameters():
 
 
 def uncapturable_call():
+    weight = nn.Parameter(torch.ones(3))
+
     @torch.compile
     def branch(x):
-        return x if x.sum() > 0 else -x
+        return x if (x * weight).sum() > 0 else -x
 
     for k in (1.0, -1.0, 1.0):
         branch(torch.full((3,), k))
