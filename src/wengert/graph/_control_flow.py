@@ -1,7 +1,9 @@
 """cond, while_loop and scan: run at once on tensors, and nodes with sub-graphs on symbolic tensors."""
 
 from .. import _core
-from ..func._levels import is_tensor, recording
+from ..func._batching import Batched
+from ..func._forward import Dual
+from ..func._levels import call, is_tensor, payload, recording
 from ..func._trees import flatten, unflatten
 from ._bodies import Body, RecordedBody
 from ._composition import append_region
@@ -58,7 +60,7 @@ class _Region:
         self.frame = self.graph._frame = SymbolicFrame(self.graph, frame)
         watched = RecordedBody if is_recorded(frame) else Body
         with self.frame, recording(watched(op, self.frame)):
-            tensors = [self.frame.wrap_value(self.graph.add_input(shape, dtype)) for shape, dtype in specs]
+            tensors = [self.frame.give(self.graph.add_input(shape, dtype)) for shape, dtype in specs]
             self.given = list(self.graph.inputs)
             self.leaves, self.structure = read(fn(tensors))
             self.graph.outputs = [("", self.frame.value_of(t)) for t in self.leaves]
@@ -108,7 +110,7 @@ def cond(pred, true_fn, false_fn, operands=()):
         operands: a tuple of tensors (nested ones too).
 
     Returns:
-        What the function returned.
+        What the function returned. Under `vmap`, where pred differs between sets of inputs, both run.
 
     Raises:
         TypeError: the functions give other structures, or something that is no tensor.
@@ -135,7 +137,33 @@ def cond(pred, true_fn, false_fn, operands=()):
         )
         if made is not None:
             return made[0]
+    if _differs_in_a_batch(pred):
+        return _chosen(pred, true_fn(*operands), false_fn(*operands))
     return true_fn(*operands) if bool(pred) else false_fn(*operands)
+
+
+def _differs_in_a_batch(t):
+    """Whether a tensor has a value for each set of inputs of a vmap."""
+    return any(isinstance(p, Batched) for p in _wrappers(t))
+
+
+def _wrappers(t):
+    """The payloads of the transforms around a tensor, from the outside in."""
+    while isinstance(p := payload(t), (Batched, Dual)):
+        yield p
+        t = p.value if isinstance(p, Batched) else p.primal
+
+
+def _chosen(pred, yes, no):
+    """Of two trees, for each set of inputs that which its own `pred` chooses."""
+    (ours, structure), (others, other) = [_leaves("cond", out, "results") for out in (yes, no)]
+    _check_alike("cond", "results of false_fn", others, other, ours, structure)
+    return unflatten(_selected(pred, ours, others), structure)
+
+
+def _selected(pred, ours, others):
+    flag = (pred if pred.dtype.name == "bool" else pred != 0).reshape(())
+    return [call("where", flag, a, b) for a, b in zip(ours, others, strict=True)]
 
 
 def _cond_node(frame, pred, functions, leaves, structure):
@@ -171,7 +199,7 @@ def while_loop(cond_fn, body_fn, carried_inputs):
         carried_inputs: a tuple of tensors (nested ones too).
 
     Returns:
-        The carried values after the last iteration, as a tuple.
+        The carried values after the last iteration, as a tuple. Under `vmap` each set of inputs stops by itself.
 
     Raises:
         TypeError, RuntimeError: body_fn gives another structure, other shapes or dtypes.
@@ -189,13 +217,27 @@ def while_loop(cond_fn, body_fn, carried_inputs):
     made = _as_node("while_loop", leaves, lambda frame: _while_node(frame, cond_fn, body_fn, leaves, structure))
     if made is not None:
         return made[0]
-    carried = start
-    while bool(cond_fn(*carried)):
-        carried = _tuple_of(body_fn(*carried))
-        _check_alike(
-            "while_loop", "results of body_fn", *_leaves("while_loop", carried, "results"), leaves, structure
-        )
-    return carried
+    carried, turns = start, None
+    while True:
+        flag = cond_fn(*carried)
+        batched = _differs_in_a_batch(flag)
+        if batched:
+            turns = flag if turns is None else turns & flag
+        if not (_any_of(turns) if batched else bool(flag)):
+            return carried
+        new = _tuple_of(body_fn(*carried))
+        found = _leaves("while_loop", new, "results")
+        _check_alike("while_loop", "results of body_fn", *found, leaves, structure)
+        if batched:  # those that have come to their end keep their values
+            new = unflatten(_selected(turns, found[0], _leaves("while_loop", carried, "results")[0]), found[1])
+        carried = new
+
+
+def _any_of(flag):
+    """Whether a flag is set for one of the sets of inputs."""
+    for p in _wrappers(flag):
+        flag = p.value if isinstance(p, Batched) else p.primal
+    return bool((flag != 0).any())
 
 
 def _while_node(frame, cond_fn, body_fn, leaves, structure):
@@ -231,8 +273,8 @@ def _tuple_of(out):
 # ---- scan ------------------------------------------------------------------------------------------------------------
 
 
-def scan(fn, init, xs=None, length=None, reverse=False):
-    """Runs carry, y = fn(carry, x) over the slices of xs along dimension 0, and stacks the y.
+def scan(fn, init, xs=None, length=None, reverse=False, *, dim=0):
+    """Runs carry, y = fn(carry, x) over the slices of xs along a dimension, and stacks the y.
 
     On symbolic tensors (or inside `with g:`) it becomes a node. Gradients of any order flow to init, xs and what fn uses
     from outside; a graph's backward pass is a scan in the other direction over the carried values, which it keeps.
@@ -241,9 +283,10 @@ def scan(fn, init, xs=None, length=None, reverse=False):
         fn: a function of the carry and one slice (None without xs) that gives the next carry, of the same structure,
             shapes and dtypes, and a tree of tensors (or None) to be stacked.
         init: the first carry: a tensor or a tree of tensors.
-        xs: a tensor or a tree of tensors of one length in dimension 0.
+        xs: a tensor or a tree of tensors of one length in dimension `dim`.
         length: the number of steps, needed without xs.
         reverse: begin at the last slice; y of a slice stays in its place.
+        dim: the dimension of the slices of xs; the y are stacked along it too, along 0 where they have fewer dimensions.
 
     Returns:
         (the last carry, the stacked y).
@@ -257,6 +300,8 @@ def scan(fn, init, xs=None, length=None, reverse=False):
         >>> wengert.scan(lambda c, x: (c + x, c * x), wengert.tensor(0.0), wengert.tensor([1.0, 2.0, 3.0]))
         (tensor(6.), tensor([0., 2., 9.]))
     """
+    if dim != 0:
+        return _along(dim, fn, init, xs, length, reverse)
     carry, structure = _leaves("scan", init, "init")
     slices, xs_structure = ([], None) if xs is None else _leaves("scan", xs, "xs")
     length = _length(slices, length)
@@ -268,6 +313,22 @@ def scan(fn, init, xs=None, length=None, reverse=False):
     if made is not None:
         return made[0]
     return _scan_now(fn, init, carry, structure, slices, xs_structure, length, reverse)
+
+
+def _along(dim, fn, init, xs, length, reverse):
+    """scan over another dimension than the first."""
+    leaves, structure = ([], None) if xs is None else _leaves("scan", xs, "xs")
+    least = min([t.dim() for t in leaves], default=1)
+    if type(dim) is not int or leaves and not -least <= dim < least:
+        raise ValueError(f"scan: expected a dimension that all xs have as dim, got {dim!r}.")
+    if leaves and dim < 0:
+        dim += leaves[0].dim()
+    moved = None if xs is None else unflatten([t.movedim(dim, 0) for t in leaves], structure)
+    last, ys = scan(fn, init, moved, length, reverse)
+    if ys is None:
+        return last, None
+    rows, shape = flatten(ys)
+    return last, unflatten([t.movedim(0, dim) if dim < t.dim() else t for t in rows], shape)
 
 
 def _scan_node(frame, fn, carry, structure, slices, xs_structure, length, reverse):
@@ -354,8 +415,6 @@ def _scan_now(fn, init, carry, structure, slices, xs_structure, length, reverse)
 
 
 def _core_stack(column):
-    from ..func._levels import call
-
     return call("stack", *column, attrs=(0,))
 
 

@@ -77,7 +77,7 @@ class Symbolic:
 class SymbolicFrame(Frame, Watcher):
     """Appends the ops on its tensors to a graph. `parent`: the frame around a sub-graph."""
 
-    __slots__ = ("_adopted", "_captured", "_fresh", "_states", "graph", "parent")
+    __slots__ = ("_adopted", "_captured", "_fresh", "_given", "_states", "graph", "parent")
     builds = True
     outside_remedy = (
         "Use g.assign(), g.minimize(loss, optimizer) for an optimizer's step, or write to it inside `with g:`."
@@ -90,6 +90,7 @@ class SymbolicFrame(Frame, Watcher):
         self.depth = 0
         self._states = {}  # place of a tensor from outside (kept alive by its State) -> Cell
         self._fresh = {}  # id of a tensor made inside `with g:` -> the tensor
+        self._given = []  # of a sub-graph: cells of the arguments of its function
         self._adopted = {}  # of a sub-graph: place of a tensor that its function has made and written -> (cell, the tensor)
         self._captured = {}  # of a sub-graph: cell or place of a tensor outside -> (cell, value outside, the tensor)
         for v, state in graph.states.items():
@@ -229,6 +230,12 @@ class SymbolicFrame(Frame, Watcher):
         found = self._states[place] = Cell(value, origin=None if id(t) in self._fresh else value)
         return found
 
+    def give(self, value):
+        """A tensor that stands for an input of a sub-graph: an argument of its function."""
+        cell = Cell(value)
+        self._given.append(cell)
+        return self.wrap(cell)
+
     # ---- nodes ----------------------------------------------------------------------------------------------------
 
     def append(self, op, inputs, attrs=()):
@@ -279,7 +286,8 @@ class SymbolicFrame(Frame, Watcher):
         if not _host.has_node(function):
             raise RuntimeError(
                 f"{function.__name__}.apply: expected operations with nodes, got a Function of your own, whose rule is "
-                "Python code. Write it as tensor operations, or use wengert.compile() or wengert.graph.record()."
+                "Python code. Write it as tensor operations"
+                + (", or use wengert.compile() or wengert.graph.record()." if self.parent is None else ".")
             )
         return function.forward(FunctionCtx(function, args), *args)
 
@@ -416,6 +424,12 @@ class SymbolicFrame(Frame, Watcher):
             raise RuntimeError(
                 f"{entry.name}_: expected a tensor of the sub-graph {inner.graph.name!r}, got one from outside. Return "
                 "the new value from the function instead."
+            )
+        cell = None if own or payload(x) is None else payload(x).cell
+        if cell is not None and any((cell.root or cell) is known for known in self._given):
+            raise RuntimeError(
+                f"{entry.name}_: expected functions of branches and loops that do not write to their arguments, got a write "
+                "in place to one. Return the new value, or use .clone() first."
             )
         self._check_draw(entry, attrs)
         if own:
