@@ -5,13 +5,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from scope.calls_math import MATH  # noqa: E402  (needs torch)
+from scope.calls_more import MORE  # noqa: E402
 from scope.calls_nn import FUNCTIONAL  # noqa: E402
 from scope.calls_rest import PATHS, REST  # noqa: E402
 from scope.calls_shape import SHAPE  # noqa: E402
 from scope.names import NAMES  # noqa: E402
 from scope.variants import difference, forms, found, outcome  # noqa: E402
 
-CALLS = MATH | SHAPE | FUNCTIONAL | REST
+CALLS = MATH | SHAPE | FUNCTIONAL | REST | MORE
 # Tested where complex numbers and sparse tensors are.
 ELSEWHERE = {
     "to_sparse",
@@ -39,10 +40,26 @@ DIFFERENT = {
     ("as_strided", "in place, strided"): "a tensor with a gradient does not change its own shape",
     **{
         (name, form): "torch's in-place synonyms of these have no gradient"
-        for name in ("arcsinh", "arctanh", "arccosh")
+        for name in ("asinh", "atanh", "acosh", "arcsinh", "arctanh", "arccosh")
         for form in ("in place", "in place of a view", "in place, strided")
     },
     **{(name, "in place of bool"): "torch writes sums of bools to some shapes" for name in ("cumsum", "cumprod")},
+    **{
+        (
+            f"logical_{name}",
+            form,
+        ): "torch's truth values leave the history of the tensor that they are written to alone"
+        for name in ("not", "and", "or", "xor")
+        for form in (
+            "in place",
+            "in place of a view",
+            "in place, strided",
+            "in place of a leaf",
+            "in place of an expanded one",
+        )
+    },
+    ("block_diag", "0-d operand"): "torch promotes to the dtype of the first operand",
+    ("signbit", "bfloat16"): "the sign of NaN",
     ("cumulative_trapezoid", "None for an operand"): "the same as leaving the points out",
 }
 # Calls in which we refuse what torch does, by the name and the message.

@@ -414,14 +414,14 @@ def equal(input, other):
     return bool(OPS["eq"](input, other).all())
 
 
-@publish()
+@publish(out=True)
 def isposinf(input):
     """Whether values are +infinity."""
     check_tensor("isposinf", input)
     return OPS["eq"](input, math.inf)
 
 
-@publish()
+@publish(out=True)
 def isneginf(input):
     """Whether values are -infinity."""
     check_tensor("isneginf", input)
@@ -440,7 +440,7 @@ def rad2deg(input):
     return check_tensor("rad2deg", input) * (180 / math.pi)
 
 
-@publish()
+@publish(out=True)
 def logaddexp2(input, other):
     """log2(2**input + 2**other) without overflow."""
     check_tensors("logaddexp2", input, other)

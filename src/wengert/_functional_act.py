@@ -40,7 +40,7 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     if min_val > max_val:
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}.")
     if not input.dtype.is_floating_point:
-        if min_val < 0 and not input.dtype.is_signed:
+        if int(min_val) < 0 and not input.dtype.is_signed:
             raise RuntimeError(f"hardtanh: expected bounds of at least 0 for {input.dtype}, got {min_val}.")
         limited = input.clamp(int(min_val), int(max_val))
         return _assign(input, limited) if inplace else limited

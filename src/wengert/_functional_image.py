@@ -426,7 +426,8 @@ def channel_shuffle(input, groups):
 
     Raises RuntimeError where the channels are not divisible by groups.
     """
-    check_tensor("channel_shuffle", input)
+    if check_tensor("channel_shuffle", input).dim() < 3:
+        raise RuntimeError(f"channel_shuffle: expected at least 3 dimensions, got shape {tuple(input.shape)}.")
     batch, channels, *spatial = input.shape
     if groups <= 0 or channels % groups:
         raise RuntimeError(f"channel_shuffle: expected channels divisible by {groups}, got {channels}.")

@@ -103,20 +103,23 @@ def _array(t):
     return (cast(t, DTYPES["float32"]) if t.dtype.name == "bfloat16" else t).numpy()
 
 
-@publish(method=False)
-def isin(elements, test_elements, *, assume_unique=False, invert=False):
+@publish(method=False, out=True)
+def isin(elements=None, test_elements=None, *, assume_unique=False, invert=False, element=None, test_element=None):
     """Which elements are among the test elements, as a bool tensor of their shape.
 
     Args:
         elements, test_elements: tensors, or one of them a number.
         assume_unique: accepted: it only lets a search be quicker.
         invert: mark those that are not among them.
+        element, test_element: other names of the first two, where one of them is a number.
 
     Example:
         >>> import wengert
         >>> wengert.isin(wengert.tensor([1, 2, 3]), wengert.tensor([3, 5, 1]))
         tensor([ True, False,  True])
     """
+    elements = element if elements is None else elements
+    test_elements = test_element if test_elements is None else test_elements
     check_one_tensor("isin", elements, test_elements)
     sides = [_array(v.detach()) if isinstance(v, Tensor) else np.asarray(v) for v in (elements, test_elements)]
     return _core.from_numpy(np.asarray(np.isin(*sides, invert=invert)))
@@ -174,8 +177,10 @@ def _fill_diagonal(self, fill_value, wrap=False):
         raise RuntimeError(
             f"fill_diagonal_: expected a matrix, or more dimensions of one size, got shape {tuple(self.shape)}."
         )
-    length = min(self.shape)
-    self.as_strided((length,), (sum(self.stride()),), self.storage_offset()).fill_(fill_value)
+    diagonal = self
+    while diagonal.ndim > 1:
+        diagonal = diagonal.diagonal(0, 0, -1)
+    diagonal.fill_(fill_value)
     if wrap and self.ndim == 2 and self.shape[0] > self.shape[1] + 1:
         _fill_diagonal(self[self.shape[1] + 1 :], fill_value, wrap=True)
     return self

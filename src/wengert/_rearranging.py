@@ -176,10 +176,17 @@ def meshgrid(*tensors, indexing="ij"):
     return tuple(grids)
 
 
+def _check_vector(op, x):
+    if x.dim() != 1:
+        raise RuntimeError(f"{op}: expected tensors of one dimension, got shape {tuple(x.shape)}.")
+
+
 @publish(method=False)
 def cartesian_prod(*tensors):
     """All combinations of elements of 1-d tensors as rows."""
     check_tensors("cartesian_prod", *tensors)
+    for x in tensors:
+        _check_vector("cartesian_prod", x)
     if len(tensors) == 1:
         return OPS["alias"](tensors[0])
     return _stack([_reshape(x, (-1,)) for x in meshgrid(*tensors)], 1)
@@ -188,7 +195,7 @@ def cartesian_prod(*tensors):
 @publish(method=False)
 def combinations(input, r=2, with_replacement=False):
     """All combinations of r elements of a 1-d tensor as rows."""
-    check_tensor("combinations", input)
+    _check_vector("combinations", check_tensor("combinations", input))
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     if r < 0:
         raise RuntimeError(f"combinations: expected r of at least 0, got {r}.")
@@ -205,7 +212,7 @@ def combinations(input, r=2, with_replacement=False):
 # ---- writing into parts ---------------------------------------------------------------------------------------------
 
 
-@publish()
+@publish(out=True, numpy=True)
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of input with src in a range of a dimension."""
     check_tensors("slice_scatter", input, src)
@@ -217,7 +224,7 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     return result
 
 
-@publish()
+@publish(numpy=True)
 def select_scatter(input, src, dim, index):
     """A copy of input with src as one slice of a dimension."""
     check_tensors("select_scatter", input, src)

@@ -352,10 +352,11 @@ def cummin(input, dim):
     return CumMin(*OPS["cummin"](input, dim))
 
 
-@publish(numpy=True)
+@publish(numpy=True, out=True)
 def diff(input, n=1, dim=-1, prepend=None, append=None):
     """The n-th difference of neighbours along a dimension."""
-    check_tensor("diff", input)
+    if check_tensor("diff", input).dim() == 0:
+        raise RuntimeError("diff: expected a tensor with dimensions, got shape ().")
     if n < 0:
         raise RuntimeError(f"diff: expected n of at least 0, got {n}.")
     if n == 0:

@@ -202,6 +202,10 @@ def _put(input, index, source, accumulate=False, *, inplace):
     check_index("put", index)
     if source.dtype != input.dtype:
         raise RuntimeError(f"put: expected a source of dtype {input.dtype}, got {source.dtype}.")
+    if source.numel() != index.numel():
+        raise IndexError(
+            f"put: expected a source of {index.numel()} elements, one for each index, got {source.numel()}."
+        )
     flat = _reshape(input, (-1,))
     source = _reshape(source, tuple(index.shape))
     if accumulate:

@@ -272,13 +272,16 @@ def dstack(tensors):
 @publish(method=False, out=True)
 def column_stack(tensors):
     """Tensors as columns beside each other."""
-    return _cat([_reshape(x, (x.numel(), 1)) if x.dim() < 2 else x for x in as_list("column_stack", tensors)], 1)
+    return _cat(_tuple_of(tensors, lambda x: _reshape(x, (x.numel(), 1)) if x.dim() < 2 else x), 1)
 
 
 @publish(method=False)
 def block_diag(*tensors):
     """Matrices along the diagonal of a matrix, zeros elsewhere."""
     tensors = [atleast_2d(x) for x in tensors]
+    for x in tensors:
+        if x.dim() > 2:
+            raise RuntimeError(f"block_diag: expected matrices, got shape {tuple(x.shape)}.")
     width = sum(x.shape[1] for x in tensors)
     rows, at = [], 0
     for x in tensors:
@@ -386,8 +389,12 @@ def tensor_split(input, indices_or_sections, dim=0):
 
 
 def _along(name, place, least):
-    def split_along(input, indices_or_sections):
+    def split_along(input, indices_or_sections=None, *, indices=None, sections=None):
         check_tensor(name, input)
+        given = [v for v in (indices_or_sections, indices, sections) if v is not None]
+        if len(given) != 1:
+            raise TypeError(f"{name}: expected indices or sections, got {len(given)} of them.")
+        indices_or_sections = given[0]
         if input.dim() < least:
             raise RuntimeError(f"{name}: expected at least {least} dimensions, got shape {tuple(input.shape)}.")
         dim = place(input)

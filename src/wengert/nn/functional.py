@@ -272,7 +272,8 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
 
 def pdist(input, p=2.0):
     """The p-norm distances between all pairs of rows of (N, M), as (N (N - 1) / 2,)."""
-    check_tensor("pdist", input)
+    if check_tensor("pdist", input).dim() != 2:
+        raise RuntimeError(f"pdist: expected a matrix, got shape {tuple(input.shape)}.")
     rows = input.shape[0]
     first, second = wengert.triu_indices(rows, rows, 1)
     return wengert.linalg.vector_norm(input[first] - input[second], p, dim=-1)
