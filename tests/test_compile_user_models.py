@@ -11,7 +11,6 @@ program = Users()
 # What is not captured, and why.
 PLAIN = {
     "hooks_on_gradients": "item() reads a value",
-    "old_weight_norm": "the call changes",
     "state_on_self": "the call changes",
 }
 

@@ -206,11 +206,21 @@ def node_of(Tensor t):
     return None if t.c.node < 0 else make_node(t.c.node)
 
 
-def give_history(Tensor t not None, Node node not None):
-    """Makes a tensor without history the result of a node: of one whose saved values an earlier backward pass has freed."""
-    if t.c.node < 0:
-        t.c.node = node.i
-        n_refs[node.i] += 1
+def give_histories(list results, list pairs, inputs):
+    """Makes results without history (their numbers stand in the pairs) those of nodes whose saved values an earlier backward
+    pass has freed; one that is an input itself is another tensor then."""
+    cdef Tensor t
+    cdef Node node
+    for k, node in pairs:
+        t = <Tensor?> results[k]
+        for x in inputs:
+            if x is t:
+                t = detached(t)
+                results[k] = t
+                break
+        if t.c.node < 0:
+            t.c.node = node.i
+            n_refs[node.i] += 1
 
 
 def graph_nodes(list tensors):

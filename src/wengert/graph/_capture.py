@@ -15,6 +15,7 @@ from ._call_trees import Placed, flatten, names_of
 from ._compare import payload_differences
 from ._draws import pattern
 from ._graph import Graph
+from ._left import left_by
 from ._lines import user_line
 from ._numbers import Book, feed, is_followed
 from ._readings import Readings
@@ -190,6 +191,7 @@ class Recording:
         result: what the call returned.
         graph: its graph; None where it has none, and then `problem` says why.
         lasting: whether the problem will not go away, as one of a first call may that sets things up.
+        left: None, or the tensors that the call has left in attributes (see `Left`): the graph's last results.
         joint: None, or what a call whose results need gradients also computed (see `Joint`).
         entangled: whether arguments share memory with each other, and the call writes to one or returns a view of one;
             `same` is None then.
@@ -212,6 +214,7 @@ class Recording:
         "graph",
         "joint",
         "lasting",
+        "left",
         "places",
         "problem",
         "result",
@@ -269,14 +272,18 @@ def record_call(fn, args, kwargs, name, roots, resting, slots=(), follows_reads=
             kept = placed.take_back()
         if book is not None:
             result = book.settle_result(result, recorder.take_apart)
-        recording_.result = result
+        recording_.result = whole = result
+        recording_.left = left = left_by(recorder, survey) if recorder.problem is None else None
+        if left is not None:
+            survey.loosen(left.slots)
+            whole = (result, left.tensors)
         if recorder.problem is None:
             try:
-                recorder.finish(result)
+                recorder.finish(whole)
                 if book is not None:
                     graph.fixed.update(dict.fromkeys(book.results))
                 recorder.check_histories()
-                recording_.joint, recording_.freed = _gradients(recorder, graph, inputs, result)
+                recording_.joint, recording_.freed = _gradients(recorder, graph, inputs, whole)
                 recorder.check_draws()
             except RuntimeError as error:
                 recorder.refuse(str(error))
@@ -446,6 +453,8 @@ def difference(a, b):
         or not same_ties(*ties)
     ):
         return "the calls return or write different values"
+    if (a.left is None) != (b.left is None) or a.left is not None and not a.left.same(b.left):
+        return "the calls leave tensors in different places"
     if g.fixed.keys() != h.fixed.keys() or any(_changed(v, h.fixed[k]) for k, v in g.fixed.items()):
         return "the calls return different Python values"
     return None

@@ -41,6 +41,7 @@ class _Case:
         "freed",
         "joint",
         "last",
+        "left",
         "places",
         "plan",
         "survey",
@@ -53,7 +54,7 @@ class _Case:
         self.ties = self.places = None  # see Recording
         self.plan = None
         self.joint = None
-        self.freed = None  # see Recording
+        self.freed = self.left = None  # see Recording
         self.survey = None
         self.last = None  # the latest recording, until a plan is made
         self.book = None  # followed numbers
@@ -77,17 +78,26 @@ class _Case:
             return True
         return last.survey.has_forms() and (last.book is None or last.book.evaluate(leaves) is not None)
 
+    def holds(self):
+        """Whether the Python state is what it was."""
+        return self.survey.holds() and (self.left is None or self.left.fits())
+
     def run(self, inputs, args, kwargs, values):
         """Runs the plan; `values` are the followed numbers of the call."""
+        if self.left is None:
+            return self._whole(inputs, args, kwargs, values)
+        result, tensors = self._whole(inputs, args, kwargs, values)
+        self.left.put(tensors)
+        return result
+
+    def _whole(self, inputs, args, kwargs, values):
+        """The result, and with it what the call leaves in attributes."""
         graph = self.plan.graph
         if values is not None:
             inputs = [*inputs, *self.book.inputs(values)]
         outputs = self.plan.outputs(inputs) if self.joint is None else self.joint(inputs, args, kwargs, values)
         if self.freed is not None:
-            for k, node in self.freed:
-                if any(outputs[k] is x for x in inputs):
-                    outputs[k] = outputs[k].detach()
-                _core.give_history(outputs[k], node)
+            _core.give_histories(outputs, self.freed, inputs)
         if self.ties is None and values is None:
             return assemble(graph, outputs)
         leaves = dict(graph.fixed)
@@ -178,6 +188,7 @@ class Compiled(Page):
             and case.arguments.fits(args)
             and current_recorder() is None
             and case.survey.holds()
+            and (case.left is None or case.left.fits())
         ):
             values = () if case.book is None else case.book.evaluate(args)
             if values is not None:
@@ -196,7 +207,7 @@ class Compiled(Page):
         if cases is not None:
             for case in cases:
                 inputs = [v for v in leaves if is_tensor(v)]
-                if case.plan is not None and case.arguments.relates(inputs) and case.survey.holds():
+                if case.plan is not None and case.arguments.relates(inputs) and case.holds():
                     values = () if case.book is None else case.book.evaluate(leaves)
                     if values is None:
                         continue
@@ -292,7 +303,7 @@ class Compiled(Page):
         except (RuntimeError, NotImplementedError) as error:
             case.plan = case.joint = None
             return str(error)
-        case.book, case.freed = recording.book, recording.freed
+        case.book, case.freed, case.left = recording.book, recording.freed, recording.left
         case.ties, case.places = recording.ties, recording.places
         states = [state.tensor for state in graph.states.values() if state.kind != "literal"]
         states += recording.same.values()
@@ -386,7 +397,7 @@ class _Pair:
     def __init__(self, fn, graph, recording, budget, exact):
         self.fn = fn
         self.places, self.take_apart = recording.places, recording.take_apart
-        self.book = recording.book
+        self.book, self.left = recording.book, recording.left
         self.count = len(graph.outputs)
         self.joint = joint = recording.joint
         halves = Halves(graph, joint, budget, exact)
@@ -453,8 +464,13 @@ class _Planned(Function):
         if ctx.generator is not None:
             generator.set_state(ctx.generator)
         args, kwargs, values = ctx.call
-        with enable_grad(), contextlib.nullcontext() if values is None else pair.book.rewound(values):
-            leaves = pair.take_apart(pair.fn(*args, **kwargs))[0]
+        with (
+            enable_grad(),
+            contextlib.nullcontext() if values is None else pair.book.rewound(values),
+            contextlib.nullcontext() if pair.left is None else pair.left.put_back() as left,
+        ):
+            result = pair.fn(*args, **kwargs)
+            leaves = pair.take_apart(result if left is None else (result, left()))[0]
             results = [leaves[k] for k in pair.places]
         generator.set_state(before)
         with no_grad():

@@ -140,6 +140,14 @@ class Recorder(Watcher):
         self.mirrors.note(node, tensor)
         return node
 
+    def has_met(self, t):
+        """Whether the function has used a tensor."""
+        return id(t) in self._known
+
+    def has_made(self, t):
+        """Whether a tensor is the result of a recorded op."""
+        return id(t) in self._known and id(t) not in self._outside
+
     def known(self, t):
         """What is known of a tensor; one from outside becomes a state, one that shares memory a view."""
         found = self._known.get(id(t))

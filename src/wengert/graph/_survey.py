@@ -256,6 +256,20 @@ class Survey:
         moved = self._forms.changes() or any(state() != value for _, state, value in self._draws)
         return None if moved else slots
 
+    def replaced(self):
+        """What lies elsewhere than it did in dicts that hold what they held: (dict, key, what was there, what is there)."""
+        found = []
+        for container, held in self._held:
+            if not isinstance(container, dict) or id(container) in self._apart:
+                continue
+            if _core.first_changed([(container, held)], [], differs) is None:
+                continue
+            now = _core.held_by(container)
+            if len(now) == len(held) and all(a is b for a, b in zip(now[::2], held[::2], strict=True)):
+                rows = zip(now[::2], held[1::2], now[1::2], strict=True)
+                found += [(container, key, a, b) for key, a, b in rows if a is not _core.anything and differs(a, b)]
+        return found
+
     def loosen(self, slots):
         """What lies in these slots may change."""
         for slot in slots:
