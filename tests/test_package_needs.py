@@ -142,13 +142,6 @@ def test_names_of_what_only_gpus_have():
         cuda.stream(1)
 
 
-def test_the_device_without_values_is_the_cpu():
-    with wengert.device("meta"):
-        layer = wengert.nn.Linear(2, 3)
-    assert layer.weight.device.type == "cpu" and wengert.empty(2, device="meta").shape == (2,)
-    assert layer.to_empty(device="cpu").weight.shape == (3, 2)
-
-
 def test_private_names_that_packages_use():
     with wengert.as_torch() as torch:
         from torch._C import DispatchKey, DispatchKeySet

@@ -84,7 +84,7 @@ def is_nonzero(input):
 def set_default_device(device):
     """Accepts the CPU, the only device; raises RuntimeError for any other."""
     if device is not None:
-        _core.DeviceObject(device).__enter__()  # raises for another
+        _core.want_cpu(device, "set_default_device")
 
 
 @_function
@@ -115,7 +115,7 @@ class _TensorType(type):
                 raise TypeError(f"{cls.__name__}: expected dtype {cls._dtype}, got {args[0].dtype}. Use .to().")
             return args[0].detach()
         if device is not None:
-            _core.DeviceObject(device).__enter__()
+            _core.want_cpu(device, cls.__name__)
         if not args:
             return _core.empty(0, cls._dtype)
         if isinstance(args[0], (int, Size)):

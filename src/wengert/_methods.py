@@ -23,8 +23,17 @@ def _property(f):
 
 @_property
 def device(self):
-    """The device: always the CPU."""
+    """The device: the CPU, but for tensors on "meta", which have no values."""
     return _core.cpu_device
+
+
+def _meta_part():
+    from . import _meta
+
+    return _meta
+
+
+_core.set_meta_part(_meta_part)
 
 
 def _elsewhere(kind):

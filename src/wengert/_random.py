@@ -171,7 +171,7 @@ def randint(
     if size is None or isinstance(size, int):
         raise TypeError(f"randint: expected a size as a tuple, got {size!r}.")
     if device is not None:
-        _core.DeviceObject(device).__enter__()
+        _core.want_cpu(device, "randint")
     kind = dtype or (out.dtype if out is not None else _core._dtype_from_name("int64"))
     low, high = _check_range(int(low), int(high), kind, "randint")
     made = _draw(_ENTRY["draw_integers"], [tuple(size), kind, low, high], generator)
@@ -192,7 +192,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm: expected n of at least 0, got {n}.")
     if device is not None:
-        _core.DeviceObject(device).__enter__()
+        _core.want_cpu(device, "randperm")
     kind = dtype or (out.dtype if out is not None else None)
     if kind is not None and n > _WHOLE.get(kind.name, _bounds(kind)[1] + 1):
         raise RuntimeError(f"randperm: expected n that {kind.name} can count to, got {n}.")

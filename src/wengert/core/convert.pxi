@@ -50,6 +50,7 @@ def to(Tensor self not None, *args, dtype=None, device=None, other=None, non_blo
     if device is not None:
         check_device(device, "to")
     if other is not None:
+        check_same_device(other, "to")
         code = (<Tensor?> other).c.array.dtype
     if dtype is not None:
         code = dtype_code(dtype, "to")

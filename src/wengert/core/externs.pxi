@@ -9,7 +9,7 @@ from cpython.float cimport PyFloat_CheckExact, PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_CheckExact, PyLong_Check
 from cpython.bool cimport PyBool_Check
 from cpython.tuple cimport PyTuple_CheckExact
-from cpython.exc cimport PyErr_CheckSignals, PyErr_Fetch, PyErr_Occurred, PyErr_Restore
+from cpython.exc cimport PyErr_CheckSignals, PyErr_Clear, PyErr_ExceptionMatches, PyErr_Fetch, PyErr_Occurred, PyErr_Restore
 from cpython.buffer cimport (PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release,
                              PyObject_GetBuffer)
 from libcpp.memory cimport shared_ptr, unique_ptr

@@ -10,8 +10,8 @@ cdef class DeviceObject:
 
     Accepts "cpu", "cpu:0", another device, or a type and an index. Programs name other kinds ("cuda", "mps", "xpu") to ask
     about them: using one raises what PyTorch without it raises: AssertionError for "cuda" and "xpu", RuntimeError for the
-    others, for the number of one, and for a name of no kind. "meta", for tensors whose values do not matter
-    yet, is the CPU: they have memory, and values.
+    others, for the number of one, and for a name of no kind. On "meta", tensors have a shape and a dtype, and neither memory
+    nor values; inside `with device("meta"):` all are made there.
 
     Example:
         >>> import wengert
@@ -53,25 +53,60 @@ cdef class DeviceObject:
         return DeviceObject, (self.type, self.index)
 
     def __enter__(self):
-        check_device(self, "device")
+        if self.type == "meta":
+            meta_part().enter()
+        else:
+            check_device(self, "device")
         return self
 
     def __exit__(self, *exception):
-        return None
+        if self.type == "meta":
+            meta_part().leave()
 
 
 cpu_device = DeviceObject("cpu")
 
 
+cdef object meta_part = None   # () -> the module that makes tensors on the device "meta"
+
+
+def set_meta_part(function):
+    """Hands the core what imports the part for the device "meta" when it is first used."""
+    global meta_part
+    meta_part = function
+
+
+class OnMeta(RuntimeError):
+    """A call names the device "meta", or an operand is there: its public function answers with a tensor without values."""
+
+
+cdef int raise_on_meta(str op) except -1:
+    raise OnMeta(f"{op}: expected device 'cpu', got 'meta'. Constructors and .to() take it.")
+
+
+cdef int check_same_device(object input, str op) except -1:
+    """Raises OnMeta where a tensor is on the device "meta"."""
+    if isinstance(input, Tensor) and (<Tensor> input).c.flags & T_SLOW and input.is_meta:
+        raise_on_meta(op)
+    return 0
+
+
+def want_cpu(device, op):
+    """Raises unless the device is the CPU: OnMeta for "meta", which the public function around answers."""
+    check_device(device, op)
+
+
 cdef int check_device(object device, str op) except -1:
-    """Raises unless the device is the CPU, or "meta", which stands for it."""
-    if isinstance(device, str) and device in ("cpu", "meta"):
+    """Raises unless the device is the CPU."""
+    if isinstance(device, str) and device == "cpu":
         return 0
     if not isinstance(device, (str, int, DeviceObject)):
         raise TypeError(f"{op}: expected a device or its name, got {type(device).__name__}.")
     cdef str kind = "" if isinstance(device, int) else DeviceObject(device).type
-    if kind in ("cpu", "meta"):
+    if kind == "cpu":
         return 0
+    if kind == "meta":
+        raise_on_meta(op)
     text = f"{op}: expected device 'cpu', got {device!r}. wengert runs on the CPU only"
     if kind in ("cuda", "xpu"):   # programs look for these words
         raise AssertionError(f"{text} (Torch not compiled with {kind.upper()} enabled).")
@@ -356,7 +391,9 @@ def make_eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requi
 cdef int like_dtype(object input, object dtype, object device, str op) except -1:
     if not isinstance(input, Tensor):
         raise TypeError(f"{op}: expected a Tensor, got {type(input).__name__}.")
-    if device is not None:
+    if device is None:
+        check_same_device(input, op)
+    else:
         check_device(device, op)
     return (<Tensor> input).c.array.dtype if dtype is None else dtype_code(dtype, op)
 

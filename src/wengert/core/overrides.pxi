@@ -83,13 +83,19 @@ cdef object matmul_operator(object left, object right):
 
 cdef object ask_call(object function, PyObject* const* args, Py_ssize_t n, PyObject* kwnames):
     """ask_method for a function and the arguments of a vectorcall."""
+    given, named = call_arguments(args, n, kwnames)
+    return override_call(function, given, named)
+
+
+cdef tuple call_arguments(PyObject* const* args, Py_ssize_t n, PyObject* kwnames):
+    """The arguments of a vectorcall as a tuple and a dict."""
     cdef Py_ssize_t k
     cdef tuple given = tuple([<object> args[k] for k in range(n)])
     cdef dict named = {}
     if kwnames != NULL:
         for k in range(len(<tuple> kwnames)):
             named[(<tuple> kwnames)[k]] = <object> args[n + k]
-    return override_call(function, given, named)
+    return given, named
 
 
 @cython.binding(False)
@@ -166,7 +172,24 @@ cdef PyObject* public_vectorcall(PyObject* self, PyObject* const* args, size_t n
         if answer is not NOT_ASKED:
             Py_INCREF(answer)
             return <PyObject*> answer
-    return wg_vectorcall(<PyObject*> (<Public> self).__wrapped__, args, nargsf, kwnames)
+    cdef PyObject* result = wg_vectorcall(<PyObject*> (<Public> self).__wrapped__, args, nargsf, kwnames)
+    if result == NULL and PyErr_ExceptionMatches(OnMeta):
+        PyErr_Clear()
+        return answer_on_meta(self, args, <Py_ssize_t> (nargsf & ~(<size_t> 1 << (8 * sizeof(size_t) - 1))), kwnames)
+    return result
+
+
+cdef PyObject* answer_on_meta(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* kwnames) noexcept:
+    """What the package makes of a call whose result has no values."""
+    cdef object answer
+    try:
+        given, named = call_arguments(args, n, kwnames)
+        answer = meta_part().answer(<object> self, given, named)
+    except BaseException as error:
+        _restore(error)
+        return NULL
+    Py_INCREF(answer)
+    return <PyObject*> answer
 
 
 def raw(function):

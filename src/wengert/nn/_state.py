@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 import wengert
+from wengert._warn import warn
 
 from ._hooks import add_hook
 from .parameter import Parameter, is_lazy
@@ -186,6 +187,11 @@ class StateProtocol:
                 f" the shape in current model is {old.shape}."
             )
         try:
+            if not assign and old.is_meta and not new.is_meta:
+                warn(
+                    f"for {key}: expected a model with memory, got one on the device 'meta': nothing is copied. Pass"
+                    " assign=True."
+                )
             if not assign:
                 with wengert.no_grad():
                     old.copy_(new)

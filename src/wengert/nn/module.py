@@ -400,18 +400,23 @@ class Module(HookProtocol, StateProtocol):
     def _apply(self, fn, recurse=True):
         """Replace every tensor by `fn(tensor)`.
 
-        Parameters stay the same objects, so optimizers keep hold of them.
+        Parameters stay the same objects, so optimizers keep hold of them, but for those that come from the device "meta"
+        or go there.
         """
         if recurse:
             for child in self.children():
                 child._apply(fn)
-        for param in self._parameters.values():
+        for name, param in self._parameters.items():
             if param is None:
                 continue
             grad = param.grad
             with wengert.no_grad():
+                fresh = fn(param.data)
+                if fresh.is_meta or param.is_meta:  # without memory on one side: another object
+                    self._parameters[name] = Parameter(fresh, param.requires_grad)
+                    continue
                 param.grad = None
-                param.data = fn(param.data)
+                param.data = fresh
                 if grad is not None:
                     grad.data = fn(grad.data)
                     param.grad = grad
