@@ -153,6 +153,9 @@ def test_private_names_that_packages_use():
         assert parse_args("v", "i")(len) is len and List[int] and BroadcastingList2[int]
         with TransformGetItemToIndex():
             assert torch.vmap(lambda i: torch.arange(4)[i])(torch.tensor([2, 1])).tolist() == [2, 1]
+        with torch._tensor_str.printoptions(precision=1):
+            assert repr(torch.tensor(1.25)) == "tensor(1.2)"
+        assert repr(torch.tensor(1.25)) == "tensor(1.2500)"
         torch._check(True)
         with pytest.raises(RuntimeError, match="told"):
             torch._check(False, lambda: "as told")

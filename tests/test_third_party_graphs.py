@@ -1,4 +1,4 @@
-"""Packages that record programs with torch.fx, and Bayesian optimisation, run on wengert's tensors."""
+"""Packages that record programs with torch.fx, Bayesian optimisation and sentence embeddings run on wengert's tensors."""
 
 from packages import run
 
@@ -126,5 +126,34 @@ def test_botorch_fits_and_proposes():
             assert chosen.shape == (q, 2) and ((chosen >= 0) & (chosen <= 1)).all() and score.isfinite().all()
             x = torch.cat([x, chosen])
         assert value(x).max() > 0.9, value(x)
+        """,
+    )
+
+
+def test_sentence_transformers_encode_and_learn():
+    run(
+        "sentence_transformers",
+        """
+        import os, tempfile
+        from sentence_transformers import InputExample, SentenceTransformer, losses, models, util
+        from torch.utils.data import DataLoader
+        from transformers import BertConfig, BertModel, BertTokenizer
+        folder = tempfile.mkdtemp()
+        words = "[PAD] [UNK] [CLS] [SEP] [MASK] a the cat dog sits runs sun is hot".split()
+        with open(os.path.join(folder, "vocab.txt"), "w") as file:
+            file.write("\\n".join(words))
+        BertTokenizer(os.path.join(folder, "vocab.txt")).save_pretrained(folder)
+        BertModel(BertConfig(vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                             intermediate_size=32, max_position_embeddings=32)).save_pretrained(folder)
+        body = models.Transformer(folder)
+        model = SentenceTransformer(modules=[body, models.Pooling(16)], device="cpu")
+        pairs = [("the cat sits", "the cat runs", 0.9), ("the sun is hot", "a dog runs", 0.1)]
+        examples = [InputExample(texts=[a, b], label=label) for a, b, label in pairs] * 8
+        loader = DataLoader(examples, shuffle=True, batch_size=4)
+        train = [(loader, losses.CosineSimilarityLoss(model))]
+        options = dict(epochs=3, warmup_steps=2, show_progress_bar=False, optimizer_params={"lr": 1e-2})
+        model.old_fit(train_objectives=train, **options)
+        e = model.encode([text for pair in pairs for text in pair[:2]], convert_to_tensor=True, normalize_embeddings=True)
+        assert torch.allclose(e.norm(dim=1), torch.ones(4)) and util.cos_sim(e[0], e[1]) > util.cos_sim(e[2], e[3]) + 0.3
         """,
     )

@@ -75,6 +75,19 @@ class _PrintOptions:
 
 
 PRINT_OPTS = _PrintOptions()
+
+
+@contextlib.contextmanager
+def printoptions(**options):
+    """A context in which tensors are printed by other options; see `set_printoptions`."""
+    before = dict(_format._options)
+    _format.set_printoptions(**options)
+    try:
+        yield
+    finally:
+        _format._options.update(before)
+
+
 # The functions behind modules: one of them, which wrappers of modules use.
 _nn = types.SimpleNamespace(_parse_to=lambda *args, **kwargs: (*parse_to(*args, **kwargs), False, None))
 DispatchKey = enum.Enum("DispatchKey", "CPU CUDA XPU AutocastCPU AutocastCUDA AutocastXPU AutogradCPU Meta")
