@@ -181,7 +181,7 @@ class _Reader:
                 operands.append(values[source])
             elif k in absent:
                 operands.append(None)
-            elif k in noted and noted[k].source in self.sequences:
+            elif k in noted and noted[k].how == "detach" and noted[k].source in self.sequences:
                 cut = self.sequences[noted[k].source]
                 operands.append(self.graph.apply("stop_gradient", [cut]).results[0])
             elif k in saved:
@@ -206,14 +206,23 @@ class _Reader:
             )
         return v
 
+    def _is(self, v, value):
+        """Whether a value of the graph is what was noted: at its place in memory another tensor may have lain later."""
+        if not is_tensor(value):
+            return True
+        if tuple(self.graph.shapes[v]) != tuple(value.shape) or self.graph.dtypes[v] != value.dtype:
+            return False
+        state = self.graph.states.get(v)
+        return state is None or _core.same_storage(state.tensor, value) or bool((state.tensor == value).all())
+
     def _noted_name(self, noted, k):
         return noted[k].name if k in noted else None
 
     def _noted(self, node, k, noted):
         """An operand that the tape does not keep, from the recording."""
         value = noted[k].value if k in noted else None
-        if k in noted and noted[k].memory in self.memory:
-            v = self.memory[noted[k].memory]
+        v = self.memory.get(noted[k].memory) if k in noted else None
+        if v is not None and self._is(v, value):
             self.read_inputs.add(v)
             return v
         if is_tensor(value):
