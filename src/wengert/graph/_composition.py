@@ -3,7 +3,7 @@
 from ..func._levels import is_tensor
 from ._lines import user_place
 from ._regions import specs
-from ._symbols import Dim, evaluate, same_sizes
+from ._symbols import Dim, evaluate, guards_given, same_sizes
 
 
 def call(graph, part, inputs):
@@ -57,14 +57,20 @@ def with_sizes(graph, part, values):
                 f"call: expected {part.dtypes[v]} for input {part.label(v)!r} of {part.name!r}, got "
                 f"{graph.dtypes[value]}. Convert it with .to()."
             )
+    try:
+        guards = guards_given(part.guards, sizes)
+    except ValueError as error:
+        raise RuntimeError(f"call: {part.name!r}: {error}") from None
+    known = {str(guard) for guard in graph.guards}
+    graph.guards += [guard for guard in guards if str(guard) not in known]
     made = part.copy()
-    substitute(made, sizes)
     made.symbols, made.guards = graph.symbols, graph.guards
+    substitute(made, sizes)
     return made
 
 
 def substitute(graph, sizes):
-    """Puts sizes in the place of names, everywhere in a graph and its sub-graphs."""
+    """Puts sizes in the place of names, everywhere in a graph and its sub-graphs, which share its names and guards."""
     graph.shapes = [evaluate(tuple(shape), sizes) for shape in graph.shapes]
     for node in graph.nodes:
         node.attrs = evaluate(node.attrs, sizes)
@@ -72,6 +78,7 @@ def substitute(graph, sizes):
         if isinstance(node.payload, dict):
             for key, value in node.payload.items():
                 if hasattr(value, "nodes"):
+                    value.symbols, value.guards = graph.symbols, graph.guards
                     substitute(value, sizes)
                 else:
                     node.payload[key] = evaluate(value, sizes)

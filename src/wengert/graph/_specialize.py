@@ -2,7 +2,7 @@
 
 from ._composition import substitute
 from ._graph_error import GraphError
-from ._symbols import evaluate, symbolic
+from ._symbols import evaluate, guards_given, symbolic
 
 
 def sizes_of(graph, tensors):
@@ -38,16 +38,13 @@ def specialize(graph, sizes):
     for name, n in sizes.items():
         if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
             raise ValueError(f"specialize: expected a size of at least 0 for {name}, got {n!r}.")
-    for guard in graph.guards:
-        if set(graph.symbols) <= set(sizes) and not guard.holds(sizes):
-            shown = ", ".join(f"{name} = {n}" for name, n in sizes.items())
-            raise ValueError(
-                f"specialize: expected sizes with {guard}, which {guard.line} has relied on, got {shown}. Build the "
-                "graph for these sizes."
-            )
+    try:
+        guards = guards_given(graph.guards, sizes)
+    except ValueError as error:
+        raise ValueError(f"specialize: {error}") from None
     made = graph.copy()
     made.symbols = [name for name in graph.symbols if name not in sizes]
-    made.guards = list(graph.guards) if made.symbols else []
+    made.guards = guards
     substitute(made, sizes)
     try:
         made.check_shapes()

@@ -57,6 +57,25 @@ class Guard:
         left, right = evaluate(self.left, sizes), evaluate(self.right, sizes)
         return {"==": left == right, "<": left < right, "<=": left <= right}[self.op] == self.outcome
 
+    def given(self, sizes):
+        """The same comparison where some sizes by name are known, or are others; None where it comes out as it did.
+
+        Raises:
+            ValueError: it comes out the other way.
+        """
+        made = Guard(evaluate(self.left, sizes), self.op, evaluate(self.right, sizes), self.outcome, self.line)
+        left, right = made.left, made.right
+        if terms_of(left) == terms_of(right):
+            left = right = 0  # the same size, whatever it is
+        elif symbolic((left, right)):
+            return made
+        if Guard(left, self.op, right, self.outcome, self.line).holds({}):
+            return None
+        shown = ", ".join(f"{name} = {n}" for name, n in sizes.items())
+        raise ValueError(
+            f"expected sizes with {self}, which {self.line} has relied on, got {shown}. Build the graph for these sizes."
+        )
+
     def __repr__(self):
         op = self.op if self.outcome else {"==": "!=", "<": ">=", "<=": ">"}[self.op]
         return f"{self.left} {op} {self.right}"
@@ -362,6 +381,16 @@ def evaluate(v, sizes):
     if type(v) in (tuple, list):
         return type(v)(evaluate(x, sizes) for x in v)
     return v
+
+
+def guards_given(guards, sizes):
+    """Comparisons that still wait for sizes by name, when some are known; each once.
+
+    Raises:
+        ValueError: one comes out another way than it did.
+    """
+    left = [guard.given(sizes) for guard in guards]
+    return list({str(guard): guard for guard in left if guard is not None}.values())
 
 
 def loop_length(v):
