@@ -339,33 +339,51 @@ int forward_slice(OpCall& c) {
   return emit_view(c, slice_layout(x, dim, length, step), start * x.strides()[dim]);
 }
 
-// as_strided(x; shape, strides, offset): any layout over the storage, offset in elements from x's first.
-int forward_as_strided(OpCall& c) {
-  const Array& x = c.in[0];
-  AttrReader r(c.attr);
-  int n, m;
-  const std::int64_t* shape = r.list(&n);
-  const std::int64_t* strides = r.list(&m);
-  index_t offset = r.integer();
-  if (n != m) return fail(kRuntimeError, "%s: expected as many strides as sizes, got %d and %d.", c.op->name, m, n);
-  index_t first;
-  bool beyond = __builtin_add_overflow(offset, x.storage ? x.u.offset / itemsize(x.dtype) : 0, &first);
-  index_t low = first, high = first;
+struct Region {
+  int n = 0;
+  const std::int64_t *shape = nullptr, *strides = nullptr;
+  index_t offset = 0;
+};
+
+// Reads (shape, strides, offset) and checks that the region lies among `items` elements, of which the operand's
+// first is number `first`; -1: among any.
+int read_region(OpCall& c, index_t first, index_t items, Region* r) {
+  AttrReader attrs(c.attr);
+  int m;
+  r->shape = attrs.list(&r->n);
+  r->strides = attrs.list(&m);
+  r->offset = attrs.integer();
+  if (r->n != m)
+    return fail(kRuntimeError, "%s: expected as many strides as sizes, got %d and %d.", c.op->name, r->n, m);
+  index_t low;
+  bool beyond = __builtin_add_overflow(r->offset, first, &low);
+  index_t high = low;
   bool none = false;
-  for (int d = 0; d < n; ++d) {
-    if (shape[d] < 0)
-      return fail(kRuntimeError, "%s: expected sizes of at least 0, got %s.", c.op->name, shape_text(n, shape));
-    none |= shape[d] == 0;
-    index_t reach, &end = strides[d] < 0 ? low : high;
-    beyond |= __builtin_mul_overflow(shape[d] - 1, strides[d], &reach) || __builtin_add_overflow(end, reach, &end);
+  for (int d = 0; d < r->n; ++d) {
+    if (r->shape[d] < 0)
+      return fail(kRuntimeError, "%s: expected sizes of at least 0, got %s.", c.op->name,
+                  shape_text(r->n, r->shape));
+    none |= r->shape[d] == 0;
+    index_t reach, &end = r->strides[d] < 0 ? low : high;
+    beyond |=
+        __builtin_mul_overflow(r->shape[d] - 1, r->strides[d], &reach) || __builtin_add_overflow(end, reach, &end);
   }
-  index_t items = static_cast<index_t>(x.storage ? x.storage->bytes : 8) / itemsize(x.dtype);
-  if (x.flags & kShapeOnly) items = high < INT64_MAX ? high + 1 : high;
+  if (items < 0) items = high < INT64_MAX ? high + 1 : high;
   if (!none && (beyond || low < 0 || high >= items))
     return fail(kRuntimeError,
                 "%s: expected a region inside a storage of %lld elements, got elements %lld to %lld.", c.op->name,
                 static_cast<long long>(items), static_cast<long long>(low), static_cast<long long>(high));
-  return emit_view(c, layout_strided(n, shape, strides), offset);
+  return 0;
+}
+
+// as_strided(x; shape, strides, offset): any layout over the storage, offset in elements from x's first.
+int forward_as_strided(OpCall& c) {
+  const Array& x = c.in[0];
+  const index_t size = itemsize(x.dtype);
+  const index_t items = x.flags & kShapeOnly ? -1 : static_cast<index_t>(x.storage ? x.storage->bytes : 8) / size;
+  Region r;
+  if (read_region(c, x.storage ? x.u.offset / size : 0, items, &r) < 0) return -1;
+  return emit_view(c, layout_strided(r.n, r.shape, r.strides), r.offset);
 }
 
 // diagonal(x; offset, dim1, dim2): the diagonals as the last dimension.
@@ -472,11 +490,17 @@ int forward_select_embed(OpCall& c) { return embed_region(c, forward_select); }
 int forward_slice_embed(OpCall& c) { return embed_region(c, forward_slice); }
 int forward_diagonal_embed(OpCall& c) { return embed_region(c, forward_diagonal); }
 int forward_unfold_embed(OpCall& c) { return embed_region(c, forward_unfold); }
-int forward_as_strided_embed(OpCall& c) { return embed_region(c, forward_as_strided); }
+int forward_as_strided_embed(OpCall& c) {
+  Region r;
+  if (read_region(c, 0, c.in[1].numel(), &r) < 0) return -1;
+  return embed_region(c, forward_as_strided);
+}
 
 // strided_scatter(x, src; shape, strides, offset): a copy of x with the region replaced by src.
 int forward_strided_scatter(OpCall& c) {
   const Array &x = c.in[0], &src = c.in[1];
+  Region r;
+  if (read_region(c, 0, x.numel(), &r) < 0) return -1;
   int go = c.emit(0, x.dtype, layout_contiguous(x.ndim(), x.shape()));
   if (go <= 0) return go;
   if (copy_into(x, c.out[0]) < 0) return -1;

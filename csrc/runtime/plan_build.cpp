@@ -34,6 +34,18 @@ index_t span_bytes(const Layout* l, int dtype) {
   return (last + 1) * itemsize(dtype);
 }
 
+// Whether a view lies within the memory of its owner: a plan looks at no other.
+bool inside(const PlanValue& v, const PlanValue& owner) {
+  if (v.layout->numel == 0 || owner.place == Place::kMeasured) return true;
+  const index_t item = itemsize(v.dtype);
+  index_t low = v.delta, high = v.delta;
+  for (int d = 0; d < v.layout->ndim; ++d) {
+    const index_t reach = (v.layout->shape()[d] - 1) * v.layout->strides()[d] * item;
+    (reach < 0 ? low : high) += reach;
+  }
+  return owner.layout->numel > 0 && low >= 0 && high + item <= span_bytes(owner.layout, owner.dtype);
+}
+
 bool is_where(const OpInfo* op) { return op->nin == 3 && op->kernel[0] == 'w'; }
 
 }  // namespace
@@ -181,6 +193,11 @@ int Plan::call(const OpInfo* op, const std::int32_t* in, int nin, Attr* attr) {
     v.delta = from.delta + outs[0].u.offset;
     storage_decref(memory);
     attr_decref(attr);
+    if (!inside(v, values[static_cast<std::size_t>(v.owner)])) {
+      layout_decref(v.layout);
+      return fail(kRuntimeError,
+                  "%s: expected a region inside the memory of its operand, got one that goes beyond.", op->name);
+    }
     values.push_back(v);
     return static_cast<int>(values.size()) - 1;
   }

@@ -191,7 +191,8 @@ def as_strided(input, size, stride, storage_offset=None):
     """
     own = input.storage_offset()
     offset = (own if storage_offset is None else storage_offset) - own
-    if input.requires_grad and _core.grad_enabled() and not input.is_contiguous() and input.numel():
+    recorded = input.requires_grad or not _core.has_value(input)
+    if recorded and _core.grad_enabled() and not input.is_contiguous() and input.numel():
         input = input.permute(sorted(range(input.ndim), key=lambda d: -input.stride(d)))  # memory as it lies
         if not input.is_contiguous():
             input = _spread_out(input)

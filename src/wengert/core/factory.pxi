@@ -127,6 +127,20 @@ cdef int read_sizes(tuple given, object size, int64_t* shape, str op) except -1:
     return read_shape(given, shape, op)
 
 
+cdef int new_sizes(tuple given, object size, int64_t* shape, str op) except -1:
+    """As read_sizes, for a tensor made now: refuses sizes that are known when a graph runs, which large numbers stand for."""
+    cdef int n = read_sizes(given, size, shape, op), d
+    for d in range(n):
+        if shape[d] < 65536:
+            continue
+        v = given if size is None else size
+        v = v[0] if len(v) == 1 and isinstance(v[0], (tuple, list)) else v
+        if hasattr(v[d] if isinstance(v, (tuple, list)) else v, "terms"):
+            raise RuntimeError(f"{op}: expected sizes that are known now, got {tuple(v)} of a graph. Make it from a tensor "
+                               "that has that size: zeros_like(x), x * 0.")
+    return n
+
+
 cdef int wanted_dtype(object dtype, object out, object device, str op) except -1:
     if device is not None:
         check_device(device, op)
@@ -173,7 +187,7 @@ def make_empty(*sizes, size=None, out=None, dtype=None, layout=None, device=None
         wengert.Size([2, 3])
     """
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "empty")
+    cdef int n = new_sizes(sizes, size, shape, "empty")
     return made(new_tensor(wanted_dtype(dtype, out, device, "empty"), n, shape, "empty"), out, requires_grad, "empty")
 
 
@@ -187,7 +201,7 @@ def make_zeros(*sizes, size=None, out=None, dtype=None, layout=None, device=None
         tensor([0., 0.])
     """
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "zeros")
+    cdef int n = new_sizes(sizes, size, shape, "zeros")
     return made(filled(wanted_dtype(dtype, out, device, "zeros"), n, shape, 0, "zeros"), out, requires_grad, "zeros")
 
 
@@ -201,7 +215,7 @@ def make_ones(*sizes, size=None, out=None, dtype=None, layout=None, device=None,
         tensor([1, 1])
     """
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "ones")
+    cdef int n = new_sizes(sizes, size, shape, "ones")
     return made(filled(wanted_dtype(dtype, out, device, "ones"), n, shape, 1, "ones"), out, requires_grad, "ones")
 
 
@@ -398,6 +412,14 @@ cdef int like_dtype(object input, object dtype, object device, str op) except -1
     return (<Tensor> input).c.array.dtype if dtype is None else dtype_code(dtype, op)
 
 
+cdef object symbolic_like(Tensor input, int code, str op, object value):
+    """A tensor filled with a value, of the shape of a symbolic one with sizes by name; None for any other tensor."""
+    if not input.c.flags & T_SLOW:
+        return None
+    like = getattr(payload(input), "like", None)
+    return None if like is None else like(<object> dtypes[code], value, op)
+
+
 cdef int64_t* like_shape(object input) noexcept:
     return (<Tensor> input).c.array.layout.shape()
 
@@ -406,6 +428,9 @@ def make_empty_like(input, *, dtype=None, layout=None, device=None, requires_gra
                     memory_format=None):
     """A tensor of another's shape and, unless given, dtype, with undefined contents."""
     cdef int code = like_dtype(input, dtype, device, "empty_like")
+    found = symbolic_like(input, code, "empty_like", 0)
+    if found is not None:
+        return found
     return made(new_tensor(code, input.ndim, like_shape(input), "empty_like"), None, requires_grad, "empty_like")
 
 
@@ -413,6 +438,9 @@ def make_zeros_like(input, *, dtype=None, layout=None, device=None, requires_gra
                     memory_format=None, out=None):
     """Zeros of another tensor's shape and, unless given, dtype."""
     cdef int code = like_dtype(input, dtype, device, "zeros_like")
+    found = symbolic_like(input, code, "zeros_like", 0)
+    if found is not None:
+        return found
     return made(filled(code, input.ndim, like_shape(input), 0, "zeros_like"), out, requires_grad, "zeros_like")
 
 
@@ -420,6 +448,9 @@ def make_ones_like(input, *, dtype=None, layout=None, device=None, requires_grad
                    memory_format=None, out=None):
     """Ones of another tensor's shape and, unless given, dtype."""
     cdef int code = like_dtype(input, dtype, device, "ones_like")
+    found = symbolic_like(input, code, "ones_like", 1)
+    if found is not None:
+        return found
     return made(filled(code, input.ndim, like_shape(input), 1, "ones_like"), out, requires_grad, "ones_like")
 
 
@@ -428,27 +459,30 @@ def make_full_like(input, fill_value, *, dtype=None, layout=None, device=None, r
     """A tensor of another's shape and, unless given, dtype, filled with a number."""
     cdef int code = like_dtype(input, dtype, device, "full_like")
     fill_value = number_of(fill_value, "full_like")
+    found = symbolic_like(input, code, "full_like", fill_value)
+    if found is not None:
+        return found
     return made(filled(code, input.ndim, like_shape(input), fill_value, "full_like"), None, requires_grad, "full_like")
 
 
 def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """A tensor of the given sizes and, unless given, this dtype, with undefined contents."""
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "new_empty"), code = like_dtype(self, dtype, device, "new_empty")
+    cdef int n = new_sizes(sizes, size, shape, "new_empty"), code = like_dtype(self, dtype, device, "new_empty")
     return made(new_tensor(code, n, shape, "new_empty"), None, requires_grad, "new_empty")
 
 
 def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """Zeros of the given sizes and, unless given, this dtype."""
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "new_zeros"), code = like_dtype(self, dtype, device, "new_zeros")
+    cdef int n = new_sizes(sizes, size, shape, "new_zeros"), code = like_dtype(self, dtype, device, "new_zeros")
     return made(filled(code, n, shape, 0, "new_zeros"), None, requires_grad, "new_zeros")
 
 
 def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """Ones of the given sizes and, unless given, this dtype."""
     cdef int64_t shape[kMaxDims]
-    cdef int n = read_sizes(sizes, size, shape, "new_ones"), code = like_dtype(self, dtype, device, "new_ones")
+    cdef int n = new_sizes(sizes, size, shape, "new_ones"), code = like_dtype(self, dtype, device, "new_ones")
     return made(filled(code, n, shape, 1, "new_ones"), None, requires_grad, "new_ones")
 
 
@@ -465,7 +499,7 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 cdef object drawn(str name, tuple sizes, object size, object out, object dtype, object device, object requires_grad,
                   object generator, double a, double b, str op):
     cdef int64_t shape[kMaxDims]
-    cdef int k, n = read_sizes(sizes, size, shape, op), code = wanted_dtype(dtype, out, device, op)
+    cdef int k, n = new_sizes(sizes, size, shape, op), code = wanted_dtype(dtype, out, device, op)
     cdef int64_t count = 1
     cdef vector[int64_t] words
     cdef Entry e = <Entry> entry_by_name[name]

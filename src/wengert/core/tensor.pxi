@@ -317,7 +317,10 @@ cdef class Tensor:
     def stride(self, dim=None):
         """The strides in elements, or that of one dimension."""
         cdef Layout* l = self.c.array.layout
-        strides = tuple([l.strides()[d] for d in range(l.ndim)])
+        if self.c.flags & T_SLOW:
+            strides = slow_layout(self)[0]
+        else:
+            strides = tuple([l.strides()[d] for d in range(l.ndim)])
         if dim is None:
             return strides
         k = attr_int(dim, "stride", "dim")
@@ -327,6 +330,8 @@ cdef class Tensor:
 
     def storage_offset(self):
         """Elements between the start of the storage and the first element."""
+        if self.c.flags & T_SLOW:
+            return slow_layout(self)[1]
         return self.c.array.u.offset // itemsize(self.c.array.dtype) if self.c.array.storage != NULL else 0
 
     def data_ptr(self):
@@ -337,6 +342,8 @@ cdef class Tensor:
 
     def is_contiguous(self, memory_format=None):
         """Whether the elements lie in row-major order without gaps."""
+        if self.c.flags & T_SLOW:
+            return str(slow_layout(self)[0]) == str(rows_of(slow_size(self)))
         return self.c.array.layout.contiguous
 
     @property
@@ -470,6 +477,24 @@ cdef int known_length(Tensor t, str op) except -1:
         raise TypeError(f"{op}: expected a size known when the graph is built, got {n}. Use x.shape[0] in tensor "
                         "operations, wengert.scan() to loop, or give the input a number as its size.")
     return 0
+
+
+cdef object slow_layout(Tensor t):
+    """(strides, offset) of what a wrapper stands for: row by row where it does not say."""
+    layout = getattr(payload(t), "layout", None)
+    if layout is not None:
+        return layout()
+    return rows_of(slow_size(t)), 0
+
+
+cdef tuple rows_of(size):
+    """The strides of a row-major layout."""
+    strides = []
+    step = 1
+    for n in reversed(size):
+        strides.append(step)
+        step = step * n
+    return tuple(reversed(strides))
 
 
 cdef object slow_numel(Tensor t):

@@ -6,6 +6,8 @@ a new value, its root too (strided_scatter), and other views of the root read th
 (as_strided).
 """
 
+import math
+
 from .. import _core, _host
 from .._dtypes import DTYPES
 from ..autograd.function import FunctionCtx
@@ -52,6 +54,14 @@ class Symbolic:
     def detached(self):
         """The same value without history."""
         return self.frame.wrap(self.cell, True)
+
+    def layout(self):
+        """(strides, offset) in elements: inputs and results lie row by row, views as they do in these."""
+        return self.frame.layout_of(self.cell)
+
+    def like(self, dtype, value, op):
+        """A tensor of the same sizes, where these are known by name alone, filled with a number; None otherwise."""
+        return None if self.shape is None else self.frame.filled_like(self.cell, dtype, value)
 
     def backward(self, roots, grads, inputs, accumulate, allow_unused):
         """What autograd asks for: gradients as nodes."""
@@ -256,6 +266,8 @@ class SymbolicFrame(Frame, Watcher):
         self._check_draw(entry, attrs)
         values = self._operands(operands, entry.name)
         attrs = self.named_sizes([v.item() if is_followed(v) else v for v in attrs])
+        if entry.name == "as_strided":
+            self._check_region(operands[0], attrs)
         node = self.append(entry.name, values, attrs)
         results = []
         for k, v in enumerate(node.results):
@@ -267,6 +279,14 @@ class SymbolicFrame(Frame, Watcher):
                 self._place(cell)  # a view or a copy: code that follows depends on it
             results.append(self.wrap(cell, not is_grad_enabled()))
         return tuple(results) if len(results) > 1 else results[0]
+
+    def filled_like(self, cell, dtype, value):
+        """A tensor of a cell's sizes filled with a number."""
+        zeros = self.append("zeros_like", [self.current(cell)])
+        if self.graph.dtypes[zeros.results[0]] != dtype:
+            zeros = self.append("cast", [zeros.results[0]], (dtype,))
+        made = self.wrap(Cell(zeros.results[0]), not is_grad_enabled())
+        return made.fill_(value) if value else made
 
     def run_host(self, name, tensors, options):
         """A function on NumPy arrays: a node."""
@@ -346,6 +366,9 @@ class SymbolicFrame(Frame, Watcher):
             if c.layout is not None:
                 continue
             shape = self.graph.shapes[c.value]
+            if c.made is None and c.origin in self.graph.states:
+                c.layout = (self.graph.states[c.origin].tensor.stride(), 0)
+                continue
             if c.made is not None:
                 source, op, attrs = c.made
                 if op == "reshape":
@@ -363,6 +386,34 @@ class SymbolicFrame(Frame, Watcher):
                     c.made = c.root = None  # the elements were copied
             c.layout = (contiguous_strides(shape), 0)
         return cell.layout
+
+    def layout_of(self, cell):
+        """(strides, offset) of a cell in its storage, sizes by name in their places."""
+        strides, offset = self.named_sizes(self._place(cell))
+        return tuple(strides), offset + self._storage_of(cell)[0]
+
+    def _storage_of(self, cell):
+        """(elements before the root of a cell, elements of its whole storage)."""
+        root = cell.root or cell
+        if root.origin in self.graph.states:
+            t = self.graph.states[root.origin].tensor
+            return t.storage_offset(), t.untyped_storage().nbytes() // t.element_size()
+        return 0, math.prod(self.graph.shapes[root.value])
+
+    def _check_region(self, x, attrs):
+        """as_strided reaches no further than the storage does."""
+        size, strides, offset = attrs
+        if any(n == 0 for n in size):
+            return
+        cell = self.cell_of(x)
+        low = high = self.layout_of(cell)[1] + offset
+        for n, step in zip(size, strides, strict=True):
+            low, high = (low + (n - 1) * step, high) if step < 0 else (low, high + (n - 1) * step)
+        items = self._storage_of(cell)[1]
+        if low < 0 or high >= items:
+            raise RuntimeError(
+                f"as_strided: expected a region inside a storage of {items} elements, got elements {low} to {high}."
+            )
 
     def _check_root(self, root):
         if root.origin in self.graph.states and not self.graph.states[root.origin].tensor.is_contiguous():
@@ -480,6 +531,14 @@ class SymbolicFrame(Frame, Watcher):
         """Inside `with g:` values of tensors from outside may be read: they are constants of the graph."""
 
     # ---- differentiation ------------------------------------------------------------------------------------------
+
+    def layout(self):
+        """(strides, offset) in elements: inputs and results lie row by row, views as they do in these."""
+        return self.frame.layout_of(self.cell)
+
+    def like(self, dtype, value, op):
+        """A tensor of the same sizes, where these are known by name alone, filled with a number; None otherwise."""
+        return None if self.shape is None else self.frame.filled_like(self.cell, dtype, value)
 
     def backward(self, roots, grads, inputs, accumulate, allow_unused):
         """autograd.grad and backward on symbolic tensors."""
