@@ -426,5 +426,10 @@ def test_what_counts_a_size_by_name_is_refused(count):
 def test_a_tensor_made_with_a_size_by_name_is_refused():
     g = w.Graph("g")
     x = g.input("x", (None, 3))
-    with pytest.raises(RuntimeError, match=r"got one of shape \(B, 3\). Make it from a tensor that has that size"):
-        x + w.zeros(x.shape)
+    for make in (w.zeros, w.ones, w.empty, w.rand, w.randn, x.new_zeros):
+        with pytest.raises(
+            RuntimeError, match=r"got \(B, 3\) of a graph. Make it from a tensor that has that size"
+        ):
+            make(x.shape)
+    with pytest.raises(RuntimeError, match=r"got \(B,\) of a graph. Make it from a tensor that has that size"):
+        w.zeros(x.shape[0])

@@ -192,6 +192,9 @@ def test_what_is_read():
         ("%2", "%99999999999", "gaps"),
         ("%2 =", "%2, %3 =", "2 dtypes"),
         ('output "" = %2', "result {1.5: 2} fixed {}", "key"),
+        ('output "" = %2', "result 0 fixed 1.5", "dict of fixed results"),
+        ("%2 = mul(%0, %1): float32[3]", "%2 = mul(%0, %1): float32[3] in 1.5", "list of strings as a scope"),
+        ("%2 = mul(%0, %1): float32[3]", "%2 = mul(%0, %1): float32[3] in [1]", "list of strings as a scope"),
     ],
 )
 def test_what_is_refused(old, new, message):

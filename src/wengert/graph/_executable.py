@@ -1,8 +1,9 @@
 """What `Graph.compile` returns: inputs by name or position, and plans for the sizes that turn up."""
 
+from .. import _core
 from ..func._levels import is_tensor
 from ._page import Page
-from ._plan import Plan
+from ._plan import Plan, check_steps
 from ._regions import has_tapes
 from ._specialize import sizes_of, specialize
 
@@ -89,8 +90,30 @@ class Executable(Page):
         ordered = self.bind(inputs, named)
         return self.plan_for(ordered)(*ordered)
 
+    def run(self, n, *inputs, collect=True, **named):
+        """Runs n steps without Python in between: see `Plan.run`. Inputs are given by position or by name."""
+        check_steps(self.graph.name, n, collect)
+        ordered = self.bind(inputs, named)
+        return self._plan_of_slices(ordered, n).run(n, *ordered, collect=collect)
+
+    def map(self, *inputs, **named):
+        """Evaluates the graph for many sets of inputs at once: see `Plan.map`. Inputs are given by position or by name."""
+        ordered = self.bind(inputs, named)
+        return self._plan_of_slices(ordered).map(*ordered)
+
+    def _plan_of_slices(self, inputs, n=None):
+        """The plan for inputs of which those with a dimension more are slices of the first; `n`: how many of them."""
+        graph = self.graph
+        if not graph.symbols:
+            return self.plans[()]
+        slices = []
+        for v, t in zip(graph.inputs, inputs, strict=True):
+            more = t.dim() == len(graph.shapes[v]) + 1 and n in (None, t.shape[0])
+            slices.append(_core.make_wrapper(tuple(t.shape[1:]), t.dtype, None) if more else t)
+        return self.plan_for(slices)
+
     def __getattr__(self, name):
-        # What a plan offers besides calling (run, memory, explain, ...), where there is one plan.
+        # What a plan offers besides running (memory, explain, ...), where there is one plan.
         if name.startswith("_") or not self.plans:
             raise AttributeError(name)
         if len(self.plans) > 1:

@@ -270,16 +270,17 @@ class Plan(Page):
             one call returns them.
 
         Raises:
+            TypeError: n is no int, or an input no tensor.
             ValueError: another number of inputs, or a negative n; with collect=False also n = 0.
             RuntimeError: an input of another shape or dtype.
         """
-        if n < (0 if collect else 1):
-            raise ValueError(f"{self.graph.name}.run: expected at least {0 if collect else 1} steps, got {n}.")
+        check_steps(self.graph.name, n, collect)
         graph = self.graph
         if len(inputs) != len(graph.inputs):
             raise ValueError(f"{graph.name}.run: expected {len(graph.inputs)} inputs, got {len(inputs)}.")
         given, fed = [], []
         for k, (t, v) in enumerate(zip(inputs, graph.inputs, strict=True)):
+            self._check_run(n, k, t, v)
             if k in self._written_inputs and not t.is_contiguous():
                 raise RuntimeError(
                     f"{graph.name}.run: expected a contiguous tensor for input {k}, which the graph writes."
@@ -289,7 +290,6 @@ class Plan(Page):
                 fed.append((k, t))
                 t = t[0] if n else _core.full(graph.shapes[v], 0, graph.dtypes[v])
             given.append(t)
-        self._check(given)
         given += _core.values_of((), self._states)
         results = self._core.make_results()
         stacked = []
@@ -326,6 +326,17 @@ class Plan(Page):
                     f"{graph.name}: expected shape {graph.shapes[v]} and {graph.dtypes[v]} for {self._name(k)}, got "
                     f"{tuple(t.shape)} and {t.dtype}. Make a plan for such inputs."
                 )
+
+    def _check_run(self, n, k, t, v):
+        """Input k of n steps."""
+        shape, dtype = self.graph.shapes[v], self.graph.dtypes[v]
+        if not isinstance(t, _core.Tensor):
+            raise TypeError(f"{self.graph.name}.run: expected tensors, got {type(t).__name__} for {self._name(k)}.")
+        if tuple(t.shape) not in (shape, (n, *shape)) or t.dtype != dtype:
+            raise RuntimeError(
+                f"{self.graph.name}.run: expected shape {(n, *shape)} (one for each step) or {shape}, and {dtype} for "
+                f"{self._name(k)}, got {tuple(t.shape)} and {t.dtype}."
+            )
 
     def _name(self, k):
         name = self.graph.names.get(self.graph.inputs[k])
@@ -438,6 +449,14 @@ class Plan(Page):
     def step_calls(self):
         """Of each of `steps()` the nodes that it runs: their places among the nodes that are needed and called."""
         return self._core.step_calls()
+
+
+def check_steps(name, n, collect):
+    """The number of steps of run()."""
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"{name}.run: expected a number of steps, got {n!r}.")
+    if n < (0 if collect else 1):
+        raise ValueError(f"{name}.run: expected at least {0 if collect else 1} steps, got {n}.")
 
 
 def assemble(graph, outputs):

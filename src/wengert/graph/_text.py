@@ -313,6 +313,8 @@ class _Reader:
             graph.structure = self.literal()
             self.take("fixed")
             graph.fixed = self.literal()
+            if not isinstance(graph.fixed, dict):
+                self.fail("a dict of fixed results")
         else:
             raise ParseError(f"parse: expected a statement, got {word!r}.")
         return None
@@ -338,8 +340,10 @@ class _Reader:
             self.fail(f"{len(results)} dtypes and shapes")
         self.define(results, specs)
         line = self.string() if self.accept("at") else None
-        scope = tuple(self.literal()) if self.accept("in") else ()
-        graph.nodes.append(self.node(op, inputs, attrs, results, scope, line))
+        scope = self.literal() if self.accept("in") else []
+        if not isinstance(scope, list) or not all(isinstance(part, str) for part in scope):
+            self.fail("a list of strings as a scope")
+        graph.nodes.append(self.node(op, inputs, attrs, results, tuple(scope), line))
         graph.nodes[-1].gradient_of = self.value() if self.accept("back") else None
         outer, sink = self.specs, self.sink
         while self.accept("with"):

@@ -249,5 +249,11 @@ def _check_ends(graph):
         from ..func._trees import numbers
 
         count = len(graph.outputs) + len(graph.fixed)
-        if sorted(numbers(graph.structure)[0]) != list(range(count)) or not set(graph.fixed) <= set(range(count)):
+        try:
+            fits = sorted(numbers(graph.structure)[0]) == list(range(count)) and set(graph.fixed) <= set(
+                range(count)
+            )
+        except TypeError:  # neither a place nor a container of places
+            fits = False
+        if not fits:
             fail(graph, None, f"a structure of {count} results", repr(graph.structure))
