@@ -354,9 +354,12 @@ cdef int set_grad_off(int off) noexcept:
 
 
 cdef int add_to_grad(Tensor t, object g) except -1:
-    """t.grad += g by operations; a recorded pass adds in place, as a plain one does."""
-    if t.c.grad == NULL or not wg_grad_off() or not recorder_traces():
-        return set_grad(t, g if t.c.grad == NULL else (<object> t.c.grad) + g)
+    """t.grad += g by operations. A pass that is not differentiated gives a new gradient memory of its own, and a recorded one
+    adds in place, as a plain one does with leaves."""
+    if t.c.grad == NULL:
+        return set_grad(t, g if (<Tensor> g).c.flags & T_SLOW or not wg_grad_off() else apply_op(clone_entry(), [g], NULL))
+    if not wg_grad_off() or not recorder_traces():
+        return set_grad(t, (<object> t.c.grad) + g)
     (<object> t.c.grad).add_(g)
     return 0
 
