@@ -34,9 +34,9 @@ index_t span_bytes(const Layout* l, int dtype) {
   return (last + 1) * itemsize(dtype);
 }
 
-// Whether a view lies within the memory of its owner: a plan looks at no other.
+// Whether a view lies within the memory of its owner, where that is the plan's own.
 bool inside(const PlanValue& v, const PlanValue& owner) {
-  if (v.layout->numel == 0 || owner.place == Place::kMeasured) return true;
+  if (v.layout->numel == 0 || owner.place != Place::kArena) return true;
   const index_t item = itemsize(v.dtype);
   index_t low = v.delta, high = v.delta;
   for (int d = 0; d < v.layout->ndim; ++d) {

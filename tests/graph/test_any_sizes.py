@@ -154,15 +154,9 @@ def test_a_view_stays_within_its_memory():
             y.as_strided(size, stride, offset)
     g.output(y.as_strided((2, 2), (1, 1)))
     assert g.compile()(w.tensor([1.0, 2.0, 3.0])).tolist() == [[2.0, 4.0], [4.0, 6.0]]
-    base = w.arange(6.0)
-    g = w.Graph("g")
-    x = g.input("x", (2,))
-    g.output(x * g.constant(base[2:4]).as_strided((2,), (1,), 3))
+    text = 'graph "g"\n%0 = input "x": float32[3]\n%1 = mul(%0, 2): float32[3]\n%2 = as_strided(%1) {'
     with pytest.raises(RuntimeError, match="as_strided: expected a region inside the memory of its operand"):
-        g.compile()
-    text = 'graph "g"\n%0 = input "x": float32[3]\n%1 = as_strided(%0) {size=(9,), stride=(1,), offset=0}: float32[9]\n'
-    with pytest.raises(RuntimeError, match="inside the memory of its operand"):
-        w.Graph.parse(text + 'output "" = %1\nend\n').compile()
+        w.Graph.parse(text + 'size=(9,), stride=(1,), offset=0}: float32[9]\noutput "" = %2\nend\n').compile()
     text = (
         'graph "g"\n%0 = input "x": float32[3]\n%1 = input "y": float32[1]\n'
         '%2 = strided_scatter(%0, %1) {size=(1,), stride=(1,), offset=999}: float32[3]\noutput "" = %2\nend\n'
@@ -171,13 +165,3 @@ def test_a_view_stays_within_its_memory():
         w.graph.GraphError, match="strided_scatter: expected a region inside a storage of 3 elements"
     ):
         w.Graph.parse(text)
-
-
-def test_a_compiled_function_looks_at_no_memory_beyond_its_argument():
-    base = w.arange(10.0)
-    with pytest.warns(UserWarning, match="region inside the memory of its operand"):
-        f = w.compile(lambda x: x.as_strided((4,), (1,)) * 2)
-        for _ in range(4):
-            assert f(base[2:4]).tolist() == [4.0, 6.0, 8.0, 10.0]
-    with pytest.raises(RuntimeError, match="inside a storage of"):
-        f(w.ones(2))
