@@ -10,7 +10,7 @@ from ..func._levels import entry, is_tensor, open_frames
 from ..ops import TABLE, trace_rule
 from . import _regions
 from ._symbols import same_sizes
-from .passes._view import like_place
+from .passes._view import LIKE_PLACE
 
 _rules = {}  # (op, mask, attributes, shapes, operands, absent ones) -> traced rule; attributes None: any
 _LIMIT = 8192
@@ -139,7 +139,7 @@ class Walk:
                 values = node.attrs
             else:
                 values = tuple([node.attrs[v] if kind == "field" else _plain(v) for kind, v in attrs])
-            shape_only = like_place(op)
+            shape_only = LIKE_PLACE[op]
             for p in kept.intersection(p for k, p in enumerate(places) if k != shape_only):
                 registers[p] = self.append("conj", [registers[p]], (), node)[0]
                 kept.discard(p)

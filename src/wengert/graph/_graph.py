@@ -159,7 +159,7 @@ class Graph(Page, ByHand, Editing, InText, FromTape):
         self.symbols = []
         self.guards = []
         self.repeats = False
-        self.reached = None  # after `dead_nodes`: its nodes, which are all needed, and what they and the roots read
+        self.reached = None  # after `dead_nodes`: the Reached, whose nodes are the graph's while nobody changes it
         self._plan = None
         self._frame = None
         self._recordings = []

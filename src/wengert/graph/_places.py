@@ -46,7 +46,7 @@ def needs_numbers(graph):
     """Whether the outputs of a graph depend on random numbers; where they do not, its draws are taken out."""
     if not draws_in(graph):
         return False
-    nodes = reached(graph, effects=False)[0]
+    nodes = reached(graph, effects=False).nodes
     if any(node.random or node.draws for node in nodes):
         return True
     graph.nodes = nodes

@@ -10,7 +10,7 @@ from ._needed import reached
 from ._page import Page
 from ._regions import PARTS, REGIONS, check_tapes, has_rows, has_tapes
 from ._remat import Sizes
-from .passes import EXACT, PASSES, like_place, optimise, rounding
+from .passes import EXACT, LIKE_PLACE, PASSES, optimise, rounding
 
 ALIGN = 64  # bytes: what places in the arena are multiples of
 
@@ -67,7 +67,7 @@ class Plan(Page):
         core = self._core = _core.StaticPlan()
         self._states = []  # pairs (tensor, whether its gradient is read)
         left = graph.reached
-        wanted, read = left if left is not None and left[0] is graph.nodes else reached(graph)
+        wanted, read, _ = left if left is not None and left.nodes is graph.nodes else reached(graph)
         if has_tapes(graph):
             check_tapes(graph, wanted)
         self._place = place = {}  # value of the graph -> value of the plan
@@ -108,7 +108,7 @@ class Plan(Page):
                 if op in REGIONS:
                     self._lower_region(node)
                     continue
-                known = entries[op] = entry(op), like_place(op)
+                known = entries[op] = entry(op), LIKE_PLACE[op]
             operands = [
                 place[v] if type(v) is int else v if v is None else _number(core, numbers, v[0])
                 for v in node.inputs

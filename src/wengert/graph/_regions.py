@@ -394,7 +394,7 @@ def _kept(body):
     except (RuntimeError, NotImplementedError):
         return []  # the backward pass will say so, if there is one
     back.outputs = [("", g) for g in grads.values() if g is not None]
-    read = reached(back)[1]
+    read = reached(back).read
     return worth_keeping(body, {v for v, number in numbers.items() if number in read})
 
 
@@ -412,7 +412,7 @@ def _read_from_stacks(back, body, numbers, stacks):
         if not instead.keys().isdisjoint(node.inputs):
             node.inputs = tuple([instead[v][0] if v in instead else v for v in node.inputs])
     back.outputs = [(name, instead[v][0] if v in instead else v) for name, v in back.outputs]
-    back.nodes, read = reached(back)
+    back.nodes, read, _ = reached(back)
     return [pair for pair in instead.values() if pair[0] in read]
 
 

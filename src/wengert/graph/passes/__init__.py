@@ -14,10 +14,11 @@ from ._attention import attention
 from ._common import common_subexpressions
 from ._constants import constant_folding
 from ._dead import dead_nodes
+from ._forward import forward, ops_of, together, walks
 from ._parts import whole_rows
 from ._rewrite import with_nodes
 from ._rows import cross_entropy, layer_norm, log_of_softmax, log_softmax, rms_norm, softmax
-from ._view import View, like_place
+from ._view import LIKE_PLACE, View
 
 PATTERNS = (
     softmax,
@@ -32,12 +33,8 @@ PATTERNS = (
 )
 
 
-def _unique(graph):
-    return common_subexpressions(graph)
-
-
 # Patterns look nodes up: what is computed twice has to be one node.
-_unique.__name__ = common_subexpressions.__name__
+_unique = forward(common_subexpressions.__name__, common_subexpressions.walk)
 _unique.does = common_subexpressions
 _unique.wanted = lambda ops: any(pattern.wanted(ops) for pattern in PATTERNS)
 
@@ -70,27 +67,56 @@ def optimise(graph, passes=PASSES, check=False):
     """The graph after all passes, and what each did: triples (its name, nodes that it dealt with, `Removed`). `check`:
     whether to verify the graph that each pass leaves."""
     graph = with_nodes(graph, graph.nodes)  # one that nobody else changes
-    report, ops, view = [], None, None
+    report, view = [], None
     left = {}  # pass -> the graph that it left, with which it has nothing more to do
-    for one in passes:
-        before, count = graph, 0
-        does = getattr(one, "does", one)
-        wanted = getattr(one, "wanted", None)
-        if wanted is not None and ops is None:
-            ops = {node.op for node in graph.nodes}
-        if left.get(does) is not graph and (wanted is None or wanted(ops)):
-            if one in PATTERNS:
-                view = view or View(graph)
-                graph, count = one(graph, view)
-            else:
-                graph, count = one(graph)
-            left[does] = graph
-        if graph is not before:
-            ops = view = None
-            if check:
-                graph.verify()
-        report.append((one.__name__, count, Removed(before.nodes, graph.nodes)))
+    todo = list(passes)
+    while todo:
+        ops = ops_of(graph)
+        batch = _batch(todo, graph, ops, left, alone=check)
+        busy = [one for one, runs in batch if runs]
+        if busy and walks(busy[0]):
+            made = together(busy, graph, ops)
+        elif busy and busy[0] in PATTERNS:
+            view = view if view is not None and view.graph is graph else View(graph)
+            made = [busy[0](graph, view)]
+        else:
+            made = [one(graph) for one in busy]
+        made = iter(made)
+        for one, runs in batch:
+            before, count = graph, 0
+            if runs:
+                graph, count = next(made)
+                left[_does(one)] = graph
+            report.append((one.__name__, count, Removed(before.nodes, graph.nodes)))
+        if check:
+            graph.verify()
+        del todo[: len(batch)]
     return graph, report
+
+
+def _batch(passes, graph, ops, left, alone):
+    """The passes that come next, as pairs (pass, whether it runs): forward passes, which run together, or another one, and
+    idle ones before and among them. `alone`: whether no two are to run together."""
+    batch, busy = [], False
+    for one in passes:
+        runs = one.wanted(ops) if hasattr(one, "wanted") else True
+        if runs and left.get(_does(one)) is graph:
+            if busy:
+                break  # whether it has nothing to do is known when those before it have run
+            runs = False
+        if runs and busy and not walks(one):
+            break
+        batch.append((one, runs))
+        if runs and (alone or not walks(one)):
+            break
+        if runs:
+            busy, ops = True, ops | one.walk.makes
+    return batch
+
+
+def _does(one):
+    """The pass that a pass is, wherever it stands."""
+    return getattr(one, "does", one)
 
 
 def rounding(report):
@@ -101,6 +127,7 @@ def rounding(report):
 
 __all__ = [
     "EXACT",
+    "LIKE_PLACE",
     "PASSES",
     "PATTERNS",
     "algebra",
@@ -108,7 +135,6 @@ __all__ = [
     "common_subexpressions",
     "constant_folding",
     "dead_nodes",
-    "like_place",
     "optimise",
     "rounding",
     "whole_rows",

@@ -1,6 +1,7 @@
 """Algebra that keeps every bit: factors of 1, double negation, small powers, casts and transposes that cancel."""
 
-from ._rewrite import substituted, with_nodes
+from ._forward import Walk, forward
+from ._rewrite import substituted
 
 _IDEMPOTENT = frozenset({"relu", "abs", "floor", "ceil", "trunc", "round_even"})
 _WITH_NUMBER = frozenset({"mul", "div", "sub", "add"})
@@ -21,7 +22,7 @@ _HOLDS = {
 }
 
 
-def algebra(graph):
+class _Algebra(Walk):
     """Rewrites nodes by identities that hold for NaN, infinities and signed zeros too.
 
     `x * 1`, `x / 1` and `x - 0` are x (`x + 0` is for integers: it turns -0.0 into 0.0); `--x` is x; `x ** 1` is x,
@@ -32,36 +33,54 @@ def algebra(graph):
     What is not done, because bits would change: `exp(log(x))`, `x * a * b` as `x * (a * b)`, `x + -y` (another NaN),
     `x * 0`, `(x + y) - y`. Transposed operands need no rule: products read them where they lie.
     """
-    replaced, nodes = {}, []
-    made = {}  # value -> its node, of ops that those behind them undo
-    count = 0
-    for node in graph.nodes:
-        if replaced:
-            node = substituted(node, replaced)
-        if node.op not in _LOOKED_AT:
-            nodes.append(node)
-            continue
+
+    makes = frozenset({"square", "sum"})
+
+    def __init__(self, graph, ops):
+        super().__init__(graph, ops)
+        self.idle = _LOOKED_AT.isdisjoint(ops)
+        self.made = {}  # value -> its node, of ops that those behind them undo
+
+    def through(self, nodes):
+        replaced = self.replaced
+        untouched = replaced.keys().isdisjoint
+        kept = []
+        for node in nodes:
+            if not untouched(node.inputs):
+                node = substituted(node, replaced)
+            if node.op in _LOOKED_AT:
+                node = self._look(node)
+                if node is None:
+                    continue
+            kept.append(node)
+        return kept
+
+    def _look(self, node):
+        """What stands for a node; None where its operand does."""
+        graph, made = self.graph, self.made
         same = _operand(graph, node, made)
         if same is not None:
-            replaced[node.results[0]] = same
-            count += 1
-            continue
+            self.replaced[node.results[0]] = same
+            self.count += 1
+            return None
         if node.op == "pow_scalar" and node.attrs == (2.0,) and graph.dtypes[node.results[0]].is_floating_point:
             node = node.rewritten(op="square", attrs=())
-            count += 1
+            self.count += 1
         before = made.get(node.inputs[0]) if node.op in _THROUGH else None
         if before is not None and before.op == _THROUGH[node.op] and type(before.inputs[0]) is int:
             node = node.rewritten(inputs=before.inputs)
-            count += 1
+            self.count += 1
         if node.op == "sum_to_like":
             dims = _leading(graph, node)
             if dims is not None:
                 node = node.rewritten(op="sum", inputs=node.inputs[:1], attrs=(dims, False))
-                count += 1
+                self.count += 1
         if node.op in _LOOKED_BACK_AT:
             made[node.results[0]] = node
-        nodes.append(node)
-    return (with_nodes(graph, nodes, replaced) if count else graph), count
+        return node
+
+
+algebra = forward("algebra", _Algebra)
 
 
 def _leading(graph, node):

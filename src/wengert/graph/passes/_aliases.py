@@ -1,7 +1,8 @@
 """Nodes that hand on their operand unchanged: views and conversions that change nothing, copies of results."""
 
 from ...ops import TABLE
-from ._rewrite import substituted, with_nodes
+from ._forward import Walk, forward
+from ._rewrite import substituted
 
 # Ops whose result is their first operand when shape and dtype stay the same.
 _SHAPES = frozenset(
@@ -22,30 +23,42 @@ _SHAPES = frozenset(
 _MAY = _SHAPES | {"transpose", "permute"}
 
 
-def aliases(graph):
+class _Aliases(Walk):
     """Readers of such a node read its operand instead."""
-    replaced, nodes = {}, []
-    copies = any(node.op == "clone" for node in graph.nodes)
-    made = set()  # results that are no views: nobody writes them, so that a copy is as good as they are
-    shapes, dtypes = graph.shapes, graph.dtypes
-    for node in graph.nodes:
-        if replaced:
-            node = substituted(node, replaced)
-        if node.op in _MAY:
-            y = node.results[0]
-            if passes_on(graph, node.op, node.inputs, node.attrs, (shapes[y], dtypes[y])):
-                replaced[y] = node.inputs[0]
-                continue
-        if node.op == "clone" and node.inputs[0] in made:
-            replaced[node.results[0]] = node.inputs[0]
-            continue
-        if copies:
-            row = TABLE.get(node.op)
-            if row is not None and "view" not in row.flags:
-                made.update(node.results)
-        nodes.append(node)
-    count = len(graph.nodes) - len(nodes)
-    return (with_nodes(graph, nodes, replaced) if count else graph), count
+
+    def __init__(self, graph, ops):
+        super().__init__(graph, ops)
+        self.copies = "clone" in ops
+        self.idle = not self.copies and _MAY.isdisjoint(ops)
+        self.made = set()  # results that are no views: nobody writes them, so that a copy is as good as they are
+
+    def through(self, nodes):
+        replaced, made, copies = self.replaced, self.made, self.copies
+        untouched = replaced.keys().isdisjoint
+        graph, shapes, dtypes = self.graph, self.graph.shapes, self.graph.dtypes
+        kept = []
+        for node in nodes:
+            if not untouched(node.inputs):
+                node = substituted(node, replaced)
+            op = node.op
+            if op in _MAY:
+                y = node.results[0]
+                if passes_on(graph, op, node.inputs, node.attrs, (shapes[y], dtypes[y])):
+                    replaced[y] = node.inputs[0]
+                    continue
+            if copies:
+                if op == "clone" and node.inputs[0] in made:
+                    replaced[node.results[0]] = node.inputs[0]
+                    continue
+                row = TABLE.get(op)
+                if row is not None and "view" not in row.flags:
+                    made.update(node.results)
+            kept.append(node)
+        self.count += len(nodes) - len(kept)
+        return kept
+
+
+aliases = forward("aliases", _Aliases)
 
 
 def passes_on(specs, op, inputs, attrs, spec):

@@ -3,32 +3,45 @@
 from ... import _core
 from ...autograd.grad_mode import no_grad
 from .._graph import State, entry
-from ._rewrite import with_nodes
+from ._forward import Walk, forward
 
 _LIMIT = 1 << 16  # elements: larger results are cheaper to compute again than to keep
 
 
-def constant_folding(graph):
+class _ConstantFolding(Walk):
     """Runs nodes whose operands are constants that the function made itself, and puts their results in their place."""
-    known = {v: s.tensor for v, s in graph.states.items() if s.kind == "literal"}
-    if not known:
-        return graph, 0
-    states, nodes, count = dict(graph.states), [], 0
-    for node in graph.nodes:
-        if not known.keys().isdisjoint(node.inputs) and _folds(node, known):
-            results = _run(graph, node, known)
-            if results is not None:
-                for v, t in zip(node.results, results, strict=True):
-                    known[v] = t
-                    states[v] = State(t, kind="literal")
-                count += 1
-                continue
-        nodes.append(node)
-    if not count:
-        return graph, 0
-    new = with_nodes(graph, nodes)
-    new.states = states
-    return new, count
+
+    def __init__(self, graph, ops):
+        super().__init__(graph, ops)
+        self.known = {v: s.tensor for v, s in graph.states.items() if s.kind == "literal"}
+        self.states = {}  # of results
+        self.idle = not self.known
+
+    def through(self, nodes):
+        known = self.known
+        foreign = known.keys().isdisjoint
+        return [node for node in nodes if foreign(node.inputs) or not self._fold(node)]
+
+    def _fold(self, node):
+        """Runs a node, where that is for us; says whether it did."""
+        results = _run(self.graph, node, self.known) if _folds(node, self.known) else None
+        if results is None:
+            return False
+        for v, t in zip(node.results, results, strict=True):
+            self.known[v] = t
+            self.states[v] = State(t, kind="literal")
+        self.count += 1
+        return True
+
+    def end(self, graph, nodes):
+        if not self.count:
+            return graph
+        new = super().end(graph, nodes)
+        new.states = {**graph.states, **self.states}
+        return new
+
+
+constant_folding = forward("constant_folding", _ConstantFolding)
 
 
 def _folds(node, known):

@@ -6,9 +6,9 @@ from ._rewrite import with_nodes
 
 def dead_nodes(graph):
     """Keeps what outputs, writes, gradients and effects depend on."""
-    kept, read = reached(graph)
-    count = len(graph.nodes) - len(kept)
+    found = reached(graph)
+    count = len(graph.nodes) - len(found.nodes)
     if count:
-        graph = with_nodes(graph, kept)
-    graph.reached = graph.nodes, read
+        graph = with_nodes(graph, found.nodes)
+    graph.reached = found._replace(nodes=graph.nodes)
     return graph, count

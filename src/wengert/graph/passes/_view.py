@@ -41,21 +41,22 @@ class View:
         return self._table.get(key(self, op, inputs, attrs))
 
 
-_LIKE = {}  # op -> the place of an operand that lends its shape and dtype alone, or None
-
-
-def like_place(op):
-    """The place of the operand of a row that lends its shape and dtype alone; None where there is none."""
-    if op not in _LIKE:
+class _LikePlaces(dict):
+    def __missing__(self, op):
         row = TABLE.get(op)
         lends = row is not None and "like" in row.inputs and "random" not in row.flags and op != "zeros_like"
-        _LIKE[op] = row.inputs.index("like") if lends else None  # zeros_like takes the strides too
-    return _LIKE[op]
+        place = self[op] = row.inputs.index("like") if lends else None  # zeros_like takes the strides too
+        return place
+
+
+LIKE_PLACE = (
+    _LikePlaces()
+)  # op -> the place of an operand that lends its shape and dtype alone; None where there is none
 
 
 def likeness(specs, op, inputs, attrs):
     """What two nodes have in common that compute the same, and sometimes others: numbers that are equal are one here."""
-    k = like_place(op)
+    k = LIKE_PLACE[op]
     if k is not None and type(inputs[k]) is int:
         v = inputs[k]
         inputs = (*inputs[:k], ("like", specs.shapes[v], specs.dtypes[v]), *inputs[k + 1 :])
@@ -66,6 +67,24 @@ def key(specs, op, inputs, attrs):
     """What only nodes have in common that compute the same. repr tells -0.0 from 0.0 and 1 from 1.0 and True."""
     op, inputs, attrs = likeness(specs, op, inputs, attrs)
     return op, tuple([v if type(v) is not tuple else repr(v) for v in inputs]), repr(attrs) if attrs else ""
+
+
+def very_same(a, b):
+    """Whether two nodes compute the same, where they have all in common that `likeness` says."""
+    if not _exact(a.attrs, b.attrs):
+        return False
+    return all(_exact(x, y) for x, y in zip(a.inputs, b.inputs, strict=True) if type(x) is tuple)
+
+
+def _exact(a, b):
+    """Whether equal values are the same, as `key` tells."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if type(a) is tuple:
+        return all(map(_exact, a, b))
+    return type(a) is int or repr(a) == repr(b)
 
 
 class _Longer:
@@ -124,7 +143,7 @@ class Expected:
         """Whether a node of the graph is what a call imagines, for imagined values `bound` to values of the graph."""
         if node is None or node.op != call.op or repr(node.attrs) != repr(call.attrs):
             return False
-        like = like_place(call.op)
+        like = LIKE_PLACE[call.op]
         for k, (a, b) in enumerate(zip(call.inputs, node.inputs, strict=True)):
             if k == like and type(a) is int and type(b) is int:
                 fits = self.shapes[a] == self.view.shapes[b] and self.dtypes[a] == self.view.dtypes[b]
