@@ -159,6 +159,7 @@ class Graph(Page, ByHand, Editing, InText, FromTape):
         self.symbols = []
         self.guards = []
         self.repeats = False
+        self._shapes = {}
         self.reached = None  # after `dead_nodes`: the Reached, whose nodes are the graph's while nobody changes it
         self._plan = None
         self._frame = None
@@ -168,7 +169,9 @@ class Graph(Page, ByHand, Editing, InText, FromTape):
 
     def new_value(self, shape, dtype):
         """A new value's number."""
-        self.shapes.append(tuple(shape))
+        shape = tuple(shape)
+        # Equal shapes are one object: large graphs have few, and would wait for the memory of many.
+        self.shapes.append(shape if self.symbols else self._shapes.setdefault(shape, shape))
         self.dtypes.append(dtype)
         return len(self.shapes) - 1
 

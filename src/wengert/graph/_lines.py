@@ -122,15 +122,20 @@ def user_place():
 
 
 class Places:
-    """Where operations are made, one after another: what is around a frame that goes on running is known."""
+    """Where operations are made, one after another: what is around a frame that goes on running is known.
 
-    def __init__(self):
+    Args:
+        inside: how many frames of this package there are at least between who asks and what recorded the operation.
+    """
+
+    def __init__(self, inside=0):
         self._known = {}
+        self._depth = 1 + inside
 
     def place(self):
         """The line and the scope, as `user_place` says them."""
         blocks = open_blocks()
-        line, around = _look(sys._getframe(1), {} if blocks else self._known, blocks)
+        line, around = _look(sys._getframe(self._depth), {} if blocks else self._known, blocks)
         if around.scope is None:
             around.scope = scope_names(around.called())
         return line, around.scope

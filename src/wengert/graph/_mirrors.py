@@ -42,8 +42,9 @@ class Mirrors:
         if threading.get_ident() != self._thread:
             return
         forward = None if notes is None else self._made.get(notes.sequence)
+        scope = None if forward is None else ("backward", *forward.scope)
         while self._recent and self._recent[-1][1] >= begin:
             node, _ = self._recent.pop()
             if forward is not None and node is not forward:
                 node.gradient_of = forward.results[0]
-                node.scope = ("backward", *forward.scope)
+                node.scope = scope

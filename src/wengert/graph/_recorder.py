@@ -22,15 +22,26 @@ from ._updates import Update
 class _Known:
     """A tensor that the recorder has met: its value, and of a view the epoch of its base for which that holds."""
 
-    __slots__ = ("base", "epoch", "regions", "tensor", "value", "whole")
+    __slots__ = ("_regions", "base", "epoch", "region", "tensor", "value", "whole")
 
     def __init__(self, tensor, value, base=None, epoch=0):
         self.tensor = tensor
         self.value = value
         self.base = base
         self.epoch = epoch
-        self.whole = base is not None and _region(tensor) == _region(base.tensor)
-        self.regions = {}  # of a base: region -> (value of a view of it, epoch)
+        self._regions = None
+        if base is not None:
+            self.region = _region(tensor)
+            self.whole = self.region == _region(base.tensor)
+        else:
+            self.whole = False
+
+    @property
+    def regions(self):
+        """Of a base: region -> (value of a view of it, epoch)."""
+        if self._regions is None:
+            self._regions = {}  # few tensors have views
+        return self._regions
 
 
 def _region(t):
@@ -48,7 +59,7 @@ class Recorder(Watcher):
     def __init__(self, graph):
         self.graph = graph
         self.mirrors = Mirrors()
-        self._where = Places()
+        self._where = Places(inside=2)  # _add and the method that calls it
         self.written = {}  # value number of an input or state -> _Known
         self._known = {}  # id of a tensor (kept alive here) -> _Known
         self._memory = {}  # address of a storage -> _Known of the tensor that the recorder met first
@@ -113,8 +124,8 @@ class Recorder(Watcher):
         found = None if address is None else self._memory.get(address)
         if found is not None:
             owner = found.base or found
-            self._known[id(t)] = _Known(t, value, owner, owner.epoch)
-            owner.regions[_region(t)] = value, owner.epoch
+            known = self._known[id(t)] = _Known(t, value, owner, owner.epoch)
+            owner.regions[known.region] = value, owner.epoch
             return
         known = self._known[id(t)] = _Known(t, value)
         if address is not None:
@@ -158,7 +169,7 @@ class Recorder(Watcher):
             found = self._known[id(t)] = _Known(t, -1, owner, -1)
         base = found.base
         if base is not None and found.epoch != base.epoch:
-            value, epoch = base.regions.get(_region(t), (None, -1))
+            value, epoch = base.regions.get(found.region, (None, -1))
             if found.whole:
                 found.value = base.value
             elif epoch == base.epoch:
@@ -166,7 +177,7 @@ class Recorder(Watcher):
             else:
                 region = self._region(t, base)
                 found.value = self._append("as_strided", [base.value], region, t.shape, t.dtype)
-                base.regions[_region(t)] = found.value, base.epoch
+                base.regions[found.region] = found.value, base.epoch
             found.epoch = base.epoch
         return found
 

@@ -1,6 +1,6 @@
 """What passes share: a copy of a graph with other nodes, and values that stand for others."""
 
-from .._graph import Graph
+from .._graph import Graph, Node
 
 
 def with_nodes(graph, nodes, replaced=None):
@@ -26,4 +26,4 @@ def substituted(node, replaced):
     if not replaced or replaced.keys().isdisjoint(node.inputs):
         return node
     inputs = tuple([replaced.get(v, v) if type(v) is int else v for v in node.inputs])
-    return node.rewritten(inputs=inputs)
+    return Node(node.op, inputs, node.attrs, node.results, node.scope, node.line, node.payload, node.gradient_of)
