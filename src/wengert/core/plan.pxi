@@ -163,16 +163,12 @@ cdef class StaticPlan:
 
     def write(self, int target, int v):
         """The tensor given for `target` is to hold value v after each run."""
-        cdef size_t k
+        cdef int32_t slot = self.p.values[target].slot
+        # Slots are numbered in the order in which values are declared, so that `given` ascends.
+        cdef size_t k = lower_bound(self.given.begin(), self.given.end(), slot) - self.given.begin()
         self.p.write(target, v)
-        self.mark_written(target)
-
-    cdef int mark_written(self, int target) except -1:
-        cdef size_t k
-        for k in range(self.given.size()):
-            if self.given[k] == self.p.values[target].slot:
-                self.written[k] = 1
-        return 0
+        if k < self.given.size() and self.given[k] == slot:
+            self.written[k] = 1
 
     def region(self, str kind, operands, results, list parts, int carried=0, int scanned=0, int64_t length=0,
                cbool reverse=False, function=None, cbool draws=False):

@@ -82,6 +82,7 @@ class Plan(Page):
                 self._states.append((state.tensor, state.kind == "grad"))
         given = list(place)
         self._lookers = {p: [v] for v, p in place.items()}  # outside value of the plan -> values that lie there
+        self._gradients = {id(s.tensor): v for v, s in graph.states.items() if s.kind == "grad"}
         self._stale = set()  # values whose memory an update has overwritten
         self._fresh = {}  # value of the graph -> which of a run's results holds it
         self._set_before = []  # pairs (leaf, which result): gradients that updates read
@@ -147,7 +148,7 @@ class Plan(Page):
         core.finish(len(graph.inputs), fuse, self._inner, self._forking)
         if graph.repeats:
             core.preset({node.attrs[-2:]: node.attrs[-2:] for node in wanted if node.random})
-        del self._stale, self._fresh, self._lookers
+        del self._stale, self._fresh, self._lookers, self._gradients
         return core.arena_bytes
 
     def sizes(self):
@@ -202,15 +203,14 @@ class Plan(Page):
     def _lower_update(self, node):
         graph, core, place, update = self.graph, self._core, self._place, node.payload
         count = len(update.states)
-        grad_of = {id(s.tensor): v for v, s in graph.states.items() if s.kind == "grad"}
         uses = []
         for target, v in zip(update.states, node.inputs[:count], strict=True):
             if place[v] != place[target]:
                 core.write(place[target], place[v])
             uses.append(place[target])
         for leaf, v in zip(update.params, node.inputs[count:], strict=True):
-            if id(leaf) in grad_of:
-                target = grad_of[id(leaf)]
+            target = self._gradients.get(id(leaf))
+            if target is not None:
                 if place[v] != place[target]:
                     core.write(place[target], place[v])
                 uses.append(place[target])
