@@ -180,6 +180,28 @@ def test_every_pass_leaves_a_legal_graph(k):
     assert len(found.nodes) < len(graph.nodes) and sum(count > 0 for _, count, _ in report) >= 3
 
 
+def described(graph, report):
+    nodes = [(n.op, n.inputs, repr(n.attrs), n.results, n.scope, n.line, n.gradient_of) for n in graph.nodes]
+    return nodes, graph.outputs, graph.writes, graph.grads, [(name, n, list(gone)) for name, n, gone in report]
+
+
+@pytest.mark.parametrize("chosen", [passes.PASSES, passes.EXACT * 2], ids=["all", "twice"])
+@pytest.mark.parametrize("stretch", [1, 3, 256])
+def test_passes_together_do_what_each_does_alone(monkeypatch, chosen, stretch):
+    monkeypatch.setattr(passes._forward, "_STRETCH", stretch)
+    for graph in training_steps():
+        alone = passes.optimise(graph, chosen, check=True)  # which looks at what each leaves
+        assert described(*passes.optimise(graph, chosen)) == described(*alone)
+
+
+def test_equal_numbers_of_other_types_stay_apart():
+    g = w.Graph("numbers")
+    x = g.input("x", (3,), w.int64)
+    g.output(x * 2, x * 2.0, x * True, x * 1, x * 2)
+    found, _ = passes.optimise(g)
+    assert len({v for _, v in found.outputs}) == 4 and found.outputs[0][1] == found.outputs[4][1]
+
+
 def test_passes_leave_the_given_graph_as_it_is():
     for graph in training_steps():
         text = str(graph)

@@ -121,6 +121,23 @@ def test_an_argument_may_share_memory_with_a_state():
     assert plan(p.detach()).tolist() == expected.tolist()
 
 
+def test_arguments_that_share_memory_with_written_ones_in_any_order():
+    def f(a, b, c, d):
+        d.add_(b)
+        a.mul_(2)
+        c.sub_(b)
+        return a + b + c + d
+
+    plan = Plan(record(f, *[w.zeros(3) for _ in range(4)]))
+    for shared in (0, 2, 3):
+        given, expected = ([w.full((3,), k + 1.0) for k in range(4)] for _ in range(2))
+        given[1] = given[shared]
+        expected[1] = expected[shared].clone()
+        assert w.equal(plan(*given), f(*expected))
+        for k in (0, 2, 3):
+            assert w.equal(given[k], expected[k])
+
+
 def test_an_error_inside_leaves_states_as_they_were():
     table, counter = w.randn(5, 3), w.zeros(1)
 

@@ -69,6 +69,18 @@ def _chain(nodes: int):
     return graph
 
 
+def _writes(nodes: int):
+    """Return a graph that writes as many tensors from outside."""
+    wengert = peers.load("wengert")
+    written = [wengert.ones(2) for _ in range(nodes)]
+
+    def halve():
+        for t in written:
+            t.mul_(0.5)
+
+    return wengert.graph.record(halve)
+
+
 _NODES_OF_A_LAYER = 17  # forward, backward, and its share of the optimizer's pass
 
 
@@ -185,6 +197,10 @@ _STEP = "making the plan of a recorded training step of {} nodes: forward, backw
 
 ROWS = [
     *[_row("planning", "making the plan of a chain of {} scalar operations", _chain, k, 5) for k in (3, 4, 5, 6)],
+    *[
+        _row("planning-writes", "making the plan of {} writes to tensors from outside", _writes, k, 4)
+        for k in (3, 4, 5)
+    ],
     *[_row("planning-step", _STEP, _training_step, k, 4) for k in (3, 4, 5, 6)],
     *[
         Row(
