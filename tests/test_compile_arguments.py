@@ -137,3 +137,39 @@ def test_missing_gradient_of_a_state_that_the_plan_adds_to_is_looked_at(monkeypa
     assert not looked_at(fast, monkeypatch, w.randn(3))
     weight.grad = None
     assert looked_at(fast, monkeypatch, w.randn(3))
+
+
+@pytest.mark.parametrize("first", [lambda leaf, k: leaf[:2], lambda leaf, k: leaf[k : k + 2]])
+def test_where_arguments_lie_in_shared_memory_belongs_to_a_plan(first):
+    """Slices of one leaf at other places than those of a recorded call: their gradients are of where they lie now."""
+
+    def f(x, y):
+        return (x * y).sum()
+
+    fast = w.compile(f, fullgraph=True)
+    for k in (1, 1, 1, 1, 4, 4, 4, 2, 1):
+        gradients = []
+        for function in (f, fast):
+            leaf = w.arange(8.0).requires_grad_()
+            function(first(leaf, k), leaf[k + 1 : k + 3]).backward()
+            gradients.append(leaf.grad.tolist())
+        assert gradients[0] == gradients[1]
+
+
+def test_no_view_looks_beyond_the_memory_of_an_argument():
+    """What as_strided sees of a slice is memory behind it, which the argument of a later call may not have."""
+
+    def f(x):
+        return x.as_strided((4,), (1,)) * 2
+
+    fast = w.compile(f, fullgraph=True)
+    whole = w.arange(100.0)
+    for k in (0, 0, 0, 50, 96):
+        assert fast(whole[k : k + 2]).tolist() == f(whole[k : k + 2]).tolist()
+    for x in (w.ones(2), whole[98:]):
+        for function in (f, fast):
+            with pytest.raises(RuntimeError, match="as_strided: expected"):
+                function(x)
+    graph = w.graph.record(f, whole[:2])
+    with pytest.raises(RuntimeError, match="given as slices"):
+        w.graph.Plan(graph).run(3, w.ones(3, 2))

@@ -34,16 +34,20 @@ index_t span_bytes(const Layout* l, int dtype) {
   return (last + 1) * itemsize(dtype);
 }
 
-// Whether a view lies within the memory of its owner, where that is the plan's own.
-bool inside(const PlanValue& v, const PlanValue& owner) {
-  if (v.layout->numel == 0 || owner.place != Place::kArena) return true;
+// Whether a view lies within its owner's own elements. Where it does not, an owner from outside notes how far it
+// goes: the memory of a tensor may be larger than the tensor, which each run has to check.
+bool inside(const PlanValue& v, PlanValue& owner) {
+  if (v.layout->numel == 0 || (owner.place != Place::kArena && owner.place != Place::kOutside)) return true;
   const index_t item = itemsize(v.dtype);
-  index_t low = v.delta, high = v.delta;
+  index_t low = v.delta, high = v.delta + item;
   for (int d = 0; d < v.layout->ndim; ++d) {
     const index_t reach = (v.layout->shape()[d] - 1) * v.layout->strides()[d] * item;
     (reach < 0 ? low : high) += reach;
   }
-  return owner.layout->numel > 0 && low >= 0 && high + item <= span_bytes(owner.layout, owner.dtype);
+  if (owner.layout->numel > 0 && low >= 0 && high <= span_bytes(owner.layout, owner.dtype)) return true;
+  owner.low = std::min(owner.low, low);
+  owner.high = std::max(owner.high, high);
+  return owner.place == Place::kOutside;
 }
 
 bool is_where(const OpInfo* op) { return op->nin == 3 && op->kernel[0] == 'w'; }

@@ -494,6 +494,11 @@ struct PlanBuilder {
 };
 
 int Plan::finish(bool fuse, bool inner, bool forking) {
+  if (inner)
+    for (const PlanValue& v : values)
+      if (v.low < 0 || v.high > 0)
+        return fail(kRuntimeError,
+                    "as_strided: expected a region inside the memory of its operand, got one that goes beyond.");
   if (fuse && join_products() < 0) return -1;
   PlanBuilder b(*this, fuse);
   if (b.group() < 0) return -1;

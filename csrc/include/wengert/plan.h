@@ -40,9 +40,10 @@ struct PlanValue {
   std::int32_t begun = -1;  // the call that writes its memory first, where that is another one
   std::int32_t first = -1;  // moments between which an owner in the arena must keep its memory
   std::int32_t last = -1;
-  index_t delta = 0;   // bytes from the owner's first byte
-  index_t offset = 0;  // owners in the arena
-  Array number{};      // kNumber
+  index_t delta = 0;          // bytes from the owner's first byte
+  index_t offset = 0;         // owners in the arena
+  index_t low = 0, high = 0;  // owners outside: bytes that views look at, where these go beyond; both 0: none does
+  Array number{};             // kNumber
 };
 
 struct PlanRegion;

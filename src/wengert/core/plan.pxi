@@ -301,6 +301,7 @@ cdef class StaticPlan:
         pairs for results: run k reads and writes slice k of these."""
         cdef vector[CPlan.Feed] feeds
         for place, whole in fed:
+            self.check_slices(place)
             feeds.push_back(slices(self.given[place], whole, n))
         for place, whole in stacked:
             feeds.push_back(slices(self.results[place], whole, n))
@@ -419,12 +420,34 @@ cdef class StaticPlan:
                 if kept is None:
                     kept = []
                 kept.append(t)
+            self.check_reach(t, &self.p.values[self.p.slots[self.given[k]]])
             hold(t, held)
             self.p.bind(self.given[k], t.c.array.data())
         for k in range(self.results.size()):
             hold(<Tensor> results[k], held)
             self.p.bind(self.results[k], (<Tensor> results[k]).c.array.data())
         return kept
+
+    cdef int check_reach(self, Tensor t, PlanValue* v) except -1:
+        """Raises RuntimeError where views of a given tensor would look beyond its memory."""
+        cdef int64_t before = 0, after = 0
+        if v.low >= 0 and v.high <= 0:
+            return 0
+        if t.c.array.storage != NULL:
+            before = t.c.array.data() - t.c.array.storage.data
+            after = <int64_t> t.c.array.storage.bytes - before
+        if v.low + before < 0 or v.high > after:
+            raise RuntimeError(f"as_strided: expected a tensor with {-v.low} bytes of memory before its first element and "
+                               f"{v.high} behind it, got {before} and {after}.")
+        return 0
+
+    cdef int check_slices(self, size_t place) except -1:
+        """Raises RuntimeError where views of an outside value look beyond it: of a slice, at the next one."""
+        cdef PlanValue* v = &self.p.values[self.p.slots[self.given[place]]]
+        if v.low < 0 or v.high > 0:
+            raise RuntimeError("as_strided: expected a region inside the memory of its operand, got one that goes beyond, "
+                               "of an input that is given as slices.")
+        return 0
 
     cdef cbool fits(self, Tensor t, PlanValue* v) except? False:
         cdef int d

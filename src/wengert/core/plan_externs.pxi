@@ -24,6 +24,7 @@ cdef extern from "wengert/plan.h" namespace "wg":
         int32_t last
         int64_t delta
         int64_t offset
+        int64_t low, high
     cppclass PlanCall:
         const OpInfo* op
         Attr* attr

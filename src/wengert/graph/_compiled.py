@@ -378,12 +378,15 @@ def self_name(fn):
 
 
 def _shared(tensors):
-    """Which of the tensors look at the same memory, or are the same: pairs of places, True for the same one."""
+    """Which of the tensors look at the same memory, or are the same: pairs of places, True for the same
+    one, and where each lies in it, for a plan may read one through the other."""
     found = []
     for k, t in enumerate(tensors):
         for j in range(k):
-            if tensors[j] is t or _core.same_storage(tensors[j], t):
-                found.append((j, k, tensors[j] is t))
+            other = tensors[j]
+            if other is t or _core.same_storage(other, t):
+                places = [(v.storage_offset(), v.stride()) for v in (other, t)]
+                found.append((j, k, other is t, *places))
     return tuple(found)
 
 
