@@ -464,3 +464,30 @@ def property_closure(compile):
 @pytest.mark.parametrize("each", program.all, ids=lambda f: f.__name__)
 def test_program(each):
     program.check(each)
+
+
+def test_an_optimizer_whose_state_is_cleared():
+    """Another state is what a plan was not made for: the call is recorded anew."""
+
+    def losses(compiled):
+        w.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = w.optim.Adam(model.parameters(), 0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = model(x).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run, found = w.compile(step, fullgraph=True) if compiled else step, []
+        for k in range(24):
+            if k == 8:
+                optimizer.state.clear()
+            if k == 16:
+                optimizer.state = collections.defaultdict(dict)
+            found.append(run(w.randn(4, 3)).item())
+        return found
+
+    assert losses(True) == losses(False)

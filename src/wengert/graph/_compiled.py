@@ -44,6 +44,7 @@ class _Case:
         "left",
         "places",
         "plan",
+        "stepped",
         "survey",
         "ties",
         "tries",
@@ -53,6 +54,7 @@ class _Case:
         self.arguments = None  # which the plan takes
         self.ties = self.places = None  # see Recording
         self.plan = None
+        self.stepped = ()  # (state of an optimizer, its length, its first entry): others may clear it
         self.joint = None
         self.freed = self.left = None  # see Recording
         self.survey = None
@@ -80,6 +82,9 @@ class _Case:
 
     def holds(self):
         """Whether the Python state is what it was."""
+        for state, length, first in self.stepped:
+            if len(state) != length or next(iter(state.values()), None) is not first:
+                return False
         return self.survey.holds() and (self.left is None or self.left.fits())
 
     def run(self, inputs, args, kwargs, values):
@@ -187,8 +192,7 @@ class Compiled(Page):
             and not kwargs
             and case.arguments.fits(args)
             and current_recorder() is None
-            and case.survey.holds()
-            and (case.left is None or case.left.fits())
+            and case.holds()
         ):
             values = () if case.book is None else case.book.evaluate(args)
             if values is not None:
@@ -314,7 +318,9 @@ class Compiled(Page):
         case.survey = recording.survey
         touched = [state.tensor for v, state in graph.states.items() if state.kind == "grad" or v in graph.grads]
         case.survey.keep_gradients(touched)
-        case.survey.keep_options([node.payload.group for node in graph.nodes if node.op == "update"])
+        updates = [node.payload for node in graph.nodes if node.op == "update"]
+        case.survey.keep_options([update.group for update in updates])
+        case.stepped = [(v.state, len(v.state), next(iter(v.state.values()), None)) for v in updates]
         return None
 
     def _note_entangled(self, signature):
