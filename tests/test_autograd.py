@@ -1,5 +1,8 @@
 """The autograd package: passes, modes, custom functions, hooks, graphs; against PyTorch where it is installed."""
 
+import gc
+import weakref
+
 import pytest
 
 import wengert as w
@@ -363,3 +366,36 @@ def test_as_torch(name):
             SAME[name](w, leaf)
         return
     assert SAME[name](w, leaf) == expected
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("kept", [[0], [1], [0, 1], [0, 1, 2], [0, 0]])
+def test_outputs_in_what_their_context_holds_are_collected(kept, backward):
+    class Owner:
+        pass
+
+    class Several(w.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, owner):
+            ctx.owner = owner
+            return x * 1, x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, *grads):
+            return sum(grads) * (1 if isinstance(ctx.owner, Owner) else 0), None
+
+    owner, x = Owner(), w.ones(2, requires_grad=True)
+    outputs = Several.apply(x, owner)
+    owner.kept = [outputs[k] for k in kept]
+    gone = weakref.ref(owner)
+    if backward:
+        outputs[2].sum().backward(retain_graph=True)
+    outside = outputs[1]
+    del owner, outputs
+    gc.collect()
+    x.grad = None
+    outside.sum().backward()  # the context is there as long as an output is
+    assert x.grad.tolist() == [1, 1] and gone() is not None
+    del outside
+    gc.collect()
+    assert gone() is None

@@ -1,5 +1,8 @@
 """Tensors that a compiled call leaves in attributes and dicts."""
 
+import gc
+import weakref
+
 import pytest
 from compile_tools import run
 
@@ -152,3 +155,22 @@ def test_what_is_read_or_comes_from_outside_is_refused(kind):
     plain, compiled, (fast,) = run(each)
     assert repr(plain) == repr(compiled)
     assert "the call changes" in fast.reason
+
+
+@pytest.mark.parametrize("norm", [w.nn.utils.weight_norm, w.nn.utils.spectral_norm])
+def test_models_that_keep_results_are_collected(norm):
+    """Results that a model keeps lead to the plan, which knows the model: the collector sees the cycle."""
+
+    def live():
+        model = w.nn.Sequential(norm(w.nn.Linear(3, 4)), norm(w.nn.Linear(4, 2)))
+        step = w.compile(lambda x: model(x).sum(), fullgraph=True)
+        nodes = []
+        for _ in range(6):
+            step(w.ones(5, 3)).backward()
+            nodes.append(w._core.node_stats()["live"])
+        assert step.plans == 1 and nodes[-1] == nodes[-2]  # without a collection between calls
+        return weakref.ref(model)
+
+    gone = live()
+    gc.collect()
+    assert gone() is None

@@ -47,6 +47,7 @@ cdef int32_t new_pick(int32_t function, int number, Layout* layout, int dtype) e
     n_flags[pick] = N_PICK
     n_in0[pick] = function
     n_refs[function] += 1
+    count_pick(function, 1)
     n_nin[pick] = <int16_t> number
     n_layout[pick] = layout
     layout_incref(layout)
@@ -60,6 +61,7 @@ cdef class FunctionContext:
     cdef int32_t node    # the node while it lives, else -1
     cdef list saved
     cdef cbool freed
+    cdef int32_t picks   # nodes of outputs that live
 
     def __cinit__(self, *args, **kwargs):
         self.node = -1
@@ -107,13 +109,28 @@ cdef class FunctionContext:
         return tuple(out)
 
 
+cdef void count_pick(int32_t function, int change) noexcept:
+    """A pick of a function comes or goes. Note [Contexts and the collector]."""
+    cdef PyObject* context = <PyObject*> n_owner[function]
+    if context == NULL:
+        return
+    if change > 0 and (<FunctionContext> context).picks > 0:
+        Py_INCREF(<object> context)
+    (<FunctionContext> context).picks += change
+    if change < 0 and (<FunctionContext> context).picks > 0:
+        Py_DECREF(<object> context)
+
+
+# Note [Contexts and the collector]. Programs keep outputs of a custom function in what its context refers to: a cycle through
+# nodes, which the collector does not see. So each output's tensor shows it the context, if nothing else refers to the nodes
+# between them. The collector takes a reference off for each tensor that shows it one: there are as many as picks.
 cdef PyObject* context_held(int32_t pick) noexcept:
-    """The context of the function that `pick` is an output of, when nothing else refers to either node; or NULL."""
-    cdef int32_t function
+    """The context of the function that `pick` is an output of, when only tensors refer to the nodes of both; or NULL."""
+    cdef PyObject* context
     if not n_flags[pick] & N_PICK or n_refs[pick] != 1:
         return NULL
-    function = n_in0[pick]
-    return <PyObject*> n_owner[function] if n_refs[function] == 1 else NULL
+    context = <PyObject*> n_owner[n_in0[pick]]
+    return context if context != NULL and n_refs[n_in0[pick]] == (<FunctionContext> context).picks else NULL
 
 
 wg_context_held = context_held

@@ -254,6 +254,8 @@ cdef void node_release(int32_t i) noexcept:
             program_decref(n_prog[i])
         j = n_in0[i]
         if j >= 0:
+            if n_flags[i] & N_PICK:
+                count_pick(j, -1)
             n_refs[j] -= 1
             if n_refs[j] == 0:
                 n_pos[j] = todo

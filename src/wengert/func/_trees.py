@@ -54,31 +54,29 @@ def _mapping(children, context):
 
 def _rebuilt(tree, leaf, is_leaf=None, more=None):
     """A tree of the same form with leaf(value) for every leaf."""
-
-    def walk(value):
-        if is_leaf is not None and is_leaf(value):
-            return leaf(value)
-        kind = type(value)
-        if kind is Node:
-            return value.put([walk(v) for v in value.children], value.context)
-        if kind not in NODES:
-            if isinstance(value, tuple) and hasattr(value, "_fields"):
-                return kind(*[walk(v) for v in value])
-            if isinstance(value, deque):
-                return kind([walk(v) for v in value], value.maxlen)
-            if isinstance(value, (tuple, list)):
-                return kind([walk(v) for v in value])
-            if kind is dict or kind is OrderedDict:
-                return kind([(key, walk(v)) for key, v in value.items()])
-            if kind is defaultdict:
-                return kind(value.default_factory, [(key, walk(v)) for key, v in value.items()])
-        node = _node(value, more)
-        if node is None:
-            return leaf(value)
-        children, context, put = node
-        return Node(kind, [walk(v) for v in children], context, put)
-
-    return walk(tree)
+    # No function inside of this one: one that calls itself is a cycle, which would keep all leaves until a collection.
+    if is_leaf is not None and is_leaf(tree):
+        return leaf(tree)
+    kind = type(tree)
+    if kind is Node:
+        return tree.put([_rebuilt(v, leaf, is_leaf, more) for v in tree.children], tree.context)
+    if kind not in NODES:
+        if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+            return kind(*[_rebuilt(v, leaf, is_leaf, more) for v in tree])
+        if isinstance(tree, deque):
+            return kind([_rebuilt(v, leaf, is_leaf, more) for v in tree], tree.maxlen)
+        if isinstance(tree, (tuple, list)):
+            return kind([_rebuilt(v, leaf, is_leaf, more) for v in tree])
+        if kind is dict or kind is OrderedDict:
+            return kind([(key, _rebuilt(v, leaf, is_leaf, more)) for key, v in tree.items()])
+        if kind is defaultdict:
+            pairs = [(key, _rebuilt(v, leaf, is_leaf, more)) for key, v in tree.items()]
+            return kind(tree.default_factory, pairs)
+    node = _node(tree, more)
+    if node is None:
+        return leaf(tree)
+    children, context, put = node
+    return Node(kind, [_rebuilt(v, leaf, is_leaf, more) for v in children], context, put)
 
 
 def flatten(tree, is_leaf=None, more=None):
